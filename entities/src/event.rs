@@ -1,0 +1,307 @@
+//! The event log: what happened, in an order that a reader can follow without gaps.
+//!
+//! Every change writes its events in its own transaction; nothing else feeds the audit trail, webhooks or pushes. Personal
+//! values of contacts are never written into it, only which fields changed, so that erasing a person leaves the log intact.
+//!
+//! **Order.** `seq` is given out before the commit, so on PostgreSQL a higher number may become visible before a lower one. A
+//! reader that remembered only `seq` would skip rows. Each row therefore stores its writer's transaction id, and a reader
+//! orders by (transaction, seq) and stops at the horizon: the oldest transaction still running. Everything below it is
+//! final. SQLite has one writer, its transactions commit in order, and the position is constant.
+//!
+//! **Epoch.** Transaction ids begin anew when a logical backup is restored into another cluster. The position therefore is
+//! `epoch << 48 | transaction id`, and the epoch rises when the cluster under the data is another one than before.
+
+use crate::change::{Author, Origin};
+use crate::clock::Timestamp;
+use crate::database::Database;
+use crate::error::{Error, Result};
+use crate::id::{ConnectionId, EventId, PartnerId, TypedId};
+use crate::viewer::Viewer;
+use crate::visible::{Visible, nothing};
+use crate::deal_partner;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait as _, Query};
+use sea_orm::{DatabaseTransaction, FromQueryResult, QueryOrder, QuerySelect};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+macro_rules! event_kinds {
+    ($($name:ident = $text:literal,)*) => {
+        /// What happened. The text is the event type of the API and of webhooks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the text beside each name says it")]
+        pub enum EventKind { $($name,)* }
+
+        impl EventKind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The event type, `noun.past_tense`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+event_kinds! {
+    PartnerCreated = "partner.created",
+    PartnerUpdated = "partner.updated",
+    PartnerArchived = "partner.archived",
+    PartnerRestored = "partner.restored",
+    PartnerSuspended = "partner.suspended",
+    PartnerTerminated = "partner.terminated",
+    ContactCreated = "contact.created",
+    ContactUpdated = "contact.updated",
+    ContactArchived = "contact.archived",
+    ContactRestored = "contact.restored",
+    CustomerCreated = "customer.created",
+    CustomerUpdated = "customer.updated",
+    CustomerArchived = "customer.archived",
+    CustomerRestored = "customer.restored",
+    PartnershipCreated = "partnership.created",
+    PartnershipUpdated = "partnership.updated",
+    PartnershipStageChanged = "partnership.stage_changed",
+    PartnershipStatusChanged = "partnership.status_changed",
+    DealCreated = "deal.created",
+    DealUpdated = "deal.updated",
+    DealStageChanged = "deal.stage_changed",
+    DealWon = "deal.won",
+    DealLost = "deal.lost",
+    DealReopened = "deal.reopened",
+    DealAttributed = "deal.attributed",
+    DealArchived = "deal.archived",
+    DealRestored = "deal.restored",
+    ConnectionConnected = "connection.connected",
+    ConnectionDegraded = "connection.degraded",
+    ConnectionReauthRequired = "connection.reauth_required",
+    SyncCompleted = "sync.completed",
+    SyncFailed = "sync.failed",
+    SyncConflict = "sync.conflict",
+}
+
+/// One row of the log.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "event")]
+pub struct Model {
+    /// Given out by the database, rising.
+    #[sea_orm(primary_key)]
+    pub seq: i64,
+    /// The public id.
+    pub id: EventId,
+    /// `epoch << 48 | transaction id`.
+    pub position: i64,
+    /// The event type.
+    pub kind: String,
+    /// Where the change came from.
+    pub origin: Origin,
+    /// Who made it.
+    pub actor: String,
+    /// The connection it came by.
+    pub connection_id: Option<ConnectionId>,
+    /// The kind of row it is about: an id prefix.
+    pub subject_kind: String,
+    /// The row it is about.
+    pub subject_id: Uuid,
+    /// The one partner it concerns, if it is one.
+    pub partner_id: Option<PartnerId>,
+    /// Not for partners, whatever it is about.
+    pub internal: bool,
+    /// What changed: `{"field": {"from": …, "to": …}}`, or the facts of a happening.
+    pub data: Json,
+    /// When.
+    pub occurred_at: Timestamp,
+}
+
+/// The log refers to rows by kind and id, not by foreign keys: it outlives them.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Visible for Entity {
+    fn visible_to_partner(partner: PartnerId) -> Condition {
+        let own_deals = Query::select()
+            .column(deal_partner::Column::DealId)
+            .from(deal_partner::Entity)
+            .and_where(deal_partner::Column::PartnerId.eq(partner))
+            .to_owned();
+        Condition::all().add(Column::Internal.eq(false)).add(
+            Condition::any().add(Column::PartnerId.eq(partner)).add(
+                Condition::all()
+                    .add(Column::PartnerId.is_null())
+                    .add(Column::SubjectKind.eq(<crate::id::DealId as TypedId>::PREFIX))
+                    .add(Column::SubjectId.in_subquery(own_deals)),
+            ),
+        )
+    }
+}
+
+/// An event about to be written.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    kind: EventKind,
+    subject_kind: &'static str,
+    subject_id: Uuid,
+    partner_id: Option<PartnerId>,
+    internal: bool,
+    data: Json,
+}
+
+impl NewEvent {
+    /// An event about a row, with what changed.
+    pub fn about<T: TypedId>(kind: EventKind, subject: T, data: Json) -> Self {
+        Self { kind, subject_kind: T::PREFIX, subject_id: subject.uuid(), partner_id: None, internal: false, data }
+    }
+
+    /// The partner it concerns.
+    #[must_use]
+    pub const fn for_partner(mut self, partner: PartnerId) -> Self {
+        self.partner_id = Some(partner);
+        self
+    }
+
+    /// Keeps it from partners.
+    #[must_use]
+    pub const fn internal(mut self) -> Self {
+        self.internal = true;
+        self
+    }
+}
+
+/// Rows of one INSERT; SQLite allows 32,766 bound values, PostgreSQL 65,535.
+const ROWS_PER_INSERT: usize = 500;
+
+pub(crate) async fn insert(
+    transaction: &DatabaseTransaction,
+    database: &Database,
+    author: &Author,
+    now: Timestamp,
+    events: &[NewEvent],
+) -> Result<()> {
+    let base = database.epoch() << 48;
+    for chunk in events.chunks(ROWS_PER_INSERT) {
+        let mut statement = Query::insert();
+        statement.into_table(Entity).columns([
+            Column::Id,
+            Column::Position,
+            Column::Kind,
+            Column::Origin,
+            Column::Actor,
+            Column::ConnectionId,
+            Column::SubjectKind,
+            Column::SubjectId,
+            Column::PartnerId,
+            Column::Internal,
+            Column::Data,
+            Column::OccurredAt,
+        ]);
+        for event in chunk {
+            let position = if database.is_postgres() {
+                Expr::cust_with_values("($1::bigint + pg_current_xact_id()::text::bigint)", [base])
+            } else {
+                Expr::value(base)
+            };
+            statement.values_panic([
+                Expr::value(database.ids().next::<EventId>(now)),
+                position,
+                Expr::value(event.kind.as_str()),
+                Expr::value(author.origin),
+                Expr::value(author.actor.as_str()),
+                Expr::value(author.connection),
+                Expr::value(event.subject_kind),
+                Expr::value(event.subject_id),
+                Expr::value(event.partner_id),
+                Expr::value(event.internal),
+                Expr::value(event.data.clone()),
+                Expr::value(now),
+            ]);
+        }
+        transaction.execute(&statement).await?;
+    }
+    Ok(())
+}
+
+/// A place in the log: everything up to and including it has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Position {
+    /// `epoch << 48 | transaction id`.
+    pub position: i64,
+    /// The number within the transaction.
+    pub seq: i64,
+}
+
+impl From<&Model> for Position {
+    fn from(row: &Model) -> Self {
+        Self { position: row.position, seq: row.seq }
+    }
+}
+
+/// Reads events after a place, oldest first, up to the horizon: no event can appear later before one that was returned.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_after(database: &Database, viewer: &Viewer, after: Option<Position>, kinds: Option<&[String]>, limit: u64) -> Result<Vec<Model>> {
+    let mut select = Entity::visible_to(viewer);
+    if let Some(after) = after {
+        select = select.filter(Expr::tuple([Expr::col(Column::Position).into(), Expr::col(Column::Seq).into()]).gt(Expr::tuple([
+            Expr::value(after.position),
+            Expr::value(after.seq),
+        ])));
+    }
+    if let Some(kinds) = kinds {
+        select = if kinds.is_empty() { select.filter(nothing()) } else { select.filter(Column::Kind.is_in(kinds.iter().map(String::as_str))) };
+    }
+    if database.is_postgres() {
+        let horizon = Expr::cust_with_values(
+            "\"event\".\"position\" < ($1::bigint + pg_snapshot_xmin(pg_current_snapshot())::text::bigint)",
+            [database.epoch() << 48],
+        );
+        select = select.filter(horizon);
+    }
+    let rows = select.order_by_asc(Column::Position).order_by_asc(Column::Seq).limit(limit).all(database.read()).await?;
+    Ok(rows)
+}
+
+#[derive(FromQueryResult)]
+struct EpochRow {
+    epoch: i64,
+    cluster: String,
+}
+
+/// Finds the epoch of this cluster; a cluster other than the remembered one begins a new epoch. Called once after opening and
+/// migrating, before anything is written.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle_epoch(database: &Database) -> Result<()> {
+    if !database.is_postgres() {
+        return Ok(());
+    }
+    let cluster = Expr::cust("(SELECT system_identifier::text FROM pg_control_system())");
+    let mut settle = Query::insert();
+    settle
+        .into_table(Alias::new("event_epoch"))
+        .columns([Alias::new("id"), Alias::new("epoch"), Alias::new("cluster")])
+        .values_panic([Expr::value(1), Expr::value(1_i64), cluster])
+        .on_conflict(
+            sea_orm::sea_query::OnConflict::column(Alias::new("id"))
+                .value(
+                    Alias::new("epoch"),
+                    Expr::cust("\"event_epoch\".\"epoch\" + CASE WHEN \"event_epoch\".\"cluster\" = excluded.\"cluster\" THEN 0 ELSE 1 END"),
+                )
+                .value(Alias::new("cluster"), Expr::cust("excluded.\"cluster\""))
+                .to_owned(),
+        )
+        .returning(Query::returning().columns([Alias::new("epoch"), Alias::new("cluster")]));
+    let row = database
+        .write()
+        .query_one(&settle)
+        .await?
+        .ok_or_else(|| Error::Damaged("the event log has no epoch".to_owned()))?;
+    let row = EpochRow::from_query_result(&row, "")?;
+    tracing::debug!(epoch = row.epoch, cluster = row.cluster, "event log epoch");
+    database.set_epoch(row.epoch);
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! The inbox: vendor webhooks exactly as they came, committed before they are acknowledged.
+//!
+//! A delivery is verified before it comes here. It is split by account into [`crate::inbound_signal`] rows; an account nobody
+//! has connected is noted and the delivery kept. What cannot be worked on stops at the maximum of attempts and is visible as
+//! DEAD; nothing is dropped.
+
+use crate::clock::Timestamp;
+use crate::database::Database;
+use crate::error::{Error, Result};
+use crate::id::{InboundWebhookId, PartnerId};
+use crate::viewer::Viewer;
+use crate::visible::{Visible, nothing};
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Condition, LockBehavior, LockType, OnConflict, Query};
+use sea_orm::{QueryOrder as _, QuerySelect as _};
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum InboxState {
+    /// Waits to be split.
+    Pending,
+    /// Split into signals.
+    Done,
+    /// Holds nothing but accounts we do not know.
+    UnknownTenant,
+    /// Failed too often.
+    Dead,
+}
+
+/// A delivery.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "inbound_webhook")]
+#[expect(missing_docs, reason = "each field is a word of the sync rules")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: InboundWebhookId,
+    pub connector: String,
+    /// The same delivery twice has the same key; unique per connector.
+    pub dedupe_key: String,
+    pub body: Vec<u8>,
+    pub received_at: Timestamp,
+    pub state: InboxState,
+    pub attempts: i32,
+    pub available_at: Timestamp,
+    pub lease_owner: Option<Uuid>,
+    pub lease_until: Option<Timestamp>,
+    pub fence: i64,
+    pub error: Option<String>,
+}
+
+/// Relations are walked by id.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Visible for Entity {
+    fn visible_to_partner(_: PartnerId) -> Condition {
+        nothing()
+    }
+}
+
+/// A verified delivery, about to be stored.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    /// Which connector verified it.
+    pub connector: String,
+    /// The same delivery twice has the same key.
+    pub dedupe_key: String,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+}
+
+/// Stores deliveries in one transaction; on return they are durable. The answer tells for each whether it is new here.
+///
+/// # Errors
+/// When the database fails; then none is stored.
+pub async fn store(database: &Database, deliveries: Vec<NewDelivery>) -> Result<Vec<bool>> {
+    let now = database.now();
+    let mut ids = Vec::with_capacity(deliveries.len());
+    let mut statement = Query::insert();
+    statement.into_table(Entity).columns([
+        Column::Id,
+        Column::Connector,
+        Column::DedupeKey,
+        Column::Body,
+        Column::ReceivedAt,
+        Column::State,
+        Column::Attempts,
+        Column::AvailableAt,
+        Column::Fence,
+    ]);
+    if deliveries.is_empty() {
+        return Ok(Vec::new());
+    }
+    for delivery in deliveries {
+        let id: InboundWebhookId = database.new_id();
+        ids.push(id);
+        statement.values_panic([
+            Expr::value(id),
+            Expr::value(delivery.connector),
+            Expr::value(delivery.dedupe_key),
+            Expr::value(delivery.body),
+            Expr::value(now),
+            Expr::value(InboxState::Pending),
+            Expr::value(0_i32),
+            Expr::value(now),
+            Expr::value(0_i64),
+        ]);
+    }
+    statement
+        .on_conflict(OnConflict::columns([Column::Connector, Column::DedupeKey]).do_nothing().to_owned())
+        .returning(Query::returning().column(Column::Id));
+    let transaction = database.begin().await?;
+    let mut stored: HashSet<InboundWebhookId> = HashSet::new();
+    for row in transaction.query_all(&statement).await? {
+        stored.insert(row.try_get_by_index(0)?);
+    }
+    transaction.commit().await?;
+    Ok(ids.iter().map(|id| stored.contains(id)).collect())
+}
+
+/// Claims deliveries that wait to be split; the attempt is counted here. Those that have used up their attempts become DEAD.
+///
+/// # Errors
+/// When the database fails.
+pub async fn claim(database: &Database, worker: Uuid, lease_millis: i64, limit: u64, max_attempts: i32) -> Result<Vec<Model>> {
+    let now = database.now();
+    let due = || {
+        let lease = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now));
+        Entity::visible_to(&Viewer::system("inbound_webhook"))
+            .filter(Column::State.eq(InboxState::Pending))
+            .filter(Column::AvailableAt.lte(now))
+            .filter(lease)
+            .order_by_asc(Column::AvailableAt)
+            .order_by_asc(Column::Id)
+            .limit(limit)
+    };
+    // An idle worker only reads: beginning to write would take the one writer's turn for nothing.
+    if due().limit(1).one(database.read()).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let transaction = database.begin().await?;
+    let rows = due().lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).all(&transaction).await?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        if row.attempts >= max_attempts {
+            row.state = InboxState::Dead;
+            row.error = row.error.or_else(|| Some("it never came to an end".to_owned()));
+        } else {
+            row.attempts += 1;
+            row.lease_owner = Some(worker);
+            row.lease_until = Some(now.plus_millis(lease_millis));
+        }
+        row.fence += 1;
+        Entity::update_many()
+            .col_expr(Column::Fence, Expr::value(row.fence))
+            .col_expr(Column::Attempts, Expr::value(row.attempts))
+            .col_expr(Column::State, Expr::value(row.state))
+            .col_expr(Column::Error, Expr::value(row.error.clone()))
+            .col_expr(Column::LeaseOwner, Expr::value(row.lease_owner))
+            .col_expr(Column::LeaseUntil, Expr::value(row.lease_until))
+            .filter(Column::Id.eq(row.id))
+            .exec(&transaction)
+            .await?;
+        if row.state == InboxState::Pending {
+            claimed.push(row);
+        }
+    }
+    transaction.commit().await?;
+    Ok(claimed)
+}
+
+/// Ends the work on a claimed delivery.
+///
+/// # Errors
+/// [`Error::LeaseLost`], or a fault of the database.
+pub async fn settle(connection: &impl ConnectionTrait, row: &Model, state: InboxState, error: Option<String>, available_at: Timestamp) -> Result<()> {
+    let done = Entity::update_many()
+        .col_expr(Column::State, Expr::value(state))
+        .col_expr(Column::Error, Expr::value(error))
+        .col_expr(Column::AvailableAt, Expr::value(available_at))
+        .col_expr(Column::LeaseOwner, Expr::value(Option::<Uuid>::None))
+        .col_expr(Column::LeaseUntil, Expr::value(Option::<Timestamp>::None))
+        .filter(Column::Id.eq(row.id))
+        .filter(Column::Fence.eq(row.fence))
+        .exec(connection)
+        .await?;
+    if done.rows_affected == 1 { Ok(()) } else { Err(Error::LeaseLost) }
+}

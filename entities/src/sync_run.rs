@@ -1,0 +1,177 @@
+//! One run of a synchronisation: what it read, what it changed, what it kept out and why, and what had no field.
+
+use crate::change::Change;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::event::{EventKind, NewEvent};
+use crate::id::{ConnectionId, PartnerId, SyncRunId};
+use crate::viewer::Viewer;
+use crate::visible::{Visible, nothing};
+use sea_orm::{FromJsonQueryResult, IntoActiveModel as _, QueryOrder as _};
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Condition;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SyncRunStatus {
+    /// Still going.
+    Running,
+    /// Everything was read.
+    Completed,
+    /// It stopped; the cursor stands where it stopped.
+    Failed,
+}
+
+/// Numbers of one resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Records read from the vendor.
+    pub read: u64,
+    /// Rows created here.
+    pub created: u64,
+    /// Rows changed here.
+    pub updated: u64,
+    /// Records that brought nothing new.
+    pub unchanged: u64,
+    /// Rows archived here.
+    pub archived: u64,
+    /// Records kept out.
+    pub kept_out: u64,
+    /// Records kept with a flagged field.
+    pub flagged: u64,
+}
+
+/// A record that was kept out, or kept with a field flagged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issue {
+    /// The neutral resource.
+    pub resource: String,
+    /// The vendor's id, where it could be read.
+    pub external_id: Option<String>,
+    /// The property; absent when the record as a whole is meant.
+    pub field: Option<String>,
+    /// A stable code: `UNKNOWN_STAGE`, `INVALID_AMOUNT`, `INVALID_CURRENCY`, …
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+}
+
+/// What a run found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+#[serde(default)]
+pub struct Findings {
+    /// By resource.
+    pub counts: BTreeMap<String, Counts>,
+    /// The first [`Findings::MAX_ISSUES`] issues.
+    pub issues: Vec<Issue>,
+    /// How many issues there were in all.
+    pub issue_count: u64,
+    /// Properties with values that the mapping has no field for: `resource.property` and how many records had one.
+    pub unmapped: BTreeMap<String, u64>,
+}
+
+impl Findings {
+    /// How many issues a run keeps in full.
+    pub const MAX_ISSUES: usize = 200;
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "sync_run")]
+#[expect(missing_docs, reason = "the fields are described in the API's schema")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: SyncRunId,
+    pub connection_id: ConnectionId,
+    /// `backfill`, `delta`, `webhook`.
+    pub kind: String,
+    pub status: SyncRunStatus,
+    pub started_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+    pub findings: Findings,
+    pub error: Option<String>,
+}
+
+/// Relations are walked by id.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Visible for Entity {
+    fn visible_to_partner(_: PartnerId) -> Condition {
+        nothing()
+    }
+}
+
+/// Finds the run of a connection that is still going; runs of webhooks are never left open.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_running(connection: &impl ConnectionTrait, connection_id: ConnectionId) -> Result<Option<Model>> {
+    let select = Entity::visible_to(&Viewer::system("sync_run"))
+        .filter(Column::ConnectionId.eq(connection_id))
+        .filter(Column::Status.eq(SyncRunStatus::Running))
+        .order_by_desc(Column::Id);
+    Ok(select.one(connection).await?)
+}
+
+/// Begins a run.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin(change: &Change, connection_id: ConnectionId, kind: &str) -> Result<Model> {
+    let row = Model {
+        id: change.new_id(),
+        connection_id,
+        kind: kind.to_owned(),
+        status: SyncRunStatus::Running,
+        started_at: change.now(),
+        finished_at: None,
+        findings: Findings::default(),
+        error: None,
+    };
+    Entity::insert(row.clone().into_active_model()).exec_without_returning(change.transaction()).await?;
+    Ok(row)
+}
+
+/// Writes what a run has found so far.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note(change: &Change, id: SyncRunId, findings: &Findings) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::Findings, Expr::value(findings.clone()))
+        .filter(Column::Id.eq(id))
+        .exec(change.transaction())
+        .await?;
+    Ok(())
+}
+
+/// Ends a run that is still going; with an error it has failed. The event is written where `tells` is set.
+///
+/// # Errors
+/// When the database fails.
+pub async fn finish(change: &mut Change, run: Model, error: Option<String>, tells: bool) -> Result<Model> {
+    let status = if error.is_some() { SyncRunStatus::Failed } else { SyncRunStatus::Completed };
+    let done = Entity::update_many()
+        .col_expr(Column::Status, Expr::value(status))
+        .col_expr(Column::FinishedAt, Expr::value(Some(change.now())))
+        .col_expr(Column::Error, Expr::value(error.clone()))
+        .filter(Column::Id.eq(run.id))
+        .filter(Column::Status.eq(SyncRunStatus::Running))
+        .exec(change.transaction())
+        .await?;
+    if done.rows_affected == 1 && tells {
+        let kind = if error.is_some() { EventKind::SyncFailed } else { EventKind::SyncCompleted };
+        let data = json!({ "kind": run.kind, "counts": run.findings.counts, "issues": run.findings.issue_count, "error": error });
+        change.record(NewEvent::about(kind, run.id, data).internal());
+    }
+    Ok(Model { status, finished_at: Some(change.now()), error, ..run })
+}

@@ -1,0 +1,27 @@
+//! The history of the schema: one change a file, the same code for SQLite and PostgreSQL.
+//!
+//! It imports no entity: a migration that was released must keep doing what it did, whatever a struct becomes later. Tables and
+//! columns are therefore spelled out in [`table`], which knows nothing but column types.
+
+pub use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait};
+
+mod m20261121_000001_programme;
+mod m20261121_000002_event;
+mod m20261121_000003_sync;
+mod m20261121_000004_access;
+mod table;
+
+/// All migrations, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_programme::Migration),
+            Box::new(m20261121_000002_event::Migration),
+            Box::new(m20261121_000003_sync::Migration),
+            Box::new(m20261121_000004_access::Migration),
+        ]
+    }
+}
