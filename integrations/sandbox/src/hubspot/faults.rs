@@ -1,0 +1,255 @@
+//! Failures that can be switched on while the sandbox runs.
+//!
+//! Owns: the rules and how an answer is spoiled. Invariant: without a rule nothing is spoiled, and a rule with a count stops by itself.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// All switches; the default switches nothing on.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// Rules for answers, tried in order; the first that matches applies.
+    pub rules: Vec<Fault>,
+    /// Replaces the index lag of the limits, in milliseconds.
+    pub index_lag_ms: Option<u64>,
+    /// Failures of webhooks.
+    pub webhooks: WebhookFaults,
+}
+
+/// One rule.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Applies to paths that begin so; empty means all paths of the vendor.
+    #[serde(default)]
+    pub path: String,
+    /// Applies to paths that also contain this.
+    #[serde(default)]
+    pub contains: String,
+    /// Applies to this method only.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// How many matching requests pass before it applies.
+    #[serde(default)]
+    pub skip: u32,
+    /// How often it applies; `None` is until it is removed.
+    #[serde(default)]
+    pub times: Option<u32>,
+    /// What happens.
+    pub effect: Effect,
+}
+
+impl Fault {
+    /// The next `times` requests whose path begins with `path` suffer `effect`.
+    pub fn next(path: &str, times: u32, effect: Effect) -> Self {
+        Self {
+            path: path.to_owned(),
+            contains: String::new(),
+            method: None,
+            skip: 0,
+            times: Some(times),
+            effect,
+        }
+    }
+
+    /// Every request whose path begins with `path` suffers `effect`, until the rule is removed.
+    pub fn always(path: &str, effect: Effect) -> Self {
+        Self {
+            times: None,
+            ..Self::next(path, 0, effect)
+        }
+    }
+}
+
+/// What a rule does to a request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Effect {
+    /// Answers with this status and body instead of doing anything.
+    Status {
+        /// The status.
+        status: u16,
+        /// The JSON body; a standard error when absent.
+        #[serde(default)]
+        body: Option<Value>,
+        /// Seconds for a `Retry-After` header.
+        #[serde(default)]
+        retry_after: Option<u64>,
+    },
+    /// Answers with a page of HTML, as a proxy in front of the vendor does.
+    Html {
+        /// The status.
+        status: u16,
+    },
+    /// Answers 429 with this policy name.
+    RateLimited {
+        /// `TEN_SECONDLY_ROLLING`, `SECONDLY` or `DAILY`.
+        policy: String,
+    },
+    /// Answers 401 as for an expired token.
+    Expired {},
+    /// Waits, then answers as usual.
+    Delay {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// Closes the connection without an answer; the request is not done.
+    Close {},
+    /// Does the request, then closes the connection without an answer.
+    CloseAfter {},
+    /// Does the request and cuts its answer in the middle.
+    Truncate {},
+    /// Does the request and answers numbers, lists and nulls where strings belong.
+    WrongTypes {},
+    /// Does the request and leaves `paging` out.
+    NoPaging {},
+    /// Does the request and moves the first result into `errors`, status 207.
+    Partial {},
+    /// Does the request and replaces what a JSON pointer points to.
+    Replace {
+        /// The pointer, such as `/results/0/properties/amount`.
+        pointer: String,
+        /// The new value.
+        value: Value,
+    },
+}
+
+/// Failures of webhooks.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhookFaults {
+    /// Every event is delivered twice.
+    pub duplicate: bool,
+    /// The events of a batch arrive in another order.
+    pub shuffle: bool,
+    /// All events are lost.
+    pub drop: bool,
+    /// Requests carry a wrong signature.
+    pub wrong_signature: bool,
+    /// Requests carry no signature.
+    pub no_signature: bool,
+    /// Milliseconds added to the signed time; negative is the past.
+    pub time_shift_ms: i64,
+}
+
+/// The rules in force.
+#[derive(Debug, Default)]
+pub(crate) struct FaultBook {
+    faults: Mutex<Faults>,
+}
+
+impl FaultBook {
+    pub(crate) fn new(faults: Faults) -> Self {
+        Self {
+            faults: Mutex::new(faults),
+        }
+    }
+
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
+        change(&mut self.faults.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn current(&self) -> Faults {
+        self.change(|faults| faults.clone())
+    }
+
+    /// The effect that strikes this request; counts it.
+    pub(crate) fn strike(&self, method: &str, path: &str) -> Option<Effect> {
+        self.change(|faults| {
+            let at = faults.rules.iter_mut().position(|rule| {
+                let matches = path.starts_with(&rule.path)
+                    && path.contains(&rule.contains)
+                    && rule
+                        .method
+                        .as_deref()
+                        .is_none_or(|m| m.eq_ignore_ascii_case(method));
+                if matches && rule.skip > 0 {
+                    rule.skip -= 1;
+                    return false;
+                }
+                matches
+            })?;
+            let rule = faults.rules.get_mut(at)?;
+            let effect = rule.effect.clone();
+            if let Some(times) = &mut rule.times {
+                *times = times.saturating_sub(1);
+                if *times == 0 {
+                    faults.rules.remove(at);
+                }
+            }
+            Some(effect)
+        })
+    }
+}
+
+/// Spoils the JSON of an answer; returns the new status when it changes.
+pub(crate) fn spoil(effect: &Effect, body: &mut Value) -> Option<u16> {
+    match effect {
+        Effect::NoPaging {} => {
+            if let Some(object) = body.as_object_mut() {
+                object.remove("paging");
+            }
+            None
+        }
+        Effect::WrongTypes {} => {
+            mistype(body);
+            None
+        }
+        Effect::Replace { pointer, value } => {
+            if let Some(place) = body.pointer_mut(pointer) {
+                *place = value.clone();
+            }
+            None
+        }
+        Effect::Partial {} => {
+            let object = body.as_object_mut()?;
+            let results = object.get_mut("results")?.as_array_mut()?;
+            if results.is_empty() {
+                return None;
+            }
+            let lost = results.remove(0);
+            let id = lost
+                .pointer("/id")
+                .or_else(|| lost.pointer("/from/id"))
+                .cloned();
+            object.insert("numErrors".to_owned(), Value::from(1));
+            object.insert(
+                "errors".to_owned(),
+                serde_json::json!([{
+                    "status": "error",
+                    "category": "INTERNAL_ERROR",
+                    "message": "the record could not be read",
+                    "context": {"ids": [id]},
+                    "links": {},
+                    "errors": [],
+                }]),
+            );
+            Some(207)
+        }
+        _ => None,
+    }
+}
+
+fn mistype(body: &mut Value) {
+    let Some(results) = body.get_mut("results") else {
+        return;
+    };
+    let Some(items) = results.as_array_mut() else {
+        return;
+    };
+    for (n, item) in items.iter_mut().enumerate() {
+        let Some(properties) = item.get_mut("properties").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        for value in properties.values_mut() {
+            *value = match n % 3 {
+                0 => Value::from(17),
+                1 => Value::Array(vec![value.take()]),
+                _ => serde_json::json!({"value": value.take()}),
+            };
+        }
+    }
+}
