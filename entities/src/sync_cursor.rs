@@ -204,7 +204,7 @@ pub async fn write_back(connection: &impl ConnectionTrait, row: &Model) -> Resul
     if done.rows_affected == 1 { Ok(()) } else { Err(Error::LeaseLost) }
 }
 
-/// Sets the position at which a lane goes on, whoever reads it at the time loses its lease.
+/// Sets the position at which a lane goes on; whoever reads it at the time loses its lease.
 ///
 /// # Errors
 /// When the database fails.
@@ -241,7 +241,6 @@ pub async fn make_due(connection: &impl ConnectionTrait, connection_id: Connecti
         .col_expr(Column::Attempts, Expr::value(0_i32))
         .col_expr(Column::Error, Expr::value(Option::<String>::None))
         .filter(Column::ConnectionId.eq(connection_id))
-        .filter(Column::AvailableAt.gt(now))
         .filter(Column::AvailableAt.ne(DORMANT))
         .filter(Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now)))
         .exec(connection)

@@ -1,0 +1,139 @@
+//! What runs in a process, and how it ends in order: the server drains, then the worker finishes its step, then the watchers stop.
+
+use super::Failure;
+use crate::config::Config;
+use crate::http::metrics;
+use crate::http::server::{Running, ServerSettings, server};
+use crate::state::{Core, State, keys};
+use crate::worker::notify::{self, NodeMark};
+use crate::worker::{self, Wakers, WorkerSettings};
+use actix_web::web;
+use entities::database::Wake;
+use std::net::TcpListener;
+use std::sync::Arc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// How a process is set up.
+#[derive(Clone, Debug)]
+pub struct ProcessSettings {
+    /// Its server.
+    pub server: ServerSettings,
+    /// Its worker.
+    pub worker: WorkerSettings,
+}
+
+impl ProcessSettings {
+    /// As configured.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            server: ServerSettings {
+                http: config.http.clone(),
+                pool: config.pool.clone(),
+                limits: config.limits.clone(),
+                graphiql: config.graphiql,
+            },
+            worker: WorkerSettings { concurrency: config.worker.concurrency, poll: config.poll() },
+        }
+    }
+}
+
+/// A running process.
+pub struct Process {
+    server: Option<Running>,
+    worker: Option<JoinHandle<()>>,
+    watchers: JoinSet<()>,
+    stop: CancellationToken,
+    mark: NodeMark,
+}
+
+impl Process {
+    /// Starts the server and what watches beside it; the worker begins with [`Process::begin_work`].
+    ///
+    /// # Errors
+    /// When the socket or the recorder of figures cannot be used.
+    pub fn start(state: Arc<State>, listener: TcpListener, settings: &ProcessSettings) -> Result<Self, Failure> {
+        let figures = metrics::install().map_err(|error| Failure::fault("figures cannot be recorded", error))?;
+        let mut process = Self::idle(&state.core);
+        let (database, vault) = (state.core.database.clone(), state.core.vault.clone());
+        process.watchers.spawn(keys::watch(database, vault, Arc::clone(&state.tokens), Arc::clone(&state.core.chance)));
+        let server = server(web::Data::from(Arc::clone(&state)), figures, listener, &settings.server)
+            .map_err(|error| Failure::fault("the server cannot be started", error))?;
+        process.server = Some(Running::spawn(server));
+        Ok(process)
+    }
+
+    /// Starts a worker without a server.
+    #[must_use]
+    pub fn work(core: &Core, settings: &ProcessSettings) -> Self {
+        let mut process = Self::idle(core);
+        process.begin_work(core, settings.worker);
+        process
+    }
+
+    fn idle(core: &Core) -> Self {
+        let mark = NodeMark::new(core.database.ids());
+        let mut watchers = JoinSet::new();
+        watchers.spawn(notify::send(core.database.clone(), mark.clone()));
+        Self { server: None, worker: None, watchers, stop: CancellationToken::new(), mark }
+    }
+
+    /// Starts the worker.
+    pub fn begin_work(&mut self, core: &Core, settings: WorkerSettings) {
+        let remote = Wake::default();
+        let wakers = Wakers { local: core.database.wake().subscribe(), remote: remote.subscribe() };
+        self.watchers.spawn(notify::listen(core.database.clone(), remote, self.mark.clone()));
+        let work = worker::run(core.engine.clone(), wakers, settings, self.stop.clone());
+        self.worker = Some(tokio::spawn(work));
+    }
+
+    /// Ends when the server ends by itself, with the reason. Without a server it waits for ever.
+    pub async fn failed(&mut self) -> String {
+        match &mut self.server {
+            Some(server) => server.failed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends everything in order.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+        if let Some(worker) = self.worker
+            && let Err(error) = worker.await
+        {
+            tracing::error!(%error, "the worker did not end in order");
+        }
+        self.watchers.shutdown().await;
+    }
+}
+
+/// Ends at SIGTERM or SIGINT. A second one ends the process at once: whoever sends it does not want to wait.
+pub async fn stop_signal() {
+    signal().await;
+    tokio::spawn(async {
+        signal().await;
+        std::process::exit(130);
+    });
+}
+
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            },
+            _ => std::future::pending().await,
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

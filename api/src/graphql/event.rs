@@ -1,0 +1,161 @@
+//! The event log in the API: gapless, in order, for whoever missed something.
+
+use super::context::{RequireScope, cost, request, requires_scope};
+use super::error::ErrorCode;
+use super::page::{DEFAULT_SIZE, MAX_SIZE};
+use super::scalar::DateTime;
+use async_graphql::connection::PageInfo;
+use async_graphql::{Context, Enum, ID, Json, Object, Result, SimpleObject};
+use entities::change;
+use entities::event::{self, EventKind, Model, Position};
+use entities::id;
+use entities::viewer::Scope;
+
+/// Where a change came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "change::Origin")]
+pub enum EventOrigin {
+    /// A person at a front end.
+    Human,
+    /// Software through the API.
+    Api,
+    /// A vendor's later change.
+    Sync,
+    /// A vendor's existing records, read for the first time.
+    Backfill,
+    /// A file.
+    Import,
+    /// A recorded correction of history.
+    Correction,
+}
+
+/// Something that happened.
+pub struct Event {
+    row: Model,
+    internal: bool,
+}
+
+/// Something that happened.
+#[Object]
+impl Event {
+    /// The event's id.
+    async fn id(&self) -> ID {
+        self.row.id.to_string().into()
+    }
+    /// What happened: `deal.won`.
+    async fn r#type(&self) -> &str {
+        &self.row.kind
+    }
+    /// When.
+    async fn occurred_at(&self) -> DateTime {
+        DateTime(self.row.occurred_at)
+    }
+    /// Where the change came from.
+    async fn origin(&self) -> EventOrigin {
+        self.row.origin.into()
+    }
+    /// Who made it. Internal: null for partners.
+    async fn actor(&self) -> Option<&str> {
+        self.internal.then_some(self.row.actor.as_str())
+    }
+    /// The connection it came by. Internal: null for partners.
+    async fn connection_id(&self) -> Option<ID> {
+        self.row.connection_id.filter(|_| self.internal).map(|id| id.to_string().into())
+    }
+    /// The id of the row it is about; read it with `node`.
+    async fn subject_id(&self) -> ID {
+        id::show(&self.row.subject_kind, self.row.subject_id).into()
+    }
+    /// What changed, or the facts of what happened. Of persons only the names of the fields are kept.
+    async fn data(&self) -> Json<&serde_json::Value> {
+        Json(&self.row.data)
+    }
+}
+
+/// An event on a page.
+#[derive(SimpleObject)]
+pub struct EventEdge {
+    /// Everything up to and including this event has been read.
+    pub cursor: String,
+    /// The event.
+    pub node: Event,
+}
+
+/// A page of the log.
+#[derive(SimpleObject)]
+pub struct EventConnection {
+    /// The events, oldest first.
+    pub edges: Vec<EventEdge>,
+    /// Where this page lies in the log. `endCursor` is where to go on, also when nothing follows yet.
+    pub page_info: PageInfo,
+}
+
+fn cursor(position: Position) -> String {
+    format!("{:x}.{:x}", position.position, position.seq)
+}
+
+fn read_cursor(text: &str) -> Result<Position> {
+    let parse = |part: &str| i64::from_str_radix(part, 16).ok();
+    text.split_once('.')
+        .and_then(|(position, seq)| Some(Position { position: parse(position)?, seq: parse(seq)? }))
+        .ok_or_else(|| ErrorCode::BadUserInput.error("This is no cursor of the event log."))
+}
+
+/// Queries about the event log.
+#[derive(Default)]
+pub struct EventQuery;
+
+#[Object]
+impl EventQuery {
+    /// What happened after a place in the log, oldest first. No event appears later before one that was answered.
+    #[graphql(guard = "RequireScope(Scope::EventsRead)", directive = requires_scope::apply("events:read".to_owned()), directive = cost::apply(1))]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The cursor of the last event read; absent at the beginning.")] after: Option<String>,
+        #[graphql(desc = "This many; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Only events of these types.")] types: Option<Vec<String>>,
+    ) -> Result<EventConnection> {
+        let request = request(ctx)?;
+        let size = match first {
+            None => DEFAULT_SIZE,
+            Some(first) => u64::try_from(first)
+                .ok()
+                .filter(|size| *size <= MAX_SIZE)
+                .ok_or_else(|| ErrorCode::BadUserInput.error(format!("`first` is between 0 and {MAX_SIZE}.")))?,
+        };
+        if let Some(unknown) = types.iter().flatten().find(|kind| !EventKind::ALL.iter().any(|known| known.as_str() == kind.as_str())) {
+            return Err(ErrorCode::BadUserInput.error(format!("There is no event type {unknown:?}.")));
+        }
+        let place = after.as_deref().map(read_cursor).transpose()?;
+        let mut rows = event::list_after(&request.database, &request.viewer, place, types.as_deref(), size + 1).await?;
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let internal = request.viewer.sees_internal();
+        let edges: Vec<EventEdge> =
+            rows.into_iter().map(|row| EventEdge { cursor: cursor(Position::from(&row)), node: Event { row, internal } }).collect();
+        let page_info = PageInfo {
+            has_previous_page: after.is_some(),
+            has_next_page: more,
+            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: edges.last().map(|edge| edge.cursor.clone()).or(after),
+        };
+        Ok(EventConnection { edges, page_info })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn cursors_round_trip_and_nonsense_is_refused() {
+        let place = Position { position: 1 << 50, seq: 12 };
+        assert_eq!(read_cursor(&cursor(place)).unwrap(), place);
+        for bad in ["", ".", "x.y", "12", "1.2.3"] {
+            assert!(read_cursor(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Pages: of a whole list, and of every parent's list in one statement.
+//!
+//! A page is read with one row more than asked for, which answers "is there more?" without counting. Per-parent pages cost one
+//! statement for any number of parents: `unnest … CROSS JOIN LATERAL` on PostgreSQL, a compound SELECT on SQLite; both
+//! stop at each parent's limit instead of reading all its children.
+
+use super::error::ErrorCode;
+use super::order::Ordering;
+use super::siblings::Group;
+use async_graphql::Result;
+use entities::database::Database;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Func, JoinType, Query, SelectStatement, SimpleExpr, UnionType};
+use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, Iterable, QuerySelect, QueryTrait, Select, Value};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The arguments of every list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PageArguments {
+    /// This many from the beginning, or after `after`.
+    pub first: Option<i32>,
+    /// Only what follows this cursor.
+    pub after: Option<String>,
+    /// This many from the end, or before `before`.
+    pub last: Option<i32>,
+    /// Only what precedes this cursor.
+    pub before: Option<String>,
+}
+
+/// Entries of a page when nothing is said.
+pub const DEFAULT_SIZE: u64 = 20;
+/// Entries of a page at most.
+pub const MAX_SIZE: u64 = 100;
+
+/// Arguments that fit together.
+#[derive(Clone, Debug)]
+pub struct Paging {
+    pub(crate) size: u64,
+    pub(crate) backward: bool,
+    after: Option<String>,
+    before: Option<String>,
+}
+
+impl PageArguments {
+    /// Checks the arguments.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for a size outside 0 to 100, or `first` together with `last`.
+    pub fn check(self) -> Result<Paging> {
+        let size = |name: &str, wish: i32| {
+            u64::try_from(wish)
+                .ok()
+                .filter(|size| *size <= MAX_SIZE)
+                .ok_or_else(|| ErrorCode::BadUserInput.error(format!("`{name}` is between 0 and {MAX_SIZE}.")))
+        };
+        let (size, backward) = match (self.first, self.last) {
+            (Some(_), Some(_)) => return Err(ErrorCode::BadUserInput.error("`first` and `last` exclude each other.")),
+            (Some(first), None) => (size("first", first)?, false),
+            (None, Some(last)) => (size("last", last)?, true),
+            (None, None) => (DEFAULT_SIZE, false),
+        };
+        Ok(Paging { size, backward, after: self.after, before: self.before })
+    }
+}
+
+/// A page: a stretch of the rows that one statement read.
+pub struct Page<E: EntityTrait> {
+    /// The rows, with those of other parents where several pages were read at once.
+    pub group: Arc<Group<E::Model>>,
+    /// Which of them are this page.
+    pub range: Range<usize>,
+    /// Whether rows come before.
+    pub has_previous: bool,
+    /// Whether rows follow.
+    pub has_next: bool,
+    /// The order, to make cursors with.
+    pub order: Arc<Ordering<E>>,
+}
+
+impl<E: EntityTrait> Clone for Page<E> {
+    fn clone(&self) -> Self {
+        Self { group: Arc::clone(&self.group), range: self.range.clone(), has_previous: self.has_previous, has_next: self.has_next, order: Arc::clone(&self.order) }
+    }
+}
+
+fn bound<E: EntityTrait>(statement: &mut SelectStatement, table: &str, order: &Ordering<E>, paging: &Paging) -> Result<()> {
+    if let Some(after) = &paging.after {
+        statement.cond_where(order.after(table, after, false)?);
+    }
+    if let Some(before) = &paging.before {
+        statement.cond_where(order.after(table, before, true)?);
+    }
+    for (term, direction, nulls) in order.terms(table, paging.backward) {
+        match nulls {
+            Some(nulls) => statement.order_by_expr_with_nulls(term, direction, nulls),
+            None => statement.order_by_expr(term, direction),
+        };
+    }
+    statement.limit(paging.size + 1);
+    Ok(())
+}
+
+/// Which of the read rows are the page, in the list's own direction, and whether there is more on either side.
+fn trim<M>(rows: &mut Vec<M>, paging: &Paging) -> (bool, bool) {
+    let size = usize::try_from(paging.size).unwrap_or(usize::MAX);
+    let more = rows.len() > size;
+    rows.truncate(size);
+    if paging.backward {
+        rows.reverse();
+        (more, paging.before.is_some())
+    } else {
+        (paging.after.is_some(), more)
+    }
+}
+
+/// Reads a page of a list.
+///
+/// # Errors
+/// A cursor of another list, or a fault of the database.
+pub async fn read<E>(database: &Database, select: Select<E>, order: Ordering<E>, paging: &Paging) -> Result<Page<E>>
+where
+    E: EntityTrait,
+    E::Model: FromQueryResult + Send + Sync,
+{
+    let mut statement = select.into_query();
+    bound(&mut statement, E::default().table_name(), &order, paging)?;
+    let rows = database.read().query_all(&statement).await?;
+    let mut rows = rows.iter().map(|row| E::Model::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
+    let (has_previous, has_next) = trim(&mut rows, paging);
+    let range = 0..rows.len();
+    Ok(Page { group: Group::new(rows), range, has_previous, has_next, order: Arc::new(order) })
+}
+
+/// How children are found from a parent: a SELECT that is narrowed to the children of the given parent.
+pub trait OfParent: Send + Sync {
+    /// The children's table.
+    type Child: EntityTrait;
+    /// Narrows a SELECT of children to those of `parent`.
+    fn narrow(&self, select: Select<Self::Child>, parent: SimpleExpr) -> Select<Self::Child>;
+}
+
+const PARENT: &str = "parent_key";
+
+/// Reads a page of children for every parent, in one statement.
+///
+/// # Errors
+/// A cursor of another list, or a fault of the database.
+pub async fn read_by_parent<E, P>(
+    database: &Database,
+    parents: &[Uuid],
+    select: &Select<E>,
+    by: &P,
+    order: Ordering<E>,
+    paging: &Paging,
+) -> Result<HashMap<Uuid, Page<E>>>
+where
+    E: EntityTrait,
+    E::Model: FromQueryResult + Send + Sync,
+    P: OfParent<Child = E>,
+{
+    let table = E::default();
+    let table = table.table_name();
+    let one = |parent: SimpleExpr| -> Result<SelectStatement> {
+        let narrowed = by.narrow(select.clone(), parent.clone()).expr_as(parent, PARENT);
+        let mut statement = narrowed.into_query();
+        bound(&mut statement, table, &order, paging)?;
+        Ok(statement)
+    };
+    let statement = if database.is_postgres() {
+        let inner = one(Expr::col((Alias::new("parent"), Alias::new("parent"))))?;
+        let ids = Value::Array(sea_orm::sea_query::ArrayType::Uuid, Some(Box::new(parents.iter().map(|id| Value::from(*id)).collect())));
+        let mut outer = Query::select();
+        for column in E::Column::iter() {
+            outer.column((Alias::new("child"), column));
+        }
+        outer.column((Alias::new("child"), Alias::new(PARENT)));
+        // A lateral join runs its inner side once for each parent and keeps that side's order.
+        outer.from_function(Func::cust("unnest").arg(Expr::value(ids).cast_as("uuid[]")), "parent").join_lateral(JoinType::InnerJoin, inner, "child", Expr::cust("TRUE"));
+        outer
+    } else {
+        let mut selects = parents.iter().map(|parent| {
+            let mut wrapped = Query::select();
+            wrapped.expr(Expr::cust("*")).from_subquery(one(Expr::value(*parent))?, "child");
+            Ok(wrapped)
+        });
+        let mut outer = selects.next().unwrap_or_else(|| Err(ErrorCode::Internal.error("a page of no parents")))?;
+        for next in selects {
+            outer.union(UnionType::All, next?);
+        }
+        outer
+    };
+    let mut by_parent: HashMap<Uuid, Vec<E::Model>> = HashMap::with_capacity(parents.len());
+    for row in database.read().query_all(&statement).await? {
+        by_parent.entry(row.try_get("", PARENT)?).or_default().push(E::Model::from_query_result(&row, "")?);
+    }
+    let mut all = Vec::new();
+    let mut spans = Vec::with_capacity(parents.len());
+    for parent in parents {
+        let mut rows = by_parent.remove(parent).unwrap_or_default();
+        let (has_previous, has_next) = trim(&mut rows, paging);
+        spans.push((*parent, all.len()..all.len() + rows.len(), has_previous, has_next));
+        all.append(&mut rows);
+    }
+    let group = Group::new(all);
+    let order = Arc::new(order);
+    let page = |(parent, range, has_previous, has_next)| {
+        (parent, Page { group: Arc::clone(&group), range, has_previous, has_next, order: Arc::clone(&order) })
+    };
+    Ok(spans.into_iter().map(page).collect())
+}
+
+/// Counts a list.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn count<E: EntityTrait>(database: &Database, select: Select<E>) -> Result<i64> {
+    let mut statement = Query::select();
+    statement.expr_as(Expr::cust("COUNT(*)"), "rows").from_subquery(select.select_only().expr(Expr::val(1)).into_query(), "counted");
+    let row = database.read().query_one(&statement).await?;
+    Ok(row.map(|row| row.try_get("", "rows")).transpose()?.unwrap_or(0))
+}
+
+/// Counts every parent's list, in one statement. A parent without children is absent.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn count_by_parent<E, P>(database: &Database, parents: &[Uuid], select: &Select<E>, by: &P) -> Result<HashMap<Uuid, i64>>
+where
+    E: EntityTrait,
+    P: OfParent<Child = E>,
+{
+    let mut selects = parents.iter().map(|parent| {
+        by.narrow(select.clone(), Expr::value(*parent)).select_only().expr_as(Expr::value(*parent), PARENT).expr_as(Expr::cust("COUNT(*)"), "rows").into_query()
+    });
+    let Some(mut statement) = selects.next() else { return Ok(HashMap::new()) };
+    for next in selects {
+        statement.union(UnionType::All, next);
+    }
+    let rows = database.read().query_all(&statement).await?;
+    rows.iter().map(|row| Ok((row.try_get("", PARENT)?, row.try_get("", "rows")?))).collect()
+}

@@ -1,0 +1,427 @@
+//! Partners in the API.
+
+use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
+use super::contact::{self, ContactConnection, ContactFilter, ContactOrder};
+use super::deal::{self, DealConnection, DealFilter, DealOrder};
+use super::edit::{Edit, Opened, created, id_input, nullable, payload};
+use super::filter::{DateTimeFilter, IdFilter, TextFilter, enum_filter};
+use super::list::{self, Parent, list_type, order_type};
+use super::page::PageArguments;
+use super::partnership::{self, PartnershipConnection, PartnershipFilter, PartnershipOrder};
+use super::scalar::{DateTime, Domain, Money};
+use super::siblings::Member;
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result};
+use entities::deal::revenue;
+use entities::id::PartnerId;
+use entities::partner::{self, Column, Entity, Model, NewPartner, PartnerPatch};
+use entities::viewer::Scope;
+use entities::visible::{self, Visible};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{QueryFilter, Select};
+
+/// Where a partner stands with the programme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "partner::PartnerStatus")]
+pub enum PartnerStatus {
+    /// Under consideration.
+    Candidate,
+    /// Takes part.
+    Active,
+    /// Temporarily out.
+    Suspended,
+    /// Out for good.
+    Terminated,
+    /// Became part of another partner.
+    Merged,
+}
+
+enum_filter! {
+    /// A partner's status to look for.
+    PartnerStatusFilter of PartnerStatus, partner::PartnerStatus
+}
+
+/// Which partners.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct PartnerFilter {
+    /// By id.
+    pub id: Option<IdFilter>,
+    /// By name.
+    pub name: Option<TextFilter>,
+    /// By domain, normalised.
+    pub domain: Option<TextFilter>,
+    /// By status.
+    pub status: Option<PartnerStatusFilter>,
+    /// By last change.
+    pub updated_at: Option<DateTimeFilter>,
+    /// True: archived ones too. They are left out otherwise.
+    pub include_archived: Option<bool>,
+}
+
+fn column(column: Column) -> Expr {
+    Expr::col((Entity, column))
+}
+
+impl PartnerFilter {
+    fn on(self, mut select: Select<Entity>) -> Result<Select<Entity>> {
+        if !self.include_archived.unwrap_or(false) {
+            select = select.filter(column(Column::ArchivedAt).is_null());
+        }
+        if let Some(filter) = self.id {
+            select = select.filter(filter.on::<PartnerId>(column(Column::Id))?);
+        }
+        if let Some(filter) = self.name {
+            select = select.filter(filter.on(column(Column::Name))?);
+        }
+        if let Some(filter) = self.domain {
+            select = select.filter(filter.on(column(Column::Domain))?);
+        }
+        if let Some(filter) = self.status {
+            select = select.filter(filter.on(column(Column::Status))?);
+        }
+        if let Some(filter) = self.updated_at {
+            select = select.filter(filter.on(column(Column::UpdatedAt)));
+        }
+        Ok(select)
+    }
+}
+
+order_type!(PartnerOrder, PartnerOrderField, Entity, "partners", {
+    /// When it was last changed.
+    UpdatedAt => Column::UpdatedAt, false;
+    /// Its name.
+    Name => Column::Name, false;
+    /// Its status.
+    Status => Column::Status, false;
+});
+
+/// A company that takes part in the programme.
+#[derive(Clone)]
+pub struct Partner(pub(crate) Member<Model>);
+
+impl Partner {
+    pub(crate) fn one(row: Model) -> Self {
+        Self(Member::single(row))
+    }
+
+    fn as_parent(&self) -> Parent<'_, Model> {
+        Parent { group: self.0.group(), ids: |rows| rows.iter().map(|row| row.id.0).collect(), id: self.0.row().id.0 }
+    }
+
+    pub(crate) async fn find(request: &RequestContext, id: PartnerId) -> Result<Option<Self>> {
+        Ok(visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0).await?.map(Self::one))
+    }
+}
+
+/// A company that takes part in the programme.
+#[Object]
+impl Partner {
+    /// The global id.
+    pub(crate) async fn id(&self) -> ID {
+        self.0.row().id.to_string().into()
+    }
+    /// Rises with every change; name it in an update as `expectedVersion`.
+    async fn version(&self) -> i64 {
+        self.0.row().version
+    }
+    /// When the row was made here.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.row().created_at)
+    }
+    /// When it was last changed.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.0.row().updated_at)
+    }
+    /// The company's name.
+    async fn name(&self) -> &str {
+        &self.0.row().name
+    }
+    /// Its internet domain, normalised; no two partners share one.
+    async fn domain(&self) -> Option<&str> {
+        self.0.row().domain.as_ref().map(entities::domain_name::DomainName::as_str)
+    }
+    /// Its web site.
+    async fn website(&self) -> Option<&str> {
+        self.0.row().website.as_deref()
+    }
+    /// Its country, as the source writes it.
+    async fn country(&self) -> Option<&str> {
+        self.0.row().country.as_deref()
+    }
+    /// Regions it works in.
+    async fn regions(&self) -> &[String] {
+        &self.0.row().regions.0
+    }
+    /// Industries it works in.
+    async fn verticals(&self) -> &[String] {
+        &self.0.row().verticals.0
+    }
+    /// How many people work there.
+    async fn employees(&self) -> Option<i32> {
+        self.0.row().employees
+    }
+    /// What it is.
+    async fn description(&self) -> Option<&str> {
+        self.0.row().description.as_deref()
+    }
+    /// Where it stands with the programme.
+    async fn status(&self) -> PartnerStatus {
+        self.0.row().status.into()
+    }
+    /// The states that may follow.
+    async fn available_transitions(&self) -> Vec<PartnerStatus> {
+        self.0.row().status.transitions().iter().map(|status| PartnerStatus::from(*status)).collect()
+    }
+    /// Free tags. Internal: empty for partners.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<&[String]> {
+        Ok(if request(ctx)?.viewer.sees_internal() { &self.0.row().tags.0 } else { &[] })
+    }
+    /// When it was put away.
+    async fn archived_at(&self) -> Option<DateTime> {
+        self.0.row().archived_at.map(DateTime)
+    }
+
+    /// The deals it shares in.
+    #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()), directive = cost::apply(1))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    async fn deals(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which deals.")] filter: Option<DealFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<DealOrder>>,
+        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Option<DealConnection>> {
+        let page = PageArguments { first, after, last, before };
+        deal::list_of(ctx, self.as_parent(), deal::OfPartner, "deals", filter, order_by, page).await
+    }
+
+    /// What its won deals are worth, by its weight in them: one amount for each currency. Influence does not count.
+    #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()))]
+    async fn won_revenue(&self, ctx: &Context<'_>) -> Result<Option<Vec<Money>>> {
+        let request = request(ctx)?;
+        let group = self.0.group();
+        let load = async { Ok(revenue::won_by_partner(&request.database, &request.viewer, group.rows().iter().map(|row| row.id)).await?) };
+        let all = group.load("wonRevenue".to_owned(), load).await?;
+        Ok(Some(all.get(&self.0.row().id).into_iter().flatten().copied().map(Money::from).collect()))
+    }
+
+    /// Its partnerships.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[graphql(directive = cost::apply(1))]
+    async fn partnerships(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which partnerships.")] filter: Option<PartnershipFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<PartnershipOrder>>,
+        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Option<PartnershipConnection>> {
+        let page = PageArguments { first, after, last, before };
+        partnership::list_of(ctx, self.as_parent(), partnership::OfPartner, "partnerships", filter, order_by, page).await
+    }
+
+    /// Its people.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[graphql(directive = cost::apply(1))]
+    async fn contacts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which contacts.")] filter: Option<ContactFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<ContactOrder>>,
+        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Option<ContactConnection>> {
+        let page = PageArguments { first, after, last, before };
+        contact::list_of(ctx, self.as_parent(), contact::OfPartner, "contacts", filter, order_by, page).await
+    }
+}
+
+list_type!(PartnerConnection, PartnerEdge, Partner, Entity, "partners");
+
+/// Queries about partners.
+#[derive(Default)]
+pub struct PartnerQuery;
+
+#[Object]
+impl PartnerQuery {
+    /// One partner; null when there is none that you may see.
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
+    async fn partner(&self, ctx: &Context<'_>, #[graphql(desc = "The partner's id.")] id: ID) -> Result<Option<Partner>> {
+        match id.parse() {
+            Ok(id) => Partner::find(request(ctx)?, id).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The partners you may see.
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    async fn partners(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which partners.")] filter: Option<PartnerFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<PartnerOrder>>,
+        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<PartnerConnection> {
+        let request = request(ctx)?;
+        let select = filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?;
+        let page = PageArguments { first, after, last, before };
+        Ok(PartnerConnection::new(list::whole(request, select, PartnerOrder::ordering(order_by)?, page).await?))
+    }
+}
+
+/// A new partner.
+#[derive(Debug, InputObject)]
+pub struct CreatePartnerInput {
+    /// The company's name.
+    pub name: String,
+    /// Its internet domain; no two partners share one.
+    pub domain: Option<Domain>,
+    /// Its web site.
+    pub website: Option<String>,
+    /// Its country.
+    pub country: Option<String>,
+    /// Regions it works in.
+    #[graphql(default)]
+    pub regions: Vec<String>,
+    /// Industries it works in.
+    #[graphql(default)]
+    pub verticals: Vec<String>,
+    /// How many people work there.
+    pub employees: Option<i32>,
+    /// What it is.
+    pub description: Option<String>,
+    /// CANDIDATE or ACTIVE; ACTIVE when nothing is said.
+    pub status: Option<PartnerStatus>,
+    /// The partner it belongs to.
+    pub parent_id: Option<ID>,
+    /// Free tags.
+    #[graphql(default)]
+    pub tags: Vec<String>,
+    /// Makes a repeated request harmless for 24 hours.
+    pub idempotency_key: Option<String>,
+    /// True: check everything and write nothing.
+    pub validate_only: Option<bool>,
+}
+
+impl CreatePartnerInput {
+    async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
+        let status = self.status.map_or(partner::PartnerStatus::Active, Into::into);
+        if !matches!(status, partner::PartnerStatus::Active | partner::PartnerStatus::Candidate) {
+            return Err(entities::error::Error::invalid(
+                entities::error::ViolationCode::TransitionNotAllowed,
+                "status",
+                "A new partner is CANDIDATE or ACTIVE.",
+            ));
+        }
+        let new = NewPartner {
+            name: self.name,
+            domain: self.domain.map(|domain| domain.0),
+            website: self.website,
+            country: self.country,
+            regions: self.regions,
+            verticals: self.verticals,
+            employees: self.employees,
+            description: self.description,
+            status,
+            parent_id: self.parent_id.as_ref().map(|id| id_input(id, "parentId")).transpose()?,
+            tags: self.tags,
+            archived: false,
+        };
+        created(partner::create(&mut edit.change, vec![new]).await?)
+    }
+}
+
+/// Changes to a partner: an absent field keeps its value, null clears it.
+#[derive(Debug, InputObject)]
+pub struct UpdatePartnerInput {
+    /// Which partner.
+    pub id: ID,
+    /// The version you saw; another one refuses the update.
+    pub expected_version: Option<i64>,
+    /// The company's name.
+    pub name: Option<String>,
+    /// Its internet domain.
+    pub domain: MaybeUndefined<Domain>,
+    /// Its web site.
+    pub website: MaybeUndefined<String>,
+    /// Its country.
+    pub country: MaybeUndefined<String>,
+    /// Regions it works in.
+    pub regions: Option<Vec<String>>,
+    /// Industries it works in.
+    pub verticals: Option<Vec<String>>,
+    /// How many people work there.
+    pub employees: MaybeUndefined<i32>,
+    /// What it is.
+    pub description: MaybeUndefined<String>,
+    /// Where it stands; see `availableTransitions`.
+    pub status: Option<PartnerStatus>,
+    /// Free tags.
+    pub tags: Option<Vec<String>>,
+    /// True puts it away, false brings it back.
+    pub archived: Option<bool>,
+    /// True: check everything and write nothing.
+    pub validate_only: Option<bool>,
+}
+
+payload!(CreatePartnerPayload { partner: Partner }, "createPartner");
+payload!(UpdatePartnerPayload { partner: Partner }, "updatePartner");
+
+/// Changes of partners.
+#[derive(Default)]
+pub struct PartnerMutation;
+
+#[Object]
+impl PartnerMutation {
+    /// Creates a partner.
+    #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
+    async fn create_partner(&self, ctx: &Context<'_>, #[graphql(desc = "The new partner.")] input: CreatePartnerInput) -> Result<CreatePartnerPayload> {
+        let opened = Edit::create(ctx, Scope::PartnersWrite, "createPartner", &input, input.idempotency_key.as_ref(), input.validate_only).await?;
+        let mut edit = match opened {
+            Opened::Fresh(edit) => edit,
+            Opened::Repeated(id) => return Ok(CreatePartnerPayload::found(Partner::find(request(ctx)?, PartnerId(id)).await?)),
+            Opened::Refused(refused) => return Ok(CreatePartnerPayload::refused(refused)),
+        };
+        let result = input.apply(&mut edit).await;
+        Ok(CreatePartnerPayload::from_outcome(edit.finish(result, |row| Some(row.id.0)).await?, Partner::one))
+    }
+
+    /// Changes a partner.
+    #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
+    async fn update_partner(&self, ctx: &Context<'_>, #[graphql(desc = "What changes.")] input: UpdatePartnerInput) -> Result<UpdatePartnerPayload> {
+        let mut edit = Edit::begin(ctx, Scope::PartnersWrite, input.validate_only).await?;
+        let result = input.apply(&mut edit).await;
+        Ok(UpdatePartnerPayload::from_outcome(edit.finish(result, |_| None).await?, Partner::one))
+    }
+}
+
+impl UpdatePartnerInput {
+    async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
+        let id: PartnerId = id_input(&self.id, "id")?;
+        let row = visible::lock_one::<Entity>(&edit.change, &edit.request.viewer, id.0, self.expected_version).await?;
+        let patch = PartnerPatch {
+            name: self.name,
+            domain: nullable(self.domain).map(|domain| domain.map(|domain| domain.0)),
+            website: nullable(self.website),
+            country: nullable(self.country),
+            regions: self.regions,
+            verticals: self.verticals,
+            employees: nullable(self.employees),
+            description: nullable(self.description),
+            status: self.status.map(Into::into),
+            tags: self.tags,
+            archived: self.archived,
+        };
+        partner::update(&mut edit.change, row, patch).await
+    }
+}

@@ -1,0 +1,509 @@
+//! Partnerships in the API.
+
+use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
+use super::edit::{Edit, Opened, created, id_input, nullable, payload};
+use super::filter::{DateTimeFilter, IdFilter, enum_filter};
+use super::list::{self, Parent, list_type, order_type};
+use super::page::PageArguments;
+use super::partner::Partner;
+use super::scalar::{DateTime, Money, MoneyInput};
+use super::siblings::{self, Member};
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result};
+use entities::id::{PartnerId, PartnershipId};
+use entities::partner;
+use entities::partnership::{self, Column, Entity, Model, NewPartnership, PartnershipPatch};
+use entities::viewer::Scope;
+use entities::visible::{self, Visible};
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::{QueryFilter, Select};
+
+/// What kind of relationship it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "partnership::PartnerType")]
+pub enum PartnerType {
+    /// Products that work together.
+    Technology,
+    /// Sells for us.
+    Channel,
+    /// Advises customers.
+    Consulting,
+    /// Builds integrations.
+    Integration,
+    /// Makes content.
+    Content,
+    /// Refers customers.
+    Referral,
+    /// Shapes direction together.
+    Strategic,
+    /// An association or institution of the industry.
+    Industry,
+    /// Distributes to resellers.
+    Distribution,
+}
+
+/// How far the relationship has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "partnership::PipelineStage")]
+pub enum PipelineStage {
+    /// Identified.
+    Prospect,
+    /// In conversation.
+    Engage,
+    /// Working out terms.
+    Negotiate,
+    /// In force.
+    Active,
+}
+
+/// Whether the relationship goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "partnership::PartnershipStatus")]
+pub enum PartnershipStatus {
+    /// It does.
+    Open,
+    /// It rests.
+    OnHold,
+    /// It did not come about.
+    Declined,
+    /// It is over.
+    Ended,
+}
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "partnership::Priority")]
+pub enum Priority {
+    /// First.
+    Critical,
+    /// Soon.
+    High,
+    /// In its turn.
+    Medium,
+    /// When there is time.
+    Low,
+}
+
+enum_filter! {
+    /// A partnership's type to look for.
+    PartnerTypeFilter of PartnerType, partnership::PartnerType
+}
+
+enum_filter! {
+    /// A partnership's stage to look for.
+    PipelineStageFilter of PipelineStage, partnership::PipelineStage
+}
+
+enum_filter! {
+    /// A partnership's status to look for.
+    PartnershipStatusFilter of PartnershipStatus, partnership::PartnershipStatus
+}
+
+/// Which partnerships.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct PartnershipFilter {
+    /// By id.
+    pub id: Option<IdFilter>,
+    /// By partner.
+    pub partner_id: Option<IdFilter>,
+    /// By type.
+    pub r#type: Option<PartnerTypeFilter>,
+    /// By stage.
+    pub stage: Option<PipelineStageFilter>,
+    /// By status.
+    pub status: Option<PartnershipStatusFilter>,
+    /// By last change.
+    pub updated_at: Option<DateTimeFilter>,
+}
+
+fn column(column: Column) -> Expr {
+    Expr::col((Entity, column))
+}
+
+impl PartnershipFilter {
+    fn on(self, mut select: Select<Entity>) -> Result<Select<Entity>> {
+        if let Some(filter) = self.id {
+            select = select.filter(filter.on::<PartnershipId>(column(Column::Id))?);
+        }
+        if let Some(filter) = self.partner_id {
+            select = select.filter(filter.on::<PartnerId>(column(Column::PartnerId))?);
+        }
+        if let Some(filter) = self.r#type {
+            select = select.filter(filter.on(column(Column::Kind))?);
+        }
+        if let Some(filter) = self.stage {
+            select = select.filter(filter.on(column(Column::Stage))?);
+        }
+        if let Some(filter) = self.status {
+            select = select.filter(filter.on(column(Column::Status))?);
+        }
+        if let Some(filter) = self.updated_at {
+            select = select.filter(filter.on(column(Column::UpdatedAt)));
+        }
+        Ok(select)
+    }
+}
+
+order_type!(PartnershipOrder, PartnershipOrderField, Entity, "partnerships", {
+    /// When it was last changed.
+    UpdatedAt => Column::UpdatedAt, false;
+    /// Its stage, by name.
+    Stage => Column::Stage, false;
+});
+
+/// The partnerships of a partner.
+#[derive(Clone, Copy)]
+pub(crate) struct OfPartner;
+
+impl super::page::OfParent for OfPartner {
+    type Child = Entity;
+
+    fn narrow(&self, select: Select<Entity>, parent: SimpleExpr) -> Select<Entity> {
+        select.filter(column(Column::PartnerId).eq(parent))
+    }
+}
+
+/// A parent's partnerships, read together with those of its siblings.
+pub(crate) async fn list_of<M: Send + Sync + 'static>(
+    ctx: &Context<'_>,
+    parent: Parent<'_, M>,
+    by: impl super::page::OfParent<Child = Entity> + Copy + 'static,
+    field: &str,
+    filter: Option<PartnershipFilter>,
+    order_by: Option<Vec<PartnershipOrder>>,
+    page: PageArguments,
+) -> Result<Option<PartnershipConnection>> {
+    let key = format!("{field}:{filter:?}:{order_by:?}:{page:?}");
+    let list = |request: &RequestContext| Ok((filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?, PartnershipOrder::ordering(order_by)?));
+    Ok(list::nested(ctx, parent, by, key, page, list).await?.map(PartnershipConnection::new))
+}
+
+/// One relationship of one type with a partner.
+#[derive(Clone)]
+pub struct Partnership(pub(crate) Member<Model>);
+
+impl Partnership {
+    pub(crate) fn one(row: Model) -> Self {
+        Self(Member::single(row))
+    }
+
+    pub(crate) async fn find(request: &RequestContext, id: PartnershipId) -> Result<Option<Self>> {
+        Ok(visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0).await?.map(Self::one))
+    }
+
+    /// A value that partners do not see.
+    fn internal<T>(ctx: &Context<'_>, value: Option<T>) -> Result<Option<T>> {
+        Ok(value.filter(|_| request(ctx).is_ok_and(|request| request.viewer.sees_internal())))
+    }
+}
+
+/// One relationship of one type with a partner.
+#[Object]
+impl Partnership {
+    /// The global id.
+    pub(crate) async fn id(&self) -> ID {
+        self.0.row().id.to_string().into()
+    }
+    /// Rises with every change; name it in an update as `expectedVersion`.
+    async fn version(&self) -> i64 {
+        self.0.row().version
+    }
+    /// When the row was made here.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.row().created_at)
+    }
+    /// When it was last changed.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.0.row().updated_at)
+    }
+    /// What kind of relationship it is.
+    async fn r#type(&self) -> PartnerType {
+        self.0.row().kind.into()
+    }
+    /// The business models it works by.
+    async fn models(&self) -> &[String] {
+        &self.0.row().models.0
+    }
+    /// How far it has come.
+    async fn stage(&self) -> PipelineStage {
+        self.0.row().stage.into()
+    }
+    /// Whether it goes on.
+    async fn status(&self) -> PartnershipStatus {
+        self.0.row().status.into()
+    }
+    /// The states that may follow.
+    async fn available_transitions(&self) -> Vec<PartnershipStatus> {
+        let row = self.0.row();
+        row.status.transitions(row.stage).iter().map(|status| PartnershipStatus::from(*status)).collect()
+    }
+    /// How much it matters. Internal: null for partners.
+    async fn priority(&self, ctx: &Context<'_>) -> Result<Option<Priority>> {
+        Self::internal(ctx, Some(self.0.row().priority.into()))
+    }
+    /// The directly responsible individual. Internal: null for partners.
+    async fn dri(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        Self::internal(ctx, self.0.row().dri.as_deref())
+    }
+    /// What we gain. Internal: null for partners.
+    async fn value_for_us(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        Self::internal(ctx, self.0.row().value_for_us.as_deref())
+    }
+    /// What the partner gains.
+    async fn value_for_them(&self) -> Option<&str> {
+        self.0.row().value_for_them.as_deref()
+    }
+    /// What customers gain.
+    async fn value_for_customers(&self) -> Option<&str> {
+        self.0.row().value_for_customers.as_deref()
+    }
+    /// The revenue it is meant to bring. Internal: null for partners.
+    async fn revenue_target(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
+        Self::internal(ctx, self.0.row().revenue_target().map(Money::from))
+    }
+    /// Within how many months. Internal: null for partners.
+    async fn timeline_months(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        Self::internal(ctx, self.0.row().timeline_months)
+    }
+    /// Free tags. Internal: empty for partners.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<&[String]> {
+        Ok(if request(ctx)?.viewer.sees_internal() { &self.0.row().tags.0 } else { &[] })
+    }
+    /// When it was begun here.
+    async fn started_at(&self) -> Option<DateTime> {
+        self.0.row().started_at.map(DateTime)
+    }
+    /// When it came into force, where that is known.
+    async fn live_at(&self) -> Option<DateTime> {
+        self.0.row().live_at.map(DateTime)
+    }
+    /// When it was declined or ended.
+    async fn ended_at(&self) -> Option<DateTime> {
+        self.0.row().ended_at.map(DateTime)
+    }
+    /// Why it was declined or ended. Internal: null for partners.
+    async fn ended_reason(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        Self::internal(ctx, self.0.row().ended_reason.as_deref())
+    }
+
+    /// With whom.
+    async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
+        let (target, reference) = (self.0.row().partner_id.0, |row: &Model| Some(row.partner_id.0));
+        Ok(siblings::follow::<partner::Entity, _>(request(ctx)?, self.0.group(), "partner", target, reference, |row| row.id.0).await?.map(Partner))
+    }
+}
+
+list_type!(PartnershipConnection, PartnershipEdge, Partnership, Entity, "partnerships");
+
+/// Queries about partnerships.
+#[derive(Default)]
+pub struct PartnershipQuery;
+
+#[Object]
+impl PartnershipQuery {
+    /// One partnership; null when there is none that you may see.
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
+    async fn partnership(&self, ctx: &Context<'_>, #[graphql(desc = "The partnership's id.")] id: ID) -> Result<Option<Partnership>> {
+        match id.parse() {
+            Ok(id) => Partnership::find(request(ctx)?, id).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The partnerships you may see.
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    async fn partnerships(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which partnerships.")] filter: Option<PartnershipFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<PartnershipOrder>>,
+        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<PartnershipConnection> {
+        let request = request(ctx)?;
+        let select = filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?;
+        let page = PageArguments { first, after, last, before };
+        Ok(PartnershipConnection::new(list::whole(request, select, PartnershipOrder::ordering(order_by)?, page).await?))
+    }
+}
+
+/// A new partnership; it begins at PROSPECT.
+#[derive(Debug, InputObject)]
+pub struct CreatePartnershipInput {
+    /// With whom.
+    pub partner_id: ID,
+    /// What kind of relationship.
+    pub r#type: PartnerType,
+    /// The business models it works by.
+    #[graphql(default)]
+    pub models: Vec<String>,
+    /// How much it matters; MEDIUM when nothing is said.
+    pub priority: Option<Priority>,
+    /// The directly responsible individual.
+    pub dri: Option<String>,
+    /// What we gain.
+    pub value_for_us: Option<String>,
+    /// What the partner gains.
+    pub value_for_them: Option<String>,
+    /// What customers gain.
+    pub value_for_customers: Option<String>,
+    /// The revenue it is meant to bring.
+    pub revenue_target: Option<MoneyInput>,
+    /// Within how many months.
+    pub timeline_months: Option<i32>,
+    /// Free tags.
+    #[graphql(default)]
+    pub tags: Vec<String>,
+    /// Makes a repeated request harmless for 24 hours.
+    pub idempotency_key: Option<String>,
+    /// True: check everything and write nothing.
+    pub validate_only: Option<bool>,
+}
+
+impl CreatePartnershipInput {
+    async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
+        let new = NewPartnership {
+            partner_id: id_input(&self.partner_id, "partnerId")?,
+            kind: self.r#type.into(),
+            models: self.models,
+            stage: partnership::PipelineStage::Prospect,
+            priority: self.priority.map_or(partnership::Priority::Medium, Into::into),
+            dri: self.dri,
+            value_for_us: self.value_for_us,
+            value_for_them: self.value_for_them,
+            value_for_customers: self.value_for_customers,
+            revenue_target: self.revenue_target.map(|target| target.to_amount("revenueTarget")).transpose()?,
+            timeline_months: self.timeline_months,
+            tags: self.tags,
+        };
+        partnership::create(&mut edit.change, vec![new]).await.and_then(created)
+    }
+}
+
+/// Changes to a partnership: an absent field keeps its value, null clears it. The stage moves by `advancePartnership`.
+#[derive(Debug, InputObject)]
+pub struct UpdatePartnershipInput {
+    /// Which partnership.
+    pub id: ID,
+    /// The version you saw; another one refuses the update.
+    pub expected_version: Option<i64>,
+    /// The business models it works by.
+    pub models: Option<Vec<String>>,
+    /// Whether it goes on; see `availableTransitions`.
+    pub status: Option<PartnershipStatus>,
+    /// Why it is declined or ended; required then.
+    pub reason: Option<String>,
+    /// How much it matters.
+    pub priority: Option<Priority>,
+    /// The directly responsible individual.
+    pub dri: MaybeUndefined<String>,
+    /// What we gain.
+    pub value_for_us: MaybeUndefined<String>,
+    /// What the partner gains.
+    pub value_for_them: MaybeUndefined<String>,
+    /// What customers gain.
+    pub value_for_customers: MaybeUndefined<String>,
+    /// The revenue it is meant to bring.
+    pub revenue_target: MaybeUndefined<MoneyInput>,
+    /// Within how many months.
+    pub timeline_months: MaybeUndefined<i32>,
+    /// Free tags.
+    pub tags: Option<Vec<String>>,
+    /// True: check everything and write nothing.
+    pub validate_only: Option<bool>,
+}
+
+impl UpdatePartnershipInput {
+    async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
+        let row = lock(edit, &self.id, self.expected_version).await?;
+        let target = nullable(self.revenue_target);
+        let patch = PartnershipPatch {
+            models: self.models,
+            status: self.status.map(Into::into),
+            priority: self.priority.map(Into::into),
+            dri: nullable(self.dri),
+            value_for_us: nullable(self.value_for_us),
+            value_for_them: nullable(self.value_for_them),
+            value_for_customers: nullable(self.value_for_customers),
+            revenue_target: target.map(|target| target.map(|target| target.to_amount("revenueTarget")).transpose()).transpose()?,
+            timeline_months: nullable(self.timeline_months),
+            tags: self.tags,
+            ended_reason: self.reason.map(Some),
+        };
+        partnership::update(&mut edit.change, row, patch).await
+    }
+}
+
+/// A step of a partnership through the pipeline.
+#[derive(Debug, InputObject)]
+pub struct AdvancePartnershipInput {
+    /// Which partnership.
+    pub id: ID,
+    /// The version you saw; another one refuses the change.
+    pub expected_version: Option<i64>,
+    /// The next stage, or the one before.
+    pub to: PipelineStage,
+    /// Why; required for a step back.
+    pub reason: Option<String>,
+    /// True: check everything and write nothing.
+    pub validate_only: Option<bool>,
+}
+
+payload!(CreatePartnershipPayload { partnership: Partnership }, "createPartnership");
+payload!(UpdatePartnershipPayload { partnership: Partnership }, "updatePartnership");
+payload!(AdvancePartnershipPayload { partnership: Partnership }, "advancePartnership");
+
+async fn lock(edit: &Edit<'_>, id: &ID, expected_version: Option<i64>) -> entities::error::Result<Model> {
+    let id: PartnershipId = id_input(id, "id")?;
+    visible::lock_one::<Entity>(&edit.change, &edit.request.viewer, id.0, expected_version).await
+}
+
+/// Changes of partnerships.
+#[derive(Default)]
+pub struct PartnershipMutation;
+
+#[Object]
+impl PartnershipMutation {
+    /// Begins a partnership.
+    #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
+    async fn create_partnership(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new partnership.")] input: CreatePartnershipInput,
+    ) -> Result<CreatePartnershipPayload> {
+        let opened = Edit::create(ctx, Scope::PartnersWrite, "createPartnership", &input, input.idempotency_key.as_ref(), input.validate_only).await?;
+        let mut edit = match opened {
+            Opened::Fresh(edit) => edit,
+            Opened::Repeated(id) => return Ok(CreatePartnershipPayload::found(Partnership::find(request(ctx)?, PartnershipId(id)).await?)),
+            Opened::Refused(refused) => return Ok(CreatePartnershipPayload::refused(refused)),
+        };
+        let result = input.apply(&mut edit).await;
+        Ok(CreatePartnershipPayload::from_outcome(edit.finish(result, |row| Some(row.id.0)).await?, Partnership::one))
+    }
+
+    /// Changes a partnership.
+    #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
+    async fn update_partnership(&self, ctx: &Context<'_>, #[graphql(desc = "What changes.")] input: UpdatePartnershipInput) -> Result<UpdatePartnershipPayload> {
+        let mut edit = Edit::begin(ctx, Scope::PartnersWrite, input.validate_only).await?;
+        let result = input.apply(&mut edit).await;
+        Ok(UpdatePartnershipPayload::from_outcome(edit.finish(result, |_| None).await?, Partnership::one))
+    }
+
+    /// Moves a partnership one stage forward, or one back with a reason.
+    #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
+    async fn advance_partnership(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which partnership, and where to.")] input: AdvancePartnershipInput,
+    ) -> Result<AdvancePartnershipPayload> {
+        let mut edit = Edit::begin(ctx, Scope::PartnersWrite, input.validate_only).await?;
+        let result = async {
+            let row = lock(&edit, &input.id, input.expected_version).await?;
+            partnership::advance(&mut edit.change, row, input.to.into(), input.reason).await
+        }
+        .await;
+        Ok(AdvancePartnershipPayload::from_outcome(edit.finish(result, |_| None).await?, Partnership::one))
+    }
+}

@@ -1,0 +1,15 @@
+//! The doors of Entente: GraphQL, HTTP, OAuth, and the command line that opens them.
+//!
+//! It owns transport and the wiring of a process: what exists and what may be done to it is in `entities`, the outside world in
+//! `integrations`. Invariant: everything a process needs is handed to it by [`cli`] from [`config`]; nothing else reads the environment.
+
+pub mod cli;
+pub mod config;
+pub mod data_dir;
+pub mod demo;
+pub mod graphql;
+pub mod http;
+pub mod logging;
+pub mod oauth;
+pub mod state;
+pub mod worker;

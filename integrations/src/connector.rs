@@ -1,0 +1,324 @@
+//! What a connector is: capabilities as values.
+//!
+//! Owns: the traits between the engine and a vendor's folder, and the plain data that crosses them. Refuses: clients and tokens in
+//! connectors (they get a [`Context`] whose HTTP adds authorization, limits, tracing and the address guard), and default bodies for
+//! checks: a connector without [`Webhooks`] has no door, and [`Webhooks::verify`] must be written. Invariant: everything a
+//! connector answers is neutral ([`crate::record`]) or opaque (a cursor is JSON that only its writer reads), so that the engine knows no
+//! vendor and a connector described by a manifest can stand behind the same traits.
+
+use crate::{
+    http::{Client, Session},
+    oauth::{AppCredentials, AuthorizeRequest, Exchange, TokenSet},
+};
+use async_trait::async_trait;
+use entities::clock::Clock;
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use url::Url;
+
+pub use crate::{
+    error::{ConnectorError, LimitScope, Result},
+    push::{ChatMessage, Notify, Posted, Push, PushItem, PushOutcome},
+    record::{MalformedRecord, Record, RecordLink, Resource},
+    webhook::{
+        InboundRequest, Reason, Signal, SignalKind, Signals, Verdict, WebhookResponse, Webhooks,
+    },
+};
+
+/// A vendor, as the engine sees it.
+pub trait Connector: Send + Sync + 'static {
+    /// What it is and what it can do.
+    fn descriptor(&self) -> &Descriptor;
+    /// How an account is connected.
+    fn auth(&self) -> &dyn Authenticate;
+    /// Reading records, where the vendor allows it.
+    fn pull(&self) -> Option<&dyn Pull> {
+        None
+    }
+    /// Writing records, where the vendor allows it.
+    fn push(&self) -> Option<&dyn Push> {
+        None
+    }
+    /// Receiving signals, where the vendor sends them.
+    fn webhooks(&self) -> Option<&dyn Webhooks> {
+        None
+    }
+    /// Posting messages, where the vendor is a place where people talk.
+    fn notify(&self) -> Option<&dyn Notify> {
+        None
+    }
+}
+
+/// What kind of system a vendor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    /// Customer relationship management.
+    Crm,
+    /// A shop.
+    Commerce,
+    /// Chat.
+    Chat,
+}
+
+/// What a connector is and what it can do.
+#[derive(Clone, Debug)]
+pub struct Descriptor {
+    /// Stable id: the key of the registry, of rows and of the webhook path.
+    pub id: &'static str,
+    /// The name people know.
+    pub name: &'static str,
+    /// What kind of system it is.
+    pub category: Category,
+    /// The vendor's API version this connector speaks.
+    pub api_version: &'static str,
+    /// What can be read, in the order in which a first sync should read it.
+    pub resources: Vec<ResourceDescriptor>,
+    /// Scopes without which it cannot work.
+    pub required_scopes: Vec<&'static str>,
+    /// Scopes it uses when they are granted.
+    pub optional_scopes: Vec<&'static str>,
+    /// The vendor's budgets per account.
+    pub limits: Vec<RateLimit>,
+    /// Where an authorised call may go; the token is sent nowhere else.
+    pub origins: Vec<Url>,
+}
+
+impl Descriptor {
+    /// What can be read of a resource; none when it cannot be read at all.
+    #[must_use]
+    pub fn resource(&self, resource: Resource) -> Option<&ResourceDescriptor> {
+        self.resources
+            .iter()
+            .find(|described| described.resource == resource)
+    }
+}
+
+/// What can be read of one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResourceDescriptor {
+    /// Which one.
+    pub resource: Resource,
+    /// Whether changes since a position can be asked for. When false, a backfill is the only way to see changes; such
+    /// resources are small.
+    pub delta: bool,
+    /// Whether archived records can be listed.
+    pub archived: bool,
+    /// Whether records can be fetched by id.
+    pub fetch: bool,
+    /// The resources its records link to.
+    pub links: &'static [Resource],
+    /// The most records in one page.
+    pub page_size: u32,
+}
+
+/// One budget of a vendor, per account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Which calls it covers.
+    pub lane: Lane,
+    /// How many calls.
+    pub requests: u32,
+    /// In which rolling time.
+    pub per: Duration,
+}
+
+/// Which budget a call is counted against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Ordinary calls.
+    Standard,
+    /// Searches, where a vendor counts them apart.
+    Search,
+}
+
+/// What a connector gets for one piece of work. It holds no token; the session inside sends it where it belongs.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// HTTP, authorised for this account.
+    pub http: &'a Session,
+    /// The vendor's id of the account (portal, organisation, team, shop).
+    pub tenant_id: &'a str,
+    /// The account's facts; none only while it is being connected.
+    pub account: Option<&'a Account>,
+    /// What time it is here.
+    pub clock: &'a dyn Clock,
+}
+
+/// Facts about a connected account.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Account {
+    /// The vendor's id of it: webhooks are routed by this.
+    pub tenant_id: String,
+    /// A name for people, where the vendor has one.
+    pub name: Option<String>,
+    /// The currency of amounts that name none, ISO 4217, as the vendor spells it.
+    pub currency: Option<String>,
+    /// Its time zone, as the vendor spells it.
+    pub time_zone: Option<String>,
+    /// The host on which people use it.
+    pub ui_domain: Option<String>,
+}
+
+/// Connecting accounts.
+#[async_trait]
+pub trait Authenticate: Send + Sync {
+    /// Where to send the person who connects an account.
+    fn authorize_url(&self, app: &AppCredentials, request: &AuthorizeRequest) -> Result<Url>;
+    /// Turns the code that came back into tokens.
+    async fn exchange(
+        &self,
+        http: &Client,
+        app: &AppCredentials,
+        exchange: &Exchange,
+        now_ms: i64,
+    ) -> Result<TokenSet>;
+    /// Gets a new access token. An answer without a refresh token keeps the old one.
+    async fn refresh(
+        &self,
+        http: &Client,
+        app: &AppCredentials,
+        tokens: &TokenSet,
+        now_ms: i64,
+    ) -> Result<TokenSet>;
+    /// Tells the vendor that the tokens are no longer wanted.
+    async fn revoke(&self, http: &Client, app: &AppCredentials, tokens: &TokenSet) -> Result<()>;
+    /// Whose account the tokens belong to.
+    async fn account(&self, ctx: &Context<'_>) -> Result<Account>;
+}
+
+/// What a walk looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Everything that is there.
+    Backfill,
+    /// What changed since the position; overlaps what was read before rather than missing anything.
+    Delta,
+    /// What the vendor has put away.
+    Archived,
+}
+
+/// Asks for one page of a walk.
+#[derive(Clone, Copy, Debug)]
+pub struct PageRequest<'a> {
+    /// What to read.
+    pub resource: Resource,
+    /// What to look for.
+    pub mode: Mode,
+    /// Where to go on: what the page before answered ([`Next`]). None begins; a delta without a position reads everything.
+    pub cursor: Option<&'a Value>,
+    /// The vendor's properties wanted. Empty asks for the connector's usual ones.
+    pub fields: &'a [String],
+    /// How many records at most; the vendor's own maximum also holds. None asks for that maximum.
+    pub page_size: Option<u32>,
+    /// Our time in milliseconds since 1970, for a vendor that does not tell its own.
+    pub now_ms: i64,
+}
+
+/// One page of a walk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The records that could be read.
+    pub records: Vec<Record>,
+    /// Those that could not; they never hold up the rest.
+    pub malformed: Vec<MalformedRecord>,
+    /// How to go on.
+    pub next: Next,
+}
+
+/// How a walk goes on. The position inside is opaque: store it as it is, with the records, in one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// There is more: ask again, in the same mode, from here.
+    More(Value),
+    /// The walk is done. After a backfill or a delta: where the next delta begins. After the archived: nothing to keep, the
+    /// next such walk begins anew.
+    CaughtUp(Value),
+}
+
+impl Next {
+    /// The position to store.
+    #[must_use]
+    pub const fn cursor(&self) -> &Value {
+        match self {
+            Self::More(cursor) | Self::CaughtUp(cursor) => cursor,
+        }
+    }
+
+    /// Whether the walk is done.
+    #[must_use]
+    pub const fn is_caught_up(&self) -> bool {
+        matches!(self, Self::CaughtUp(_))
+    }
+}
+
+/// Records read by id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fetched {
+    /// Those that are there. A merged record comes under its new id.
+    pub records: Vec<Record>,
+    /// The ids that are not there (any more): archived, deleted or merged away.
+    pub missing: Vec<String>,
+    /// Those that could not be read.
+    pub malformed: Vec<MalformedRecord>,
+}
+
+/// A property the vendor's records of one kind may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldDescriptor {
+    /// The vendor's name of it: the key in [`crate::record::Fields`].
+    pub name: String,
+    /// Its name as people see it.
+    pub label: String,
+    /// The vendor's word for its type.
+    pub kind: String,
+    /// Whether people of this account made it up, as opposed to the vendor.
+    pub custom: bool,
+}
+
+/// Reading records.
+#[async_trait]
+pub trait Pull: Send + Sync {
+    /// Reads one page of a walk.
+    async fn page(&self, ctx: &Context<'_>, request: &PageRequest<'_>) -> Result<Page>;
+    /// Reads records by id, any number; `fields` as in [`PageRequest::fields`].
+    async fn fetch(
+        &self,
+        ctx: &Context<'_>,
+        resource: Resource,
+        ids: &[String],
+        fields: &[String],
+    ) -> Result<Fetched>;
+    /// Which properties the records of a resource may have; empty for a resource without any to choose from.
+    async fn fields(&self, ctx: &Context<'_>, resource: Resource) -> Result<Vec<FieldDescriptor>>;
+}
+
+/// The connectors this build has, by id.
+#[derive(Clone, Default)]
+pub struct Registry(Vec<Arc<dyn Connector>>);
+
+impl Registry {
+    /// A registry of these. Of two with one id the first is found.
+    #[must_use]
+    pub fn new(connectors: Vec<Arc<dyn Connector>>) -> Self {
+        Self(connectors)
+    }
+
+    /// The connector of that id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Arc<dyn Connector>> {
+        self.0
+            .iter()
+            .find(|connector| connector.descriptor().id == id)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Connector>> {
+        self.0.iter()
+    }
+}
+
+/// The path under `public_url` at which a connector's webhooks arrive.
+#[must_use]
+pub fn webhook_path(connector_id: &str) -> String {
+    format!("/hooks/{connector_id}")
+}

@@ -1,0 +1,67 @@
+//! HTTP in the name of one account.
+//!
+//! Owns: the account's authorization and its pace. Refuses: to send the token anywhere but to the origins the connector declares, and
+//! to show it. Invariant: whoever holds a session can use the token and can never read it.
+
+use super::{Answer, Call, Client, HttpError, limit::AccountPace};
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// A handle that calls in the name of one account. Cheap to clone.
+#[derive(Clone)]
+pub struct Session {
+    client: Client,
+    origins: Vec<Url>,
+    pace: Option<Arc<AccountPace>>,
+    authorization: HeaderValue,
+}
+
+impl Session {
+    pub(super) fn new(
+        client: Client,
+        origins: Vec<Url>,
+        pace: Option<Arc<AccountPace>>,
+        token: &SecretString,
+    ) -> Result<Self, HttpError> {
+        let text = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
+        let mut authorization = HeaderValue::from_str(&text).map_err(|_| HttpError::BadToken)?;
+        authorization.set_sensitive(true);
+        Ok(Self {
+            client,
+            origins,
+            pace,
+            authorization,
+        })
+    }
+
+    /// Sends a call with the account's authorization, when its pace allows.
+    ///
+    /// # Errors
+    /// When the call may not be made or has no complete answer.
+    pub async fn send(&self, call: &Call) -> Result<Answer, HttpError> {
+        if !self
+            .origins
+            .iter()
+            .any(|origin| origin.origin() == call.url.origin())
+        {
+            return Err(HttpError::ForeignOrigin {
+                host: call.url.host_str().unwrap_or_default().to_owned(),
+            });
+        }
+        if let Some(pace) = &self.pace {
+            pace.admit(call.lane, self.client.patience()).await?;
+        }
+        self.client.send_with(call, Some(&self.authorization)).await
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("origins", &self.origins)
+            .finish_non_exhaustive()
+    }
+}

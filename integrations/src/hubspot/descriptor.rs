@@ -1,0 +1,183 @@
+//! What HubSpot offers us.
+//!
+//! Owns: resources, scopes, budgets and the names of objects in paths. Refuses: guesses: each line is from HubSpot's documentation.
+//! Invariant: the order of resources is the order of a first sync, so that most links find their other end.
+
+use super::{API_DATE, HubSpotEndpoints, ID};
+use crate::{
+    connector::{Category, Descriptor, Lane, RateLimit, ResourceDescriptor},
+    record::Resource,
+};
+use std::time::Duration;
+
+/// Lists and batches hold at most this many.
+pub(super) const BATCH: usize = 100;
+/// A search page holds at most this many.
+pub(super) const SEARCH_PAGE: u32 = 200;
+
+pub(super) const REQUIRED_SCOPES: [&str; 5] = [
+    "oauth",
+    "crm.objects.companies.read",
+    "crm.objects.contacts.read",
+    "crm.objects.deals.read",
+    "crm.objects.owners.read",
+];
+
+pub(super) const OPTIONAL_SCOPES: [&str; 4] = [
+    "crm.schemas.companies.read",
+    "crm.schemas.contacts.read",
+    "crm.schemas.deals.read",
+    "settings.currencies.read",
+];
+
+pub(super) fn descriptor(endpoints: &HubSpotEndpoints) -> Descriptor {
+    let object = |resource, links| ResourceDescriptor {
+        resource,
+        delta: true,
+        archived: true,
+        fetch: true,
+        links,
+        page_size: 100,
+    };
+    let metadata = |resource, archived, fetch| ResourceDescriptor {
+        resource,
+        delta: false,
+        archived,
+        fetch,
+        links: &[],
+        page_size: 100,
+    };
+    Descriptor {
+        id: ID,
+        name: "HubSpot",
+        category: Category::Crm,
+        api_version: API_DATE,
+        resources: vec![
+            metadata(Resource::Owner, true, true),
+            metadata(Resource::Pipeline, false, true),
+            metadata(Resource::AssociationLabel, false, false),
+            object(Resource::Company, links_of(Resource::Company)),
+            object(Resource::Contact, links_of(Resource::Contact)),
+            object(Resource::Deal, links_of(Resource::Deal)),
+        ],
+        required_scopes: REQUIRED_SCOPES.to_vec(),
+        optional_scopes: OPTIONAL_SCOPES.to_vec(),
+        limits: vec![
+            RateLimit {
+                lane: Lane::Standard,
+                requests: 110,
+                per: Duration::from_secs(10),
+            },
+            RateLimit {
+                lane: Lane::Search,
+                requests: 5,
+                per: Duration::from_secs(1),
+            },
+        ],
+        origins: vec![endpoints.api.clone()],
+    }
+}
+
+/// Which links a record of a resource carries. A link is kept by one end only: the one that has fewer of them.
+pub(super) const fn links_of(resource: Resource) -> &'static [Resource] {
+    match resource {
+        Resource::Deal => &[Resource::Company, Resource::Contact],
+        Resource::Contact => &[Resource::Company],
+        _ => &[],
+    }
+}
+
+/// One of the three objects with properties, search and associations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Object {
+    pub(super) resource: Resource,
+    /// Its name in paths.
+    pub(super) path: &'static str,
+    /// Its type id in the addresses of the web application.
+    pub(super) type_id: &'static str,
+    /// The property that holds the time of its last change: what a search filters and sorts by.
+    pub(super) modified: &'static str,
+    /// What is asked for when nothing in particular is wanted.
+    pub(super) usual: &'static [&'static str],
+}
+
+const COMPANY: Object = Object {
+    resource: Resource::Company,
+    path: "companies",
+    type_id: "0-2",
+    modified: "hs_lastmodifieddate",
+    usual: &[
+        "name",
+        "domain",
+        "website",
+        "country",
+        "industry",
+        "numberofemployees",
+        "type",
+        "description",
+        "phone",
+        "hubspot_owner_id",
+        "createdate",
+    ],
+};
+
+const CONTACT: Object = Object {
+    resource: Resource::Contact,
+    path: "contacts",
+    type_id: "0-1",
+    modified: "lastmodifieddate",
+    usual: &[
+        "email",
+        "firstname",
+        "lastname",
+        "phone",
+        "jobtitle",
+        "company",
+        "hubspot_owner_id",
+        "createdate",
+    ],
+};
+
+const DEAL: Object = Object {
+    resource: Resource::Deal,
+    path: "deals",
+    type_id: "0-3",
+    modified: "hs_lastmodifieddate",
+    usual: &[
+        "dealname",
+        "dealstage",
+        "pipeline",
+        "amount",
+        "deal_currency_code",
+        "closedate",
+        "createdate",
+        "hubspot_owner_id",
+        "closed_lost_reason",
+        "dealtype",
+    ],
+};
+
+/// The object of a resource; none for those that are not objects.
+pub(super) const fn object(resource: Resource) -> Option<Object> {
+    match resource {
+        Resource::Company => Some(COMPANY),
+        Resource::Contact => Some(CONTACT),
+        Resource::Deal => Some(DEAL),
+        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => None,
+    }
+}
+
+impl Object {
+    /// The properties to ask for: those wanted, or the usual ones, and always the time of change.
+    pub(super) fn properties<'a>(&self, wanted: &'a [String]) -> Vec<&'a str> {
+        let mut names: Vec<&str> = if wanted.is_empty() {
+            self.usual.to_vec()
+        } else {
+            wanted.iter().map(String::as_str).collect()
+        };
+        names.push(self.modified);
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}

@@ -1,0 +1,236 @@
+//! Deals, their customers and the shares of partners.
+//!
+//! A deal that is not known and whose stage means nothing is kept out and tried again; one that is known keeps its stage and is flagged. An
+//! end that has not arrived is awaited; when it comes, the deal is applied again from its shadow.
+
+use super::field::{Ending, FieldMerger, count, create_all, ending_of, refusal};
+use super::link::{self, Outcome};
+use super::share::{Awaiting, Companies, DealEnds, Shares, as_input, merge_shares, within_the_whole};
+use super::{Candidate, Scope};
+use crate::record::Resource;
+use crate::sync::error::Result;
+use crate::sync::findings;
+use crate::sync::map::{self, DealReading};
+use crate::sync::merge::{Flag, Reading};
+use entities::change::Change;
+use entities::deal::{self, DealPatch, NewDeal};
+use entities::deal_partner;
+use entities::error::Error as EntityError;
+use entities::external_link;
+use entities::id::DealId;
+use entities::sync_run::Findings;
+use entities::viewer::Viewer;
+use entities::visible::{self, Visible};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde_json::json;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use uuid::Uuid;
+
+const RESOURCE: Resource = Resource::Deal;
+
+type Awaited = Vec<(String, BTreeSet<(Resource, String)>)>;
+
+/// A deal that has a row, and what is needed to merge it.
+struct Known {
+    row: deal::Model,
+    theirs: DealReading,
+    base: Option<DealReading>,
+    ends: DealEnds,
+    base_ends: Option<DealEnds>,
+    shares: Shares,
+}
+
+/// Applies deals and answers the links to write.
+pub(super) async fn apply(change: &mut Change, scope: &Scope<'_>, candidates: Vec<Candidate>, findings: &mut Findings) -> Result<Vec<external_link::Model>> {
+    let mapping = &scope.connection.mapping.deal;
+    let known: Vec<&str> = candidates.iter().filter_map(|candidate| candidate.base().map(|_| candidate.incoming.external_id.as_str())).collect();
+    let awaiting = Awaiting::load(change, scope, RESOURCE, &known).await?;
+    let all_links = candidates.iter().flat_map(|candidate| std::iter::once(&candidate.incoming.links).chain(candidate.base().map(|base| &base.links))).collect::<Vec<_>>();
+    let companies = Companies::load(change, scope, &all_links).await?;
+    let ids: Vec<Uuid> = candidates.iter().filter_map(|candidate| candidate.link.as_ref()?.subject_id).collect();
+    let (mut rows, mut shares) = load_rows(change, ids).await?;
+
+    let mut links = Vec::with_capacity(candidates.len());
+    let mut awaited: Awaited = Vec::new();
+    let mut new = Vec::new();
+    for candidate in candidates {
+        let theirs = map::deal(mapping, scope.references, &candidate.incoming.fields);
+        let ends = DealEnds::read(&candidate.incoming.links, &companies, &mapping.labels, &HashSet::new());
+        for part in &ends.unmapped {
+            findings::unmapped(findings, RESOURCE, part);
+        }
+        let row = candidate.link.as_ref().and_then(|link| link.subject_id).and_then(|id| rows.remove(&id));
+        let Some(row) = row else {
+            new.push((candidate, theirs, ends));
+            continue;
+        };
+        let id = candidate.incoming.external_id.clone();
+        let passed_over = awaiting.of(&id, Resource::Company);
+        let base_ends = candidate.base().map(|base| DealEnds::read(&base.links, &companies, &mapping.labels, &passed_over));
+        let base = candidate.base().map(|base| base_reading(scope, &base.fields, &awaiting.of(&id, Resource::Owner)));
+        awaited.push((id, missing(&ends, &theirs)));
+        let shares = shares.remove(&row.id).unwrap_or_default();
+        links.extend(update(change, scope, candidate, Known { row, theirs, base, ends, base_ends, shares }, findings).await?);
+    }
+    create(change, scope, new, &mut links, &mut awaited, findings).await?;
+    awaiting.settle(change, scope, RESOURCE, awaited).await?;
+    Ok(links)
+}
+
+async fn load_rows(change: &Change, ids: Vec<Uuid>) -> Result<(HashMap<Uuid, deal::Model>, HashMap<DealId, Shares>)> {
+    let mut shares: HashMap<DealId, Shares> = HashMap::new();
+    if ids.is_empty() {
+        return Ok((HashMap::new(), shares));
+    }
+    let system = Viewer::system("sync");
+    let deals: Vec<DealId> = ids.iter().copied().map(DealId).collect();
+    let rows = visible::lock_all::<deal::Entity>(change, &system, ids).await?;
+    let select = deal_partner::Entity::visible_to(&system).filter(deal_partner::Column::DealId.is_in(deals));
+    for row in select.all(change.transaction()).await.map_err(EntityError::from)? {
+        shares.entry(row.deal_id).or_default().insert((row.partnership_id, row.role), row.weight_bp);
+    }
+    Ok((rows.into_iter().map(|row| (row.id.0, row)).collect(), shares))
+}
+
+/// What the shadow said when it was taken over: an owner who was not known then was not taken over.
+fn base_reading(scope: &Scope<'_>, fields: &crate::record::Fields, passed_over: &HashSet<&str>) -> DealReading {
+    let mut base = map::deal(&scope.connection.mapping.deal, scope.references, fields);
+    if !passed_over.is_empty() {
+        base.owner_name = Reading::Value(None);
+        base.owner_email = Reading::Value(None);
+    }
+    base
+}
+
+fn missing(ends: &DealEnds, reading: &DealReading) -> BTreeSet<(Resource, String)> {
+    let companies = ends.awaited.iter().map(|id| (Resource::Company, id.clone()));
+    companies.chain(reading.awaited_owner.iter().map(|id| (Resource::Owner, id.clone()))).collect()
+}
+
+async fn update(change: &mut Change, scope: &Scope<'_>, candidate: Candidate, known: Known, findings: &mut Findings) -> Result<Option<external_link::Model>> {
+    let Known { row, theirs, base, ends, base_ends, shares } = known;
+    let external_id = candidate.incoming.external_id.clone();
+    let base = base.as_ref();
+    let (id, version, archiving) = (row.id, row.version, candidate.archiving());
+    let mut merger = FieldMerger::new(findings, RESOURCE, &external_id);
+    let base_customer = base_ends.as_ref().map(DealEnds::customer);
+    let amount = row.amount();
+    let patch = DealPatch {
+        name: merger.field("name", base.map(|base| &base.name), &theirs.name, &row.name),
+        customer_id: merger.field("customer", base_customer.as_ref(), &ends.customer(), &row.customer_id),
+        stage: merger.field("stage", base.map(|base| &base.stage), &theirs.stage, &row.stage),
+        source_stage: merger.field("sourceStage", base.map(|base| &base.source_stage), &theirs.source_stage, &row.source_stage),
+        amount: merger.field("amount", base.map(|base| &base.amount), &theirs.amount, &amount),
+        expected_close_on: merger.field("expectedCloseOn", base.map(|base| &base.expected_close_on), &theirs.expected_close_on, &row.expected_close_on),
+        closed_at: merger.field("closedAt", base.map(|base| &base.closed_at), &theirs.closed_at, &row.closed_at),
+        lost_reason: merger.field("lostReason", base.map(|base| &base.lost_reason), &theirs.lost_reason, &row.lost_reason),
+        owner_name: merger.field("owner.name", base.map(|base| &base.owner_name), &theirs.owner_name, &row.owner_name),
+        owner_email: merger.field("owner.email", base.map(|base| &base.owner_email), &theirs.owner_email, &row.owner_email),
+        products: merger.field("products", base.map(|base| &base.products), &theirs.products, &row.products).map(|texts| texts.0),
+        archived: archiving,
+    };
+    let merged = merge_shares(base_ends.as_ref().map(|ends| &ends.shares), &ends.shares, &shares);
+    if merged.conflict {
+        merger.conflict("partners", json!({}));
+    }
+    merger.tell(change, id);
+    let mut flags: Vec<Flag> = theirs.flags().cloned().collect();
+    let mut row = row;
+    match deal::update(change, row.clone(), patch).await {
+        Ok(updated) => row = updated,
+        Err(EntityError::Invalid(violations)) => flags.push(refusal(&violations)),
+        Err(error) => return Err(error.into()),
+    }
+    let mut ending = ending_of(version, row.version, archiving);
+    if merged.shares != shares {
+        if within_the_whole(&merged.shares) {
+            let changed = deal_partner::attribute(change, &[(row, as_input(&merged.shares))]).await?;
+            if ending == Ending::Unchanged && !changed.is_empty() {
+                ending = Ending::Updated;
+            }
+        } else {
+            flags.push(over_the_whole());
+        }
+    }
+    count(findings, RESOURCE, &external_id, ending, &flags);
+    Ok(link::after(change, scope, RESOURCE, candidate, Outcome::of(id, flags)))
+}
+
+fn over_the_whole() -> Flag {
+    Flag {
+        property: "company".to_owned(),
+        code: "WEIGHTS_EXCEED_WHOLE",
+        message: "The labels give partners more than the whole of the deal; the shares stay as they were.".to_owned(),
+    }
+}
+
+async fn create(
+    change: &mut Change,
+    scope: &Scope<'_>,
+    new: Vec<(Candidate, DealReading, DealEnds)>,
+    links: &mut Vec<external_link::Model>,
+    awaited: &mut Awaited,
+    findings: &mut Findings,
+) -> Result<()> {
+    let mut kept = Vec::with_capacity(new.len());
+    let mut inputs = Vec::with_capacity(new.len());
+    for (candidate, reading, ends) in new {
+        let mut flags: Vec<Flag> = reading.flags().cloned().collect();
+        let (Some(name), Some(stage)) = (reading.name.value().cloned(), reading.stage.value().copied()) else {
+            // The reason it is kept out comes first.
+            flags.sort_by_key(|flag| !matches!(flag.code, "UNKNOWN_STAGE" | "NAME_MISSING"));
+            keep_out(change, scope, candidate, flags, links, findings);
+            continue;
+        };
+        let missing = missing(&ends, &reading);
+        inputs.push(NewDeal {
+            name,
+            customer_id: ends.customer,
+            stage,
+            source_stage: reading.source_stage.or_default(),
+            amount: reading.amount.or_default(),
+            expected_close_on: reading.expected_close_on.or_default(),
+            closed_at: reading.closed_at.or_default(),
+            lost_reason: reading.lost_reason.or_default(),
+            owner_name: reading.owner_name.or_default(),
+            owner_email: reading.owner_email.or_default(),
+            products: reading.products.or_default().0,
+            archived: candidate.incoming.archived,
+        });
+        kept.push((candidate, flags, ends.shares, missing));
+    }
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    let made = create_all!(change, inputs, deal::create);
+    let mut attributed = Vec::new();
+    for ((candidate, mut flags, shares, missing), made) in kept.into_iter().zip(made) {
+        let external_id = candidate.incoming.external_id.clone();
+        let row = match made {
+            Ok(row) => row,
+            Err(violations) => {
+                flags.insert(0, refusal(&violations));
+                keep_out(change, scope, candidate, flags, links, findings);
+                continue;
+            }
+        };
+        let id = row.id;
+        if !within_the_whole(&shares) {
+            flags.push(over_the_whole());
+        } else if !shares.is_empty() {
+            attributed.push((row, as_input(&shares)));
+        }
+        count(findings, RESOURCE, &external_id, Ending::Created, &flags);
+        links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::of(id, flags)));
+        awaited.push((external_id, missing));
+    }
+    if !attributed.is_empty() {
+        deal_partner::attribute(change, &attributed).await?;
+    }
+    Ok(())
+}
+
+fn keep_out(change: &Change, scope: &Scope<'_>, candidate: Candidate, flags: Vec<Flag>, links: &mut Vec<external_link::Model>, findings: &mut Findings) {
+    count(findings, RESOURCE, &candidate.incoming.external_id, Ending::KeptOut, &flags);
+    links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::held(flags)));
+}

@@ -1,0 +1,82 @@
+//! The link of a record after it was applied.
+//!
+//! Invariant: a link is written only when it differs in more than the vendor's time of change; a touch that changes no value writes nothing.
+
+use super::{Candidate, Scope};
+use crate::record::Resource;
+use crate::sync::merge::Flag;
+use entities::change::Change;
+use entities::external_link::{Model, Shadow};
+use entities::id::{ExternalLinkId, TypedId};
+use uuid::Uuid;
+
+/// What became of a record.
+pub(super) struct Outcome {
+    /// Our row, if it has one.
+    pub(super) subject: Option<(&'static str, Uuid)>,
+    /// What could not be taken over.
+    pub(super) flags: Vec<Flag>,
+}
+
+impl Outcome {
+    /// It has a row.
+    pub(super) fn of<T: TypedId>(subject: T, flags: Vec<Flag>) -> Self {
+        Self { subject: Some((T::PREFIX, subject.uuid())), flags }
+    }
+
+    /// It is kept out, for the first of these reasons.
+    pub(super) const fn held(flags: Vec<Flag>) -> Self {
+        Self { subject: None, flags }
+    }
+}
+
+/// The link to write, if it has to be.
+pub(super) fn after(change: &Change, scope: &Scope<'_>, resource: Resource, candidate: Candidate, outcome: Outcome) -> Option<Model> {
+    let Candidate { incoming, link } = candidate;
+    let held_reason = match outcome.subject {
+        None => outcome.flags.first().map(|flag| flag.code.to_owned()),
+        Some(_) => None,
+    };
+    let flags = outcome.flags.into_iter().map(|flag| (flag.property, flag.code.to_owned())).collect();
+    let shadow = Shadow { fields: incoming.fields, links: incoming.links, flags };
+    let (subject_kind, subject_id) = match outcome.subject {
+        Some((kind, id)) => (Some(kind.to_owned()), Some(id)),
+        None => (None, None),
+    };
+    let now = change.now();
+    let Some(before) = link else {
+        return Some(Model {
+            id: change.new_id::<ExternalLinkId>(),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            connection_id: scope.connection.id,
+            resource: resource.as_str().to_owned(),
+            external_id: incoming.external_id,
+            subject_kind,
+            subject_id,
+            shadow,
+            external_updated_at: incoming.updated_at,
+            archived: incoming.archived,
+            held_reason,
+        });
+    };
+    let same = before.shadow == shadow
+        && before.subject_id == subject_id
+        && before.archived == incoming.archived
+        && before.held_reason == held_reason;
+    if same {
+        return None;
+    }
+    Some(Model {
+        version: before.version + 1,
+        updated_at: now,
+        subject_kind,
+        subject_id,
+        shadow,
+        external_updated_at: incoming.updated_at.max(before.external_updated_at),
+        archived: incoming.archived,
+        held_reason,
+        ..before
+    })
+}

@@ -1,0 +1,237 @@
+//! Applying records to our rows, inside one change.
+//!
+//! Owns: telling what is new from what is known, the shadow and its writing, and the order of the steps. Refuses: to fail a page for one
+//! record: what cannot be taken over is flagged or kept out, with its reason in the run and on the link. Invariant: a record that says
+//! nothing new writes nothing at all, neither a row nor a link nor an event.
+//!
+//! The rows are changed by the same operations a mutation uses. A record that is unknown and already archived at the vendor is not
+//! brought in: its history is not ours.
+
+mod company;
+mod contact;
+mod deal;
+mod field;
+mod link;
+mod reference;
+mod share;
+#[cfg(test)]
+mod tests;
+
+use super::error::Result;
+use super::findings;
+use super::map::{References, value};
+use crate::record::{Fields, Record, RecordLink, Resource};
+use entities::change::Change;
+use entities::clock::Timestamp;
+use entities::connection;
+use entities::external_link::{self, Shadow};
+use entities::sync_run::Findings;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The label that marks the primary tie in a shadow; people's labels have no brackets of this kind.
+const PRIMARY: &str = "⟨primary⟩";
+
+/// Associated records as a shadow keeps them.
+type Links = BTreeMap<String, Vec<String>>;
+
+/// Which properties are read of a resource, and which of those the mapping has no field for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) fields: Vec<String>,
+    pub(super) unmapped: BTreeSet<String>,
+}
+
+/// How fresh the records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// From a list or a search, whose index may lag: an older version than the one we know is passed over.
+    Index,
+    /// Read by id: the present truth.
+    Direct,
+}
+
+/// What applying needs besides the records.
+pub(super) struct Scope<'a> {
+    pub(super) connection: &'a connection::Model,
+    pub(super) references: &'a References,
+    pub(super) wanted: &'a Wanted,
+    pub(super) source: Source,
+}
+
+/// A record as it will stand in the shadow.
+#[derive(Clone, Debug)]
+struct Incoming {
+    external_id: String,
+    updated_at: Option<Timestamp>,
+    archived: bool,
+    fields: Fields,
+    links: Links,
+}
+
+/// A record to apply, with what is known of it.
+#[derive(Clone, Debug)]
+struct Candidate {
+    incoming: Incoming,
+    link: Option<external_link::Model>,
+}
+
+impl Candidate {
+    /// What the vendor was known to hold when our row last took it over.
+    fn base(&self) -> Option<&Shadow> {
+        self.link.as_ref().filter(|link| link.subject_id.is_some()).map(|link| &link.shadow)
+    }
+
+    /// Whether our row is to be archived or restored: only when the vendor changed its mind.
+    fn archiving(&self) -> Option<bool> {
+        let before = self.link.as_ref().is_some_and(|link| link.archived);
+        (before != self.incoming.archived).then_some(self.incoming.archived)
+    }
+}
+
+/// Applies records of one resource.
+pub(super) async fn records(change: &mut Change, scope: &Scope<'_>, resource: Resource, records: Vec<Record>, findings: &mut Findings) -> Result<()> {
+    findings::counts(findings, resource).read += records.len() as u64;
+    match resource {
+        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => reference::apply(change, scope, resource, records, findings).await,
+        Resource::Company | Resource::Contact | Resource::Deal => {
+            let candidates = sift(change, scope, resource, records, findings).await?;
+            candidates_of(change, scope, resource, candidates, findings).await
+        }
+    }
+}
+
+/// Applies records again from their shadows, because something they refer to has come or changed.
+pub(super) async fn again(change: &mut Change, scope: &Scope<'_>, resource: Resource, links: Vec<external_link::Model>, findings: &mut Findings) -> Result<()> {
+    let candidates = links.into_iter().map(|link| {
+        let incoming = Incoming {
+            external_id: link.external_id.clone(),
+            updated_at: link.external_updated_at,
+            archived: link.archived,
+            fields: link.shadow.fields.clone(),
+            links: link.shadow.links.clone(),
+        };
+        Candidate { incoming, link: Some(link) }
+    });
+    candidates_of(change, scope, resource, candidates.collect(), findings).await
+}
+
+async fn candidates_of(change: &mut Change, scope: &Scope<'_>, resource: Resource, candidates: Vec<Candidate>, findings: &mut Findings) -> Result<()> {
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    let links = match resource {
+        Resource::Company => company::apply(change, scope, candidates, findings).await?,
+        Resource::Contact => contact::apply(change, scope, candidates, findings).await?,
+        Resource::Deal => deal::apply(change, scope, candidates, findings).await?,
+        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => Vec::new(),
+    };
+    external_link::upsert(change, &links).await?;
+    Ok(())
+}
+
+/// Keeps the records that say something new.
+async fn sift(change: &Change, scope: &Scope<'_>, resource: Resource, records: Vec<Record>, findings: &mut Findings) -> Result<Vec<Candidate>> {
+    // Overlapping pages may hold a record twice; the newer version counts.
+    let mut newest: HashMap<String, usize> = HashMap::with_capacity(records.len());
+    for (index, record) in records.iter().enumerate() {
+        let known = newest.get(&record.external_id).and_then(|index| records.get(*index));
+        if known.is_none_or(|known| known.updated_at_ms <= record.updated_at_ms) {
+            newest.insert(record.external_id.clone(), index);
+        }
+    }
+    let ids: Vec<&str> = newest.keys().map(String::as_str).collect();
+    let known = external_link::find_all(change.transaction(), scope.connection.id, resource.as_str(), &ids).await?;
+    let mut known: HashMap<String, external_link::Model> = known.into_iter().map(|link| (link.external_id.clone(), link)).collect();
+
+    let mut candidates = Vec::with_capacity(records.len());
+    let mut unchanged = 0;
+    for (index, record) in records.into_iter().enumerate() {
+        if newest.get(&record.external_id) != Some(&index) {
+            unchanged += 1;
+            continue;
+        }
+        let link = known.remove(&record.external_id);
+        let candidate = Candidate { incoming: incoming(scope.wanted, record, link.as_ref()), link };
+        report_unmapped(scope.wanted, resource, &candidate.incoming, findings);
+        if says_nothing_new(scope.source, &candidate) {
+            unchanged += 1;
+        } else {
+            candidates.push(candidate);
+        }
+    }
+    findings::counts(findings, resource).unchanged += unchanged;
+    Ok(candidates)
+}
+
+fn says_nothing_new(source: Source, candidate: &Candidate) -> bool {
+    let incoming = &candidate.incoming;
+    let Some(link) = &candidate.link else { return incoming.archived };
+    // A record that was put away before we ever took it over stays out, unless it comes back.
+    if link.subject_id.is_none() && incoming.archived && link.archived {
+        return true;
+    }
+    if source == Source::Index && incoming.updated_at.is_some() && incoming.updated_at < link.external_updated_at {
+        return true;
+    }
+    link.shadow.fields == incoming.fields && link.shadow.links == incoming.links && link.archived == incoming.archived
+}
+
+/// The record as its shadow will be. A property or a link that was not read stays as it was known.
+fn incoming(wanted: &Wanted, record: Record, link: Option<&external_link::Model>) -> Incoming {
+    let mut fields = link.map(|link| link.shadow.fields.clone()).unwrap_or_default();
+    for (name, value) in record.fields {
+        if !wanted.fields.contains(&name) {
+            continue;
+        }
+        match value.filter(|text| !text.is_empty()) {
+            Some(text) => fields.insert(name, Some(clean(&text))),
+            None => fields.remove(&name),
+        };
+    }
+    let mut links = match link {
+        Some(link) if !record.links_complete => link.shadow.links.clone(),
+        _ => Links::new(),
+    };
+    for tie in record.links {
+        let RecordLink { resource, external_id, labels, primary } = tie;
+        let entry = links.entry(format!("{resource}:{}", clean(&external_id))).or_default();
+        entry.extend(labels.iter().map(|label| clean(label)));
+        if primary {
+            entry.push(PRIMARY.to_owned());
+        }
+        entry.sort_unstable();
+        entry.dedup();
+    }
+    Incoming {
+        external_id: clean(&record.external_id),
+        updated_at: (record.updated_at_ms > 0).then(|| Timestamp::from_millis(record.updated_at_ms)),
+        archived: record.archived,
+        fields,
+        links,
+    }
+}
+
+/// A text without the one character that PostgreSQL can store in no text.
+fn clean(text: &str) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text.to_owned() }
+}
+
+fn report_unmapped(wanted: &Wanted, resource: Resource, incoming: &Incoming, findings: &mut Findings) {
+    for name in &wanted.unmapped {
+        if value::present(&incoming.fields, name).is_some() {
+            findings::unmapped(findings, resource, name);
+        }
+    }
+}
+
+/// The associated records of one resource: their ids and labels.
+fn ties(links: &Links, resource: Resource) -> impl Iterator<Item = (&str, &[String])> {
+    links.iter().filter_map(move |(key, labels)| {
+        let (of, id) = key.split_once(':')?;
+        (of == resource.as_str()).then_some((id, labels.as_slice()))
+    })
+}
+
+fn is_primary(labels: &[String]) -> bool {
+    labels.iter().any(|label| label == PRIMARY)
+}

@@ -1,0 +1,110 @@
+//! The mapping a new connection begins with, by connector.
+//!
+//! Owns: the usual names of properties and stages of each vendor. Refuses: to change a connection that has a mapping of its own. Invariant:
+//! a connector not named here begins with a mapping that names nothing, so that nothing is taken over by accident and everything
+//! is reported.
+
+use entities::connection::mapping::{
+    CompanyMapping, ContactField, ContactMapping, CustomerField, DealField, DealMapping, ImportedPartnership, Mapping, PartnerField,
+    PartnerWhen, RoleMapping,
+};
+use entities::deal::DealStage;
+use entities::deal_partner::DealPartnerRole;
+use entities::partnership::{PartnerType, PipelineStage};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The mapping a new connection of a connector begins with.
+#[must_use]
+pub fn mapping(connector: &str) -> Mapping {
+    if connector == crate::hubspot::ID { hubspot() } else { empty() }
+}
+
+/// Standard properties that people fill and the usual mapping has no field for. They are read so that a run can report
+/// them; an account's own properties are found by asking the vendor.
+#[must_use]
+pub fn watched(connector: &str, resource: crate::record::Resource) -> &'static [&'static str] {
+    use crate::record::Resource;
+    match (connector, resource) {
+        (crate::hubspot::ID, Resource::Company) => &["phone", "city", "annualrevenue", "founded_year", "hubspot_owner_id"],
+        (crate::hubspot::ID, Resource::Contact) => &["company", "hubspot_owner_id"],
+        (crate::hubspot::ID, Resource::Deal) => &["dealtype", "description", "closed_won_reason"],
+        _ => &[],
+    }
+}
+
+fn names<F: Ord + Copy>(pairs: &[(F, &str)]) -> BTreeMap<F, String> {
+    pairs.iter().map(|(field, property)| (*field, (*property).to_owned())).collect()
+}
+
+fn hubspot() -> Mapping {
+    let stages = [
+        ("prospecting", DealStage::Prospect),
+        ("engaging", DealStage::Qualified),
+        ("appointmentscheduled", DealStage::Prospect),
+        ("qualifiedtobuy", DealStage::Qualified),
+        ("presentationscheduled", DealStage::TechnicalValidation),
+        ("decisionmakerboughtin", DealStage::BusinessValidation),
+        ("contractsent", DealStage::Committed),
+    ];
+    let label = RoleMapping { role: DealPartnerRole::Resold, weight_bp: 10_000 };
+    Mapping {
+        company: CompanyMapping {
+            partner_when: PartnerWhen {
+                property: "type".to_owned(),
+                values: BTreeSet::from(["PARTNER".to_owned(), "RESELLER".to_owned()]),
+            },
+            partnership: ImportedPartnership { kind: PartnerType::Channel, stage: PipelineStage::Active },
+            partner_fields: names(&[
+                (PartnerField::Name, "name"),
+                (PartnerField::Domain, "domain"),
+                (PartnerField::Website, "website"),
+                (PartnerField::Country, "country"),
+                (PartnerField::Employees, "numberofemployees"),
+                (PartnerField::Description, "description"),
+            ]),
+            customer_fields: names(&[
+                (CustomerField::Name, "name"),
+                (CustomerField::Domain, "domain"),
+                (CustomerField::Country, "country"),
+                (CustomerField::Segment, "industry"),
+            ]),
+        },
+        contact: ContactMapping {
+            fields: names(&[
+                (ContactField::FirstName, "firstname"),
+                (ContactField::LastName, "lastname"),
+                (ContactField::Email, "email"),
+                (ContactField::Phone, "phone"),
+                (ContactField::Title, "jobtitle"),
+            ]),
+        },
+        deal: DealMapping {
+            fields: names(&[
+                (DealField::Name, "dealname"),
+                (DealField::Stage, "dealstage"),
+                (DealField::Pipeline, "pipeline"),
+                (DealField::Amount, "amount"),
+                (DealField::Currency, "deal_currency_code"),
+                (DealField::CloseDate, "closedate"),
+                (DealField::LostReason, "closed_lost_reason"),
+                (DealField::Owner, "hubspot_owner_id"),
+                (DealField::Products, "product"),
+            ]),
+            stages: stages.into_iter().map(|(id, stage)| (id.to_owned(), stage)).collect(),
+            labels: BTreeMap::from([("Partner".to_owned(), label)]),
+        },
+    }
+}
+
+fn empty() -> Mapping {
+    Mapping {
+        company: CompanyMapping {
+            partner_when: PartnerWhen { property: String::new(), values: BTreeSet::new() },
+            partnership: ImportedPartnership { kind: PartnerType::Channel, stage: PipelineStage::Prospect },
+            partner_fields: BTreeMap::new(),
+            customer_fields: BTreeMap::new(),
+        },
+        contact: ContactMapping { fields: BTreeMap::new() },
+        deal: DealMapping { fields: BTreeMap::new(), stages: BTreeMap::new(), labels: BTreeMap::new() },
+    }
+}

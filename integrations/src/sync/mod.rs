@@ -1,0 +1,44 @@
+//! The engine: keeps our rows in step with what a vendor holds.
+//!
+//! **Players.** A *lane* is one way of reading one resource of one connection (everything, changes, the archived) and has a row that says where
+//! it stands and who is reading. A *run* is one pass over all lanes of a connection; it says what was found. A *signal* says that one
+//! record should be looked at again; webhooks boil down to signals. A *link* ties a record to our row and keeps the shadow: what the vendor is
+//! known to hold.
+//!
+//! **How it flows.** [`pull`] claims a lane, reads pages while the pages before are being applied, and writes rows, links and position in
+//! one transaction that checks the fence. [`webhook`] splits stored deliveries into signals by account, fetches the records they name and
+//! applies them the same way. [`apply`] tells what is new, [`map`] reads values by the connection's mapping, [`merge`] decides each field
+//! between shadow, vendor and row. [`run`] puts it together: [`run::Engine::step`] does one unit of work.
+//!
+//! **Laws.** A record that says nothing new writes nothing. A value that cannot be taken over is flagged, a record that cannot be is kept
+//! out, and the run says which and why; the rest goes on. An association whose other end is missing waits in a row until it comes. Waiting
+//! happens in rows, never in a worker, so that every process sees it and a crash forgets nothing. Attempts are counted when work is claimed.
+//! Applying is done by one worker per connection at a time (the connection's row is locked for the length of a transaction): two workers
+//! that both meet a new record would otherwise both create its row.
+//!
+//! **Not here.** What an owner or a stage is called is read when a deal is applied; a later change of a name or of the mapping reaches a deal
+//! with its next change. Pushing to vendors has its own place.
+
+mod apply;
+mod claim;
+pub mod connect;
+pub mod default_mapping;
+pub mod error;
+mod findings;
+pub mod ingest;
+mod map;
+mod merge;
+pub mod pull;
+pub mod run;
+mod settle;
+#[cfg(test)]
+mod tests;
+pub mod token;
+mod walk;
+pub mod webhook;
+
+pub use connect::{Asking, Returned};
+pub use error::{Result, SyncError};
+pub use ingest::{Ingest, IngestError, IngestHandle, Stored};
+pub use run::{Engine, EngineParts, Progress, Settings, SyncKind};
+pub use token::{Apps, TokenKeeper};

@@ -1,0 +1,237 @@
+//! A vendor in memory, behind the connector traits: what the engine sees of a vendor and nothing else.
+
+use crate::connector::*;
+use crate::http::Client;
+use crate::oauth::{AppCredentials, AuthorizeRequest, Exchange, TokenSet};
+use crate::record::{Kind, Owner, Pipeline, Stage, StageOutcome};
+use crate::webhook::Signals;
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use url::Url;
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) records: BTreeMap<(Resource, String), Record>,
+    pub(super) clock_ms: i64,
+    pub(super) failures: VecDeque<ConnectorError>,
+    pub(super) malformed: Vec<MalformedRecord>,
+}
+
+pub(super) struct Vendor {
+    descriptor: Descriptor,
+    pub(super) state: Mutex<State>,
+    pub(super) refreshes: AtomicUsize,
+    pub(super) pages: AtomicUsize,
+    pub(super) grant: Mutex<Option<ConnectorError>>,
+}
+
+impl Vendor {
+    pub(super) fn new() -> Arc<Self> {
+        let resources = [Resource::Owner, Resource::Pipeline, Resource::Company, Resource::Contact, Resource::Deal];
+        let described = |resource: Resource| {
+            let object = matches!(resource, Resource::Company | Resource::Contact | Resource::Deal);
+            ResourceDescriptor { resource, delta: object, archived: object, fetch: true, links: &[], page_size: 100 }
+        };
+        let descriptor = Descriptor {
+            id: crate::hubspot::ID,
+            name: "In memory",
+            category: Category::Crm,
+            api_version: "1",
+            resources: resources.into_iter().map(described).collect(),
+            required_scopes: vec![],
+            optional_scopes: vec![],
+            limits: vec![],
+            origins: vec![],
+        };
+        let vendor = Self {
+            descriptor,
+            state: Mutex::new(State { clock_ms: 1_700_000_000_000, ..State::default() }),
+            refreshes: AtomicUsize::new(0),
+            pages: AtomicUsize::new(0),
+            grant: Mutex::new(None),
+        };
+        vendor.stages(&[("prospecting", StageOutcome::Open), ("closedwon", StageOutcome::Won), ("closedlost", StageOutcome::Lost)]);
+        vendor.put(Resource::Owner, "1", &[], &[], Kind::Owner(Owner { name: Some("Moses Frase".to_owned()), email: Some("moses@sales.example".to_owned()) }));
+        Arc::new(vendor)
+    }
+
+    pub(super) fn stages(&self, stages: &[(&str, StageOutcome)]) {
+        let stage = |(id, outcome): &(&str, StageOutcome)| Stage {
+            external_id: (*id).to_owned(),
+            label: id.to_uppercase(),
+            position: 0,
+            outcome: *outcome,
+            archived: false,
+            fields: Default::default(),
+        };
+        let pipeline = Pipeline { label: "Sales".to_owned(), stages: stages.iter().map(stage).collect() };
+        self.put(Resource::Pipeline, "default", &[], &[], Kind::Pipeline(pipeline));
+    }
+
+    pub(super) fn put(&self, resource: Resource, id: &str, fields: &[(&str, &str)], links: &[(&str, &str)], kind: Kind) {
+        let mut state = self.state.lock().unwrap();
+        state.clock_ms += 1;
+        let record = Record {
+            external_id: id.to_owned(),
+            updated_at_ms: state.clock_ms,
+            created_at_ms: None,
+            archived: false,
+            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect(),
+            links: links
+                .iter()
+                .map(|(id, label)| RecordLink {
+                    resource: Resource::Company,
+                    external_id: (*id).to_owned(),
+                    labels: if label.is_empty() { vec![] } else { vec![(*label).to_owned()] },
+                    primary: false,
+                })
+                .collect(),
+            links_complete: true,
+            url: None,
+            kind,
+        };
+        state.records.insert((resource, id.to_owned()), record);
+    }
+
+    pub(super) fn company(&self, id: &str, fields: &[(&str, &str)]) {
+        self.put(Resource::Company, id, fields, &[], Kind::Company);
+    }
+
+    pub(super) fn deal(&self, id: &str, fields: &[(&str, &str)], links: &[(&str, &str)]) {
+        let mut all = vec![("pipeline", "default"), ("deal_currency_code", "USD")];
+        all.extend_from_slice(fields);
+        self.put(Resource::Deal, id, &all, links, Kind::Deal);
+    }
+
+    pub(super) fn archive(&self, resource: Resource, id: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.clock_ms += 1;
+        let now = state.clock_ms;
+        let record = state.records.get_mut(&(resource, id.to_owned())).unwrap();
+        record.archived = true;
+        record.updated_at_ms = now;
+    }
+
+    pub(super) fn fail(&self, error: ConnectorError) {
+        self.state.lock().unwrap().failures.push_back(error);
+    }
+
+    fn tokens(&self, number: usize, now_ms: i64) -> TokenSet {
+        TokenSet {
+            access_token: SecretString::from(format!("access-{number}")),
+            refresh_token: Some(SecretString::from(format!("refresh-{number}"))),
+            expires_at_ms: Some(now_ms + 1_800_000),
+            scopes: vec![],
+            tenant_id: Some("77".to_owned()),
+        }
+    }
+}
+
+#[async_trait]
+impl Authenticate for Vendor {
+    fn authorize_url(&self, _: &AppCredentials, request: &AuthorizeRequest) -> Result<Url> {
+        Ok(Url::parse_with_params("https://vendor.example/authorize", [("state", request.state.expose_secret())]).unwrap())
+    }
+    async fn exchange(&self, _: &Client, _: &AppCredentials, exchange: &Exchange, now_ms: i64) -> Result<TokenSet> {
+        assert!(exchange.pkce_verifier.expose_secret().len() >= 43);
+        Ok(self.tokens(0, now_ms))
+    }
+    async fn refresh(&self, _: &Client, _: &AppCredentials, _: &TokenSet, now_ms: i64) -> Result<TokenSet> {
+        if let Some(refusal) = self.grant.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        tokio::task::yield_now().await;
+        Ok(self.tokens(self.refreshes.fetch_add(1, Ordering::SeqCst) + 1, now_ms))
+    }
+    async fn revoke(&self, _: &Client, _: &AppCredentials, _: &TokenSet) -> Result<()> {
+        Ok(())
+    }
+    async fn account(&self, _: &Context<'_>) -> Result<Account> {
+        Ok(Account { tenant_id: "77".to_owned(), name: None, currency: Some("USD".to_owned()), time_zone: Some("UTC".to_owned()), ui_domain: None })
+    }
+}
+
+#[async_trait]
+impl Pull for Vendor {
+    async fn page(&self, _: &Context<'_>, request: &PageRequest<'_>) -> Result<Page> {
+        self.pages.fetch_add(1, Ordering::SeqCst);
+        let mut state = self.state.lock().unwrap();
+        if let Some(failure) = state.failures.pop_front() {
+            return Err(failure);
+        }
+        let number = |key: &str| request.cursor.and_then(|cursor| cursor.get(key)).and_then(Value::as_i64);
+        let mark = number("mark").unwrap_or(0);
+        let start = usize::try_from(number("at").unwrap_or(0)).unwrap();
+        let wanted = |record: &&Record| match request.mode {
+            Mode::Backfill => !record.archived,
+            Mode::Delta => !record.archived && record.updated_at_ms >= mark,
+            Mode::Archived => record.archived,
+        };
+        let mut all = state.records.iter().filter(|((resource, _), _)| *resource == request.resource).map(|(_, record)| record).filter(wanted).skip(start);
+        let records: Vec<Record> = all.by_ref().take(100).cloned().collect();
+        let more = all.next().is_some();
+        drop(all);
+        let malformed = if more || request.resource != Resource::Deal { vec![] } else { std::mem::take(&mut state.malformed) };
+        let next = if more { Next::More(json!({ "mark": mark, "at": start + 100 })) } else { Next::CaughtUp(json!({ "mark": state.clock_ms })) };
+        Ok(Page { records, malformed, next })
+    }
+    async fn fetch(&self, _: &Context<'_>, resource: Resource, ids: &[String], _: &[String]) -> Result<Fetched> {
+        let mut state = self.state.lock().unwrap();
+        if let Some(failure) = state.failures.pop_front() {
+            return Err(failure);
+        }
+        let mut fetched = Fetched::default();
+        for id in ids {
+            match state.records.get(&(resource, id.clone())).filter(|record| !record.archived) {
+                Some(record) => fetched.records.push(record.clone()),
+                None => fetched.missing.push(id.clone()),
+            }
+        }
+        Ok(fetched)
+    }
+    async fn fields(&self, _: &Context<'_>, resource: Resource) -> Result<Vec<FieldDescriptor>> {
+        let names: &[&str] = if resource == Resource::Deal { &["product", "opportunity_id"] } else { &[] };
+        let field = |name: &&str| FieldDescriptor { name: (*name).to_owned(), label: String::new(), kind: String::new(), custom: true };
+        Ok(names.iter().map(field).collect())
+    }
+}
+
+impl Webhooks for Vendor {
+    fn verify(&self, _: &[SecretString], _: &InboundRequest<'_>, _: i64) -> Verdict {
+        Verdict::Rejected(Reason::NoSecret)
+    }
+    fn parse(&self, body: &[u8]) -> Result<Signals> {
+        let events: Vec<(String, String, String)> = serde_json::from_slice(body).map_err(|_| ConnectorError::schema("not events"))?;
+        let signals = events.into_iter().map(|(tenant_id, resource, external_id)| Signal {
+            tenant_id,
+            resource: Resource::parse(&resource).unwrap(),
+            dedupe: external_id.clone(),
+            external_id,
+            kind: SignalKind::Changed,
+            occurred_at_ms: 0,
+        });
+        Ok(Signals { signals: signals.collect(), ..Signals::default() })
+    }
+}
+
+/// The registry wants a connector of its own; this one shares the vendor with the test.
+pub(super) struct Handle(pub(super) Arc<Vendor>);
+
+impl Connector for Handle {
+    fn descriptor(&self) -> &Descriptor {
+        &self.0.descriptor
+    }
+    fn auth(&self) -> &dyn Authenticate {
+        self.0.as_ref()
+    }
+    fn pull(&self) -> Option<&dyn Pull> {
+        Some(self.0.as_ref())
+    }
+    fn webhooks(&self) -> Option<&dyn Webhooks> {
+        Some(self.0.as_ref())
+    }
+}

@@ -1,0 +1,165 @@
+//! Reading a vendor's pages for one claim.
+//!
+//! Owns: the session of the claim (renewed when due, once more when refused), which properties are asked for, and gathering a few pages into
+//! one batch. Refuses: to lose pages that were read before an error: they are handed on, and the error follows them.
+
+use super::apply::Wanted;
+use super::default_mapping;
+use super::error::{Result, SyncError};
+use super::token::{Opened, TokenKeeper};
+use crate::connector::{Connector, Fetched, Mode, PageRequest, Pull};
+use crate::error::ConnectorError;
+use crate::record::{MalformedRecord, Record, Resource};
+use entities::clock::Timestamp;
+use entities::connection::mapping::Mapping;
+use entities::database::Database;
+use entities::id::ConnectionId;
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Calls a vendor in the name of one connection.
+pub(super) struct Reader<'a> {
+    database: &'a Database,
+    keeper: &'a TokenKeeper,
+    connector: Arc<dyn Connector>,
+    opened: Opened,
+}
+
+/// One call, with a fresh token and a second attempt when the first one's token is refused.
+macro_rules! call {
+    ($reader:expr, $pull:ident, $context:ident => $call:expr) => {{
+        $reader.freshen().await?;
+        let connector = Arc::clone(&$reader.connector);
+        let $pull = puller(connector.as_ref())?;
+        let first = {
+            let $context = $reader.opened.context($reader.database);
+            $call.await
+        };
+        match first {
+            Err(ConnectorError::Auth { reconnect: false, .. }) => {
+                $reader.opened = $reader.keeper.renew($reader.id(), $reader.opened.connection.credentials_version).await?;
+                let $context = $reader.opened.context($reader.database);
+                $call.await.map_err(SyncError::from)
+            }
+            other => other.map_err(SyncError::from),
+        }
+    }};
+}
+
+fn puller(connector: &dyn Connector) -> Result<&dyn Pull> {
+    connector.pull().ok_or_else(|| ConnectorError::permanent("cannot_pull", "the connector reads no records").into())
+}
+
+impl<'a> Reader<'a> {
+    /// Opens the connection.
+    pub(super) async fn open(database: &'a Database, keeper: &'a TokenKeeper, id: ConnectionId) -> Result<Self> {
+        let opened = keeper.open(id).await?;
+        let connector = Arc::clone(keeper.connector(&opened.connection.connector)?);
+        Ok(Self { database, keeper, connector, opened })
+    }
+
+    /// Whose vendor is called.
+    pub(super) const fn id(&self) -> ConnectionId {
+        self.opened.connection.id
+    }
+
+    /// The version of the credentials in use.
+    pub(super) const fn credentials_version(&self) -> i64 {
+        self.opened.connection.credentials_version
+    }
+
+    async fn freshen(&mut self) -> Result<()> {
+        if self.opened.is_due(self.database.now().millis()) {
+            self.opened = self.keeper.renew(self.id(), self.credentials_version()).await?;
+        }
+        Ok(())
+    }
+
+    /// Which properties to read of a resource: those of the mapping, those worth reporting, and those the account made up.
+    pub(super) async fn wanted(&mut self, resource: Resource) -> Result<Wanted> {
+        let mapped = mapped(&self.opened.connection.mapping, resource);
+        if mapped.is_empty() {
+            return Ok(Wanted::default());
+        }
+        let described = call!(self, pull, context => pull.fields(&context, resource));
+        let custom = match described {
+            Ok(fields) => fields,
+            // Without the right to read definitions the mapping's properties are still readable.
+            Err(SyncError::Connector(ConnectorError::Auth { .. } | ConnectorError::Permanent { .. } | ConnectorError::NotFound { .. })) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let watched = default_mapping::watched(self.connector.descriptor().id, resource).iter().map(|name| (*name).to_owned());
+        let custom = custom.into_iter().filter(|field| field.custom).map(|field| field.name);
+        let unmapped: BTreeSet<String> = watched.chain(custom).filter(|name| !mapped.contains(name)).collect();
+        let fields = mapped.into_iter().chain(unmapped.iter().cloned()).collect();
+        Ok(Wanted { fields, unmapped })
+    }
+
+    /// Reads by id.
+    pub(super) async fn fetch(&mut self, resource: Resource, ids: &[String], wanted: &Wanted) -> Result<Fetched> {
+        call!(self, pull, context => pull.fetch(&context, resource, ids, &wanted.fields))
+    }
+
+    /// Reads a few pages, starting at a position, until the walk is done or there is enough for one transaction.
+    pub(super) async fn gather(&mut self, (resource, mode): (Resource, Mode), from: Option<Json>, wanted: &Wanted, limits: Limits) -> Gathered {
+        let mut gathered = Gathered { records: Vec::new(), malformed: Vec::new(), position: from, caught_up: false, pages: 0, error: None };
+        loop {
+            let request = PageRequest {
+                resource,
+                mode,
+                cursor: gathered.position.as_ref(),
+                fields: &wanted.fields,
+                page_size: None,
+                now_ms: self.database.now().millis(),
+            };
+            let page: Result<crate::connector::Page> = async { call!(self, pull, context => pull.page(&context, &request)) }.await;
+            match page {
+                Ok(page) => {
+                    gathered.records.extend(page.records);
+                    gathered.malformed.extend(page.malformed);
+                    gathered.pages += 1;
+                    gathered.caught_up = page.next.is_caught_up();
+                    gathered.position = Some(page.next.cursor().clone());
+                }
+                Err(error) => gathered.error = Some(error),
+            }
+            let enough = gathered.records.len() >= limits.records || self.database.now() >= limits.until;
+            if gathered.caught_up || gathered.error.is_some() || enough {
+                return gathered;
+            }
+        }
+    }
+}
+
+/// When a batch is large enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// So many records.
+    pub(super) records: usize,
+    /// No further page after this instant, so that the lease holds.
+    pub(super) until: Timestamp,
+}
+
+/// A few pages.
+pub(super) struct Gathered {
+    pub(super) records: Vec<Record>,
+    pub(super) malformed: Vec<MalformedRecord>,
+    /// Where to go on.
+    pub(super) position: Option<Json>,
+    pub(super) caught_up: bool,
+    pub(super) pages: u32,
+    /// What stopped the reading after these pages.
+    pub(super) error: Option<SyncError>,
+}
+
+/// The properties the mapping reads of a resource.
+fn mapped(mapping: &Mapping, resource: Resource) -> BTreeSet<String> {
+    let names = match resource {
+        Resource::Company => mapping.company_properties(),
+        Resource::Contact => mapping.contact_properties(),
+        Resource::Deal => mapping.deal_properties(),
+        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => BTreeSet::new(),
+    };
+    names.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,269 @@
+//! From deliveries to records: split the inbox by account, then look at each record again.
+//!
+//! Owns: routing a verified delivery to the connections it concerns, and the work on signals. Refuses: to let a delivery touch any connection
+//! but those of the accounts it names, and to take a record from a webhook: what is written was fetched. Invariant: a signal disappears only in the
+//! transaction that applied its record, and only if nothing was added to it meanwhile.
+//!
+//! A connection that may not be called keeps its signals; they wait in their rows.
+
+use super::apply::{self, Scope, Source, Wanted};
+use super::claim::{self, millis};
+use super::error::{Result, SyncError};
+use super::findings;
+use super::map::References;
+use super::run::Engine;
+use super::settle;
+use super::walk::Reader;
+use crate::connector::{Fetched, Signal, SignalKind};
+use crate::error::ConnectorError;
+use crate::record::{Record, RecordLink, Resource};
+use entities::change::{Author, Change, Origin};
+use entities::clock::Timestamp;
+use entities::connection::{self, ConnectionStatus};
+use entities::external_link;
+use entities::id::ConnectionId;
+use entities::inbound_signal::{self, NewSignal};
+use entities::inbound_webhook::{self, InboxState};
+use entities::sync_run;
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Deliveries of one step.
+const DELIVERIES: u64 = 50;
+/// Signals of one step: what vendors read in one batch.
+const SIGNALS: u64 = 100;
+
+impl Engine {
+    /// Splits stored deliveries into signals. The answer says whether there were any.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn split_inbox(&self) -> Result<bool> {
+        let settings = self.settings();
+        let claimed = inbound_webhook::claim(self.database(), self.worker(), millis(settings.lease), DELIVERIES, settings.max_attempts).await?;
+        for row in &claimed {
+            match self.split(row).await {
+                Err(error) if settle::is_lost(&error) => {}
+                Err(error) => {
+                    let wait = claim::backoff(settings.backoff, settings.backoff_cap, row.attempts);
+                    let due = self.database().now().plus_millis(millis(wait));
+                    tracing::warn!(delivery = %row.id, %error, "a delivery could not be split");
+                    match inbound_webhook::settle(self.database().write(), row, InboxState::Pending, Some(error.reason()), due).await {
+                        Ok(()) | Err(entities::error::Error::LeaseLost) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(!claimed.is_empty())
+    }
+
+    async fn split(&self, row: &inbound_webhook::Model) -> Result<()> {
+        let author = Author { actor: "sync".to_owned(), origin: Origin::Sync, connection: None };
+        let parsed = self.keeper().connector(&row.connector).ok().and_then(|connector| Some(connector.webhooks()?.parse(&row.body)));
+        let change = Change::begin(self.database(), author).await?;
+        let now = change.now();
+        let (state, error) = match parsed {
+            None => (InboxState::Dead, Some("this build has no connector that could read it".to_owned())),
+            // The bytes will not change, so neither will the answer.
+            Some(Err(error)) => (InboxState::Dead, Some(format!("{}: {error}", error.code()))),
+            Some(Ok(signals)) => {
+                let unread = signals.malformed.len();
+                let (known, unknown) = self.route(&change, &row.connector, signals.signals).await?;
+                let state = if known.is_empty() && unknown > 0 { InboxState::UnknownTenant } else { InboxState::Done };
+                inbound_signal::raise(&change, known).await?;
+                let mut notes = Vec::new();
+                if unread > 0 {
+                    notes.push(format!("{unread} events could not be read"));
+                }
+                if unknown > 0 {
+                    notes.push(format!("{unknown} events belong to accounts that are not connected"));
+                }
+                (state, (!notes.is_empty()).then(|| notes.join("; ")))
+            }
+        };
+        inbound_webhook::settle(change.transaction(), row, state, error, now).await?;
+        change.commit().await?;
+        Ok(())
+    }
+
+    /// Finds the connection of each event's account, and nobody else's.
+    async fn route(&self, change: &Change, connector: &str, signals: Vec<Signal>) -> Result<(Vec<NewSignal>, usize)> {
+        let tenants: BTreeSet<String> = signals.iter().map(|signal| signal.tenant_id.clone()).collect();
+        let mut connections: HashMap<String, ConnectionId> = HashMap::new();
+        for tenant in tenants {
+            let found = connection::find_by_tenant(change.transaction(), connector, &tenant).await?;
+            if let Some(row) = found.filter(|row| row.status != ConnectionStatus::Revoked) {
+                connections.insert(tenant, row.id);
+            }
+        }
+        let mut raised = Vec::with_capacity(signals.len());
+        let mut unknown = 0;
+        for signal in signals {
+            match connections.get(&signal.tenant_id) {
+                Some(id) => raised.extend(records_of(*id, signal)),
+                None => unknown += 1,
+            }
+        }
+        Ok((raised, unknown))
+    }
+
+    /// Looks at some signalled records again. The answer says whether there were any.
+    ///
+    /// # Errors
+    /// When the database fails. What fails at the vendor is kept in the signals' rows.
+    pub async fn process_signals(&self) -> Result<bool> {
+        let settings = self.settings();
+        let claimed = inbound_signal::claim(self.database(), self.worker(), millis(settings.lease), SIGNALS, settings.max_attempts).await?;
+        let Some(first) = claimed.first() else { return Ok(false) };
+        let connection_id = first.connection_id;
+        if let Err(error) = self.look_again(&claimed).await {
+            self.put_back(connection_id, &claimed, error).await?;
+        }
+        Ok(true)
+    }
+
+    async fn look_again(&self, claimed: &[inbound_signal::Model]) -> Result<()> {
+        let Some(first) = claimed.first() else { return Ok(()) };
+        let id = first.connection_id;
+        let resource = Resource::parse(&first.resource).ok_or_else(|| entities::error::Error::Damaged(format!("a resource named {:?}", first.resource)))?;
+        let mut reader = Reader::open(self.database(), self.keeper(), id).await?;
+        let wanted = reader.wanted(resource).await?;
+        let ids: Vec<String> = claimed.iter().map(|signal| signal.external_id.clone()).collect();
+        let fetched = match reader.fetch(resource, &ids, &wanted).await {
+            Err(SyncError::Connector(ConnectorError::Auth { reconnect: true, message })) => {
+                self.keeper().require_reauthorization(id, reader.credentials_version(), &message).await?;
+                return Err(ConnectorError::Auth { reconnect: true, message }.into());
+            }
+            other => other?,
+        };
+        self.apply_fetched(claimed, resource, fetched, &wanted).await
+    }
+
+    async fn apply_fetched(&self, claimed: &[inbound_signal::Model], resource: Resource, fetched: Fetched, wanted: &Wanted) -> Result<()> {
+        let Some(first) = claimed.first() else { return Ok(()) };
+        let id = first.connection_id;
+        let (mut change, connection) = settle::begin(self.database(), id, Origin::Sync).await?;
+        let held = inbound_signal::still_claimed(&change, claimed).await?;
+        let held: HashSet<String> = held.into_iter().map(|row| row.external_id).collect();
+        let ours: Vec<inbound_signal::Model> = claimed.iter().filter(|row| held.contains(&row.external_id)).cloned().collect();
+        if ours.is_empty() {
+            change.rollback().await?;
+            return Ok(());
+        }
+        let merged: HashSet<&str> = ours.iter().filter(|row| is_merge_loser(row)).map(|row| row.external_id.as_str()).collect();
+        let Fetched { mut records, missing, malformed } = fetched;
+        // A merged record comes under its new id, which nobody need have claimed; its loser is then missing.
+        let missing: Vec<&str> = missing.iter().map(String::as_str).filter(|gone| held.contains(*gone)).collect();
+        let put_away = put_away(&change, id, resource, &missing, &merged).await?;
+        records.extend(put_away);
+        let mut found = sync_run::Findings::default();
+        for bad in &malformed {
+            findings::issue(&mut found, resource, bad.external_id.as_deref(), None, "MALFORMED_RECORD", &bad.reason);
+            let counts = findings::counts(&mut found, resource);
+            counts.read += 1;
+            counts.kept_out += 1;
+        }
+        let references = References::load(change.transaction(), &connection).await?;
+        let scope = Scope { connection: &connection, references: &references, wanted, source: Source::Direct };
+        apply::records(&mut change, &scope, resource, records, &mut found).await?;
+        inbound_signal::settle(change.transaction(), &ours, change.now()).await?;
+        // A run for every look that found nothing new would bury those that did.
+        let told = found.issue_count > 0 || found.counts.values().any(|counts| counts.created + counts.updated + counts.archived + counts.kept_out > 0);
+        if told {
+            let run = sync_run::begin(&change, id, "webhook").await?;
+            sync_run::note(&change, run.id, &found).await?;
+            sync_run::finish(&mut change, sync_run::Model { findings: found, ..run }, None, false).await?;
+        }
+        change.commit().await?;
+        let mut later = sync_run::Findings::default();
+        settle::resolve(self.database(), id, Origin::Sync, &mut later).await?;
+        Ok(())
+    }
+
+    async fn put_back(&self, id: ConnectionId, claimed: &[inbound_signal::Model], error: SyncError) -> Result<()> {
+        let settings = self.settings();
+        let database = self.database();
+        let now = database.now();
+        tracing::warn!(connection = %id, %error, signals = claimed.len(), "signals could not be worked on");
+        let waits = matches!(error, SyncError::NotWorking { .. } | SyncError::Connector(ConnectorError::Auth { reconnect: true, .. }));
+        for row in claimed {
+            // A connection that needs a person is not the record's fault: the attempt does not count.
+            if waits {
+                inbound_signal::release(database.write(), row, now, row.attempts - 1, row.error.clone(), false).await?;
+                continue;
+            }
+            let setback = claim::setback(&error, row.attempts, now, settings.backoff, settings.backoff_cap);
+            let limited = setback.pauses;
+            let attempts = if limited { setback.attempts } else { row.attempts };
+            let dead = !limited && attempts >= settings.max_attempts;
+            inbound_signal::release(database.write(), row, setback.available_at, attempts, setback.error, dead).await?;
+            if limited {
+                connection::pause_until(database, id, setback.available_at).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_merge_loser(row: &inbound_signal::Model) -> bool {
+    row.hint.get("kind").is_some_and(|kind| kind == "merged")
+}
+
+/// The records an event asks to look at.
+fn records_of(connection_id: ConnectionId, signal: Signal) -> Vec<NewSignal> {
+    let raise = |resource: Resource, external_id: String, hint: Json| NewSignal { connection_id, resource: resource.as_str().to_owned(), external_id, hint };
+    let resource = signal.resource;
+    match signal.kind {
+        SignalKind::Changed => vec![raise(resource, signal.external_id, json!({ "kind": "changed" }))],
+        SignalKind::Deleted => vec![raise(resource, signal.external_id, json!({ "kind": "deleted" }))],
+        SignalKind::Erased => vec![raise(resource, signal.external_id, json!({ "kind": "erased" }))],
+        SignalKind::Merged { into, from } => {
+            let hint = json!({ "kind": "merged", "into": into });
+            let losers = from.into_iter().filter(|id| *id != into).map(|id| raise(resource, id, hint.clone()));
+            let mut raised: Vec<NewSignal> = losers.collect();
+            raised.push(raise(resource, into, json!({ "kind": "changed" })));
+            raised
+        }
+        // A link is kept by one end only; which one is the connector's matter, so both are looked at.
+        SignalKind::AssociationChanged { other, other_id, .. } => {
+            let hint = json!({ "kind": "association_changed" });
+            vec![raise(resource, signal.external_id, hint.clone()), raise(other, other_id, hint)]
+        }
+    }
+}
+
+/// Records that are gone, as they would look if the vendor had archived them: known values, put away. The loser of a merge keeps its row;
+/// only its link is closed.
+async fn put_away(change: &Change, id: ConnectionId, resource: Resource, missing: &[&str], merged: &HashSet<&str>) -> Result<Vec<Record>> {
+    let mut gone = Vec::new();
+    let mut closed = Vec::new();
+    for link in external_link::find_all(change.transaction(), id, resource.as_str(), missing).await? {
+        if link.archived {
+            continue;
+        }
+        if merged.contains(link.external_id.as_str()) {
+            let version = link.version + 1;
+            closed.push(external_link::Model { archived: true, version, updated_at: change.now(), ..link });
+            continue;
+        }
+        gone.push(Record {
+            external_id: link.external_id,
+            updated_at_ms: link.external_updated_at.map_or(0, Timestamp::millis),
+            created_at_ms: None,
+            archived: true,
+            fields: link.shadow.fields,
+            links: Vec::<RecordLink>::new(),
+            links_complete: false,
+            url: None,
+            kind: match resource {
+                Resource::Contact => crate::record::Kind::Contact,
+                Resource::Deal => crate::record::Kind::Deal,
+                _ => crate::record::Kind::Company,
+            },
+        });
+    }
+    external_link::upsert(change, &closed).await?;
+    Ok(gone)
+}

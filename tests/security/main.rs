@@ -1,0 +1,1 @@
+//! Written by another hand: the suite of this folder.
