@@ -1,1 +1,18 @@
-//! Written by another hand: the suite of this folder.
+//! What must never be possible, tried from outside: bad input, forged tokens, other partners' rows, forged deliveries, closed doors.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and measure time and memory"
+)]
+
+mod bad_input;
+mod contract;
+mod forgery;
+mod open_paths;
+mod scopes;
+mod tokens;
+mod visibility;
+mod webhooks;

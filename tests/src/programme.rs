@@ -89,12 +89,12 @@ fn new_deal(n: usize, customers: &[customer::Model]) -> NewDeal {
     let currency = if n % 4 == 1 { Currency::EUR } else { Currency::USD };
     NewDeal {
         name: format!("Deal {n:04}"),
-        customer_id: (n % 5 != 0 && !customers.is_empty()).then(|| customers[n % customers.len()].id),
+        customer_id: (!n.is_multiple_of(5) && !customers.is_empty()).then(|| customers[n % customers.len()].id),
         stage,
         source_stage: None,
         // Few different amounts, so that many deals tie.
-        amount: (n % 3 != 0 || stage.is_won()).then_some(Money { minor: (number % 7) * 10_050, currency }),
-        expected_close_on: (n % 4 != 0).then(|| NaiveDate::from_ymd_opt(2026, 1, 1 + u32::try_from(n % 9).expect("small")).expect("a day")),
+        amount: (!n.is_multiple_of(3) || stage.is_won()).then_some(Money { minor: (number % 7) * 10_050, currency }),
+        expected_close_on: (!n.is_multiple_of(4)).then(|| NaiveDate::from_ymd_opt(2026, 1, 1 + u32::try_from(n % 9).expect("small")).expect("a day")),
         closed_at: stage.is_closed().then(|| Timestamp::from_secs(1_790_000_000 + number % 6)),
         lost_reason: None,
         owner_name: None,

@@ -17,7 +17,7 @@ pub(super) struct Setback {
     pub(super) available_at: Timestamp,
     /// How many attempts count from now on.
     pub(super) attempts: i32,
-    /// Why, as the row keeps it; none when it is no failure.
+    /// Why, as the row keeps it. A rate limit is kept too: a lane that waits for one is not done.
     pub(super) error: Option<String>,
     /// Whether the whole connection must be quiet until then.
     pub(super) pauses: bool,
@@ -40,7 +40,7 @@ pub(super) fn setback(error: &SyncError, attempts: i32, now: Timestamp, base: Du
     let at = |wait: Duration| now.plus_millis(millis(wait));
     match error {
         SyncError::Connector(ConnectorError::RateLimited { retry_after, .. }) => {
-            Setback { available_at: at(*retry_after), attempts: attempts.saturating_sub(1), error: None, pauses: true }
+            Setback { available_at: at(*retry_after), attempts: attempts.saturating_sub(1), error: Some(error.reason()), pauses: true }
         }
         SyncError::Connector(ConnectorError::Transient { retry_after, .. }) => {
             let wait = retry_after.map_or(usual, |asked| asked.max(usual));

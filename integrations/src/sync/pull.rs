@@ -259,7 +259,8 @@ impl Engine {
         if row.lane == DELTA {
             row.available_at = DORMANT;
             row.error = None;
-            sync_cursor::place(change.transaction(), row.connection_id, (&row.resource, BACKFILL), None, due).await?;
+            // Due at once, so that the present run does not end before everything has been read again.
+            sync_cursor::place(change.transaction(), row.connection_id, (&row.resource, BACKFILL), None, change.now()).await?;
         }
         match sync_cursor::write_back(change.transaction(), &row).await.map_err(SyncError::from) {
             Err(error) if is_lost(&error) => return Ok(()),

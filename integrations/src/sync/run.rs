@@ -18,6 +18,8 @@ use entities::change::{Author, Change, Origin};
 use entities::connection;
 use entities::database::Database;
 use entities::id::{ConnectionId, SyncRunId};
+use entities::inbound_signal;
+use entities::inbound_webhook;
 use entities::sync_cursor;
 use entities::sync_run::{self, SyncRunStatus};
 use entities::viewer::Viewer;
@@ -176,6 +178,18 @@ impl Engine {
     /// See [`connect::complete`].
     pub async fn complete_connect(&self, returned: Returned<'_>) -> Result<connection::Model> {
         connect::complete(self.database(), self.keeper(), returned).await
+    }
+
+    /// Takes every lease away. Only for a caller that knows no other process works on this database, as after a start under the lock of
+    /// the data directory: what a killed process had claimed is then due at once instead of when its leases run out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn break_leases(&self) -> Result<()> {
+        sync_cursor::break_leases(self.database()).await?;
+        inbound_webhook::break_leases(self.database()).await?;
+        inbound_signal::break_leases(self.database()).await?;
+        Ok(())
     }
 
     /// Does one unit of work, the kinds taking turns. The answer says whether there was anything to do.

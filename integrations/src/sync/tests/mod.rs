@@ -347,6 +347,23 @@ async fn a_worker_without_its_lease_writes_nothing() {
     let late = sync_cursor::write_back(bed.database.write(), &first).await;
     assert!(matches!(late, Err(entities::error::Error::LeaseLost)));
     sync_cursor::write_back(bed.database.write(), &second).await.unwrap();
+    bed.engine.break_leases().await.unwrap();
+    assert!(claim(3).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_does_not_end_while_its_last_lane_waits_for_the_vendor() {
+    let bed = bed().await;
+    bed.sync().await;
+    bed.vendor.deal("1", &[("dealname", "a"), ("dealstage", "closedwon")], &[]);
+    let run = bed.engine.request_sync(bed.connection.id, SyncKind::Changes).await.unwrap();
+    // Every lane meets the limit once.
+    for _ in 0..8 {
+        bed.vendor.fail(ConnectorError::RateLimited { retry_after: Duration::from_millis(30), scope: crate::error::LimitScope::Account });
+    }
+    let ended = bed.sync().await;
+    assert_eq!((ended.id, ended.status), (run.id, SyncRunStatus::Completed));
+    assert_eq!(bed.deals().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

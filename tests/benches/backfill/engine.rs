@@ -1,0 +1,82 @@
+//! The process of the engine, put together from the product's own parts.
+
+use super::measure::process;
+use super::sandboxed::{CLIENT_ID, CLIENT_SECRET, REDIRECT_URI};
+use api::config::{Config, Sources};
+use api::state::{Core, Outside, chance, open_database, prepare_schema};
+use entities::connection;
+use entities::database::Database;
+use integrations::Endpoints;
+use integrations::http::HostPolicy;
+use integrations::hubspot::{HubSpotEndpoints, ID};
+use integrations::sync::{Asking, Returned, SyncKind};
+use integrations::vault::{MasterKey, Vault};
+use sea_orm::{ConnectionTrait, Statement};
+use secrecy::SecretString;
+use serde_json::json;
+use std::collections::HashMap;
+use std::time::Instant;
+use url::Url;
+
+/// Synchronises the sandbox into a database and prints one line of figures.
+pub fn run(sandbox: &str, database: &str) {
+    // As the binary does it.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let settings = [("ENTENTE_DATABASE_URL", database), ("ENTENTE_HUBSPOT_CLIENT_ID", CLIENT_ID), ("ENTENTE_HUBSPOT_CLIENT_SECRET", CLIENT_SECRET)];
+        let environment = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let config = Config::load(&Sources { file: None, environment, flags: Vec::new() }).expect("the settings are settings");
+        let opened = open_database(&config).await.expect("the database opens");
+        prepare_schema(&opened, true).await.expect("the schema is made");
+        let vault = Vault::new(MasterKey::generate(chance().as_ref()).0, Vec::new(), chance());
+        let url: Url = sandbox.parse().expect("the sandbox has an address");
+        let addresses = url.socket_addrs(|| None).expect("the sandbox has an address");
+        let outside = Outside::sandbox(HostPolicy::sandbox(addresses), Endpoints { hubspot: HubSpotEndpoints::at(url) }, config.apps().clone());
+        let core = Core::new(opened, vault, outside, &config).expect("the engine is put together");
+        let connection = connect(&core).await;
+
+        let (begin, before) = (Instant::now(), process::cpu(std::process::id()));
+        let run = core.engine.sync_connection(connection.id, SyncKind::Changes, |_| {}).await.expect("the synchronisation runs");
+        let seconds = begin.elapsed().as_secs_f64();
+        let cpu = process::cpu(std::process::id()) - before;
+        assert!(run.error.is_none(), "{:?}", run.error);
+        let records: u64 = run.findings.counts.values().map(|counts| counts.read).sum();
+        let line = json!({
+            "records": records,
+            "seconds": seconds,
+            "cpu": cpu.as_secs_f64(),
+            "peak": process::peak_memory(std::process::id()),
+            "deals": count(&core.database, "deal").await,
+            "shares": count(&core.database, "deal_partner").await,
+            "links": count(&core.database, "external_link").await,
+            "waiting": count(&core.database, "pending_link").await,
+            "counts": run.findings.counts.iter().map(|(resource, counts)| (resource.clone(), json!({
+                "read": counts.read, "created": counts.created, "unchanged": counts.unchanged, "kept out": counts.kept_out, "flagged": counts.flagged,
+            }))).collect::<serde_json::Map<_, _>>(),
+        });
+        println!("{line}");
+        core.close().await;
+    });
+}
+
+/// The consent, as a person with a browser would give it.
+async fn connect(core: &Core) -> connection::Model {
+    let cookie = SecretString::from("0123456789abcdef0123456789abcdef");
+    let redirect_uri: Url = REDIRECT_URI.parse().expect("an address");
+    let asking = Asking { connector: ID, subject: "bench", redirect_uri, cookie: &cookie };
+    let page = core.engine.begin_connect(asking).await.expect("a consent can be asked for");
+    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().tls_certs_only([]).build().expect("a client");
+    let agreed = browser.get(page).send().await.expect("the vendor's page answers");
+    let back = agreed.headers().get(reqwest::header::LOCATION).expect("the vendor sends the person back").to_str().expect("an address");
+    let back: Url = back.parse().expect("an address");
+    let answer: HashMap<_, _> = back.query_pairs().into_owned().collect();
+    let state = SecretString::from(answer["state"].clone());
+    let returned = Returned { connector: ID, state: &state, code: answer["code"].clone().into(), cookie: &cookie };
+    core.engine.complete_connect(returned).await.expect("the consent ends well")
+}
+
+async fn count(database: &Database, table: &str) -> i64 {
+    let statement = Statement::from_string(database.backend(), format!("SELECT COUNT(*) FROM {table}"));
+    let row = database.read().query_one_raw(statement).await.expect("the database answers").expect("one row");
+    row.try_get_by_index(0).expect("a number")
+}
