@@ -94,6 +94,7 @@ impl MigrationTrait for Migration {
         ];
         create_with_keys(manager, "sync_run", sync_run, &[("connection_id", "connection")]).await?;
         index(manager, "sync_run", &["connection_id", "id"]).await?;
+        partial_index(manager, "ix_sync_run_running", "sync_run", "connection_id", "status = 'RUNNING'", false).await?;
 
         let mut webhook_id = column("id", Uuid);
         webhook_id.primary_key();

@@ -13,6 +13,7 @@ mod contract;
 mod forgery;
 mod open_paths;
 mod scopes;
+mod signing;
 mod tokens;
 mod visibility;
 mod webhooks;

@@ -32,7 +32,7 @@ impl Bars {
     fn begin(&self, name: &'static str) -> ProgressBar {
         let bar = self.all.add(ProgressBar::new_spinner());
         // A vendor does not say how much there is; what has been read is all that can be shown.
-        if let Ok(style) = ProgressStyle::with_template("  {spinner} {prefix:<12} {human_pos:>8} read  {per_sec:>12}  {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {prefix:<18} {human_pos:>8} read  {elapsed:>4}") {
             bar.set_style(style);
         }
         bar.set_prefix(name);

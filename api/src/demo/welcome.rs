@@ -12,8 +12,8 @@ pub const QUERIES: [(&str, &str); 3] = [
     ),
     ("The pipeline in numbers", "{ dealSummary { stage count amount { amount currency } } }"),
     (
-        "The largest deals of each partner",
-        "{ partners(first: 5) { nodes { name deals(first: 3, orderBy: [{field: AMOUNT, direction: DESC}]) { nodes { name stage amount { amount currency } customer { name } } } } } }",
+        "The deals each partner won last",
+        "{ partners(first: 5) { nodes { name deals(first: 3, filter: {stage: {eq: WON}}, orderBy: [{field: CLOSED_AT, direction: DESC}]) { nodes { name closedAt amount { amount currency } customer { name } } } } } }",
     ),
 ];
 
@@ -50,9 +50,9 @@ impl Welcome {
             writeln!(text, "  {resource}: {} read, {} created, {} changed, {} unchanged", counts.read, counts.created, counts.updated, counts.unchanged)?;
         }
         if findings.issue_count > 0 {
-            writeln!(text, "  {} findings: the query {{ syncRuns(first: 1) {{ nodes {{ … }} }} }} lists them", findings.issue_count)?;
+            writeln!(text, "  {} records were kept out or flagged; see why with {{ syncRuns(last: 1) {{ nodes {{ issues {{ resource externalId field code message }} }} }} }}", findings.issue_count)?;
         }
-        writeln!(text, "\nQuery page  {}\nGraphQL     {}\nSandbox     {} (HubSpot)", self.graphiql, self.graphql, self.hubspot)?;
+        writeln!(text, "\nGraphiQL    {}\nGraphQL     {}\nSandbox     {} (HubSpot)", self.graphiql, self.graphql, self.hubspot)?;
         writeln!(text, "Token       {}\n", self.token.expose_secret())?;
         writeln!(text, "Three queries to paste:")?;
         for (title, query) in QUERIES {

@@ -10,7 +10,7 @@ CREATE FUNCTION pg_temp.make_id(kind int, n bigint) RETURNS uuid LANGUAGE sql IM
      || substr(md5(kind || ':' || n), 1, 3) || '-' || lpad(to_hex(n), 12, '0'))::uuid $$;
 
 INSERT INTO partner (id, version, created_at, updated_at, name, domain, country, regions, verticals, employees, status, tags)
-SELECT pg_temp.make_id(1, n), 1, 1790000000000000 + n * 1000000, 1790000000000000 + (n * 7919 % 2000) * 1000000, 'Partner ' || n || ' Systems',
+SELECT pg_temp.make_id(1, n), 1, 1790000000000000 + n * 1000000::bigint, 1790000000000000 + (n * 7919 % 2000) * 1000000::bigint, 'Partner ' || n || ' Systems',
   CASE WHEN n % 10 <> 0 THEN 'partner-' || n || '.example' END, (ARRAY['Germany', 'Norway', 'Japan', 'Brazil'])[1 + n % 4], '["EMEA", "APAC"]', '["Retail"]',
   n % 900, (ARRAY['ACTIVE', 'ACTIVE', 'CANDIDATE'])[1 + n % 3], '["bench"]'
 FROM generate_series(1, 2000) n;
@@ -25,11 +25,11 @@ FROM generate_series(1, 5000) n;
 
 INSERT INTO deal (id, version, created_at, updated_at, name, customer_id, stage, source_stage, amount_minor, amount_currency, expected_close_on, closed_at,
   owner_name, owner_email, products, archived_at)
-SELECT pg_temp.make_id(4, n), 1, 1790000000000000 + n * 1000, 1790000000000000 + (n * 7919 % 100003) * 1000000, 'Platform rollout ' || n,
+SELECT pg_temp.make_id(4, n), 1, 1790000000000000 + n * 1000, 1790000000000000 + (n * 7919 % 100003) * 1000000::bigint, 'Platform rollout ' || n,
   CASE WHEN n % 9 <> 0 THEN pg_temp.make_id(3, 1 + n * 31 % 5000) END, stage, lower(stage),
   CASE WHEN n % 5 <> 0 THEN (n * 7907 % 900000) * 100 + n % 100 END, CASE WHEN n % 5 <> 0 THEN (ARRAY['USD', 'EUR'])[1 + n % 2] END,
-  CASE WHEN n % 4 <> 0 THEN date '2026-01-01' + (n % 300)::int END, CASE WHEN stage IN ('WON', 'LOST') THEN 1790000000000000 + n * 1000000 END,
-  'Owner ' || n % 40, 'owner' || n % 40 || '@sales.example', '["Licence"]', CASE WHEN n % 50 = 0 THEN 1790000000000000 END
+  CASE WHEN n % 4 <> 0 THEN date '2026-01-01' + (n % 300)::int END, CASE WHEN stage IN ('WON', 'LOST') THEN 1790000000000000 + n * 1000000::bigint END,
+  'Owner ' || n % 40, 'owner' || n % 40 || '@sales.example', '["Licence"]', CASE WHEN n % 47 = 0 THEN 1790000000000000 END
 FROM generate_series(1, 100000) n,
   LATERAL (SELECT (ARRAY['PROSPECT', 'QUALIFIED', 'TECHNICAL_VALIDATION', 'COMMITTED', 'WON', 'WON', 'LOST'])[1 + n % 7] AS stage) staged;
 
