@@ -95,12 +95,13 @@ impl Contract {
     /// Everything that can be selected of a type, through at most `rows` kinds of rows one below the other.
     pub fn selection(&self, of: &str, rows: usize) -> String {
         let mut text = String::from("__typename ");
-        for field in self.fields(of) {
+        let fields = self.fields(of);
+        for field in &fields {
             let name = field.name.node.as_str();
             let target = base(&field.ty.node);
             let needs = field.arguments.iter().any(|argument| !argument.node.ty.node.nullable && argument.node.default_value.is_none());
-            // The rows are read from `nodes`; reading them from `edges` too would only double the answer.
-            if needs || name == "edges" {
+            // Where rows are read from `nodes`, reading them from `edges` too would only double the answer.
+            if needs || (name == "edges" && fields.iter().any(|field| field.name.node == "nodes")) {
                 continue;
             }
             if self.is_leaf(target) {
