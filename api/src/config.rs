@@ -6,10 +6,9 @@
 
 pub mod keys;
 pub mod public_url;
+mod settings;
 pub mod show;
 
-use crate::graphql::admission::Limits;
-use crate::graphql::admission::budget::Budget;
 use figment::error::{Actual, Kind as FigmentKind};
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Tag, Value};
@@ -19,11 +18,16 @@ use integrations::vault::MasterKey;
 use keys::{KEYS, Key, Kind, PREFIX};
 use public_url::PublicUrl;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use settings::Settings;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use settings::{
+    AppSettings, HttpSettings, LimitSettings, LogFormat, LogSettings, PoolSettings, SyncSettings,
+    TokenSettings, WorkerSettings,
+};
 
 /// The file that is read when none is named, if it is there.
 pub const DEFAULT_FILE: &str = "entente.toml";
@@ -84,180 +88,6 @@ impl Sources {
         let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self { file, environment: environment.collect(), flags }
     }
-}
-
-macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
-    };
-}
-
-section! {
-    /// How the log is written.
-    LogSettings {
-        /// As what.
-        format: LogFormat,
-        /// Which lines.
-        filter: String,
-    }
-}
-
-/// As what the log is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// Lines for a person.
-    Text,
-}
-
-section! {
-    /// The server.
-    HttpSettings {
-        /// Threads; 0 is one per core.
-        workers: usize,
-        /// How long running requests may go on after SIGTERM.
-        drain_seconds: u64,
-    }
-}
-
-section! {
-    /// Database connections.
-    PoolSettings {
-        /// Of the shared pool.
-        connections: u32,
-        /// Of each HTTP worker's pool.
-        worker_connections: u32,
-    }
-}
-
-section! {
-    /// Access tokens.
-    TokenSettings {
-        /// How many verified tokens are remembered.
-        remembered: usize,
-        /// Life of a token made on the command line.
-        lifetime_hours: u32,
-    }
-}
-
-section! {
-    /// What one GraphQL request may be.
-    LimitSettings {
-        /// Bytes of a body.
-        body_bytes: usize,
-        /// Bytes of a document.
-        document_bytes: usize,
-        /// Tokens of a document.
-        tokens: usize,
-        /// Nesting.
-        nesting: usize,
-        /// Fields with fragments expanded.
-        expanded_fields: u64,
-        /// Aliases.
-        aliases: usize,
-        /// Fields at the root.
-        root_fields: u64,
-        /// Cost of one operation.
-        cost: u64,
-        /// Seconds of one operation.
-        seconds: u64,
-        /// Cost that may be spent at once.
-        budget: u64,
-        /// Cost that comes back each second.
-        restore_rate: u64,
-    }
-}
-
-impl LimitSettings {
-    /// The limits of admission.
-    #[must_use]
-    pub fn admission(&self) -> Limits {
-        Limits {
-            body_bytes: self.body_bytes,
-            document_bytes: self.document_bytes,
-            tokens: self.tokens,
-            nesting: self.nesting,
-            expanded_fields: self.expanded_fields,
-            aliases: self.aliases,
-            root_fields: self.root_fields,
-            cost: self.cost,
-            ..Limits::default()
-        }
-    }
-
-    /// Each token subject's bucket.
-    #[must_use]
-    pub const fn budget(&self) -> Budget {
-        Budget { capacity: self.budget, restore_rate: self.restore_rate }
-    }
-}
-
-section! {
-    /// Synchronisation.
-    SyncSettings {
-        /// How often each connection is asked for changes.
-        interval_seconds: u64,
-        /// How long a silent worker keeps its work.
-        lease_seconds: u64,
-    }
-}
-
-section! {
-    /// The worker loop.
-    WorkerSettings {
-        /// Units of work at a time.
-        concurrency: usize,
-        /// The longest wait.
-        poll_millis: u64,
-    }
-}
-
-/// One vendor's app registration.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AppSettings {
-    /// Public id.
-    pub client_id: Option<String>,
-    /// Secret.
-    #[serde(deserialize_with = "secret")]
-    pub client_secret: Option<SecretString>,
-    /// The secret before.
-    #[serde(deserialize_with = "secret")]
-    pub client_secret_previous: Option<SecretString>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    #[serde(default, deserialize_with = "secret")]
-    database_url: Option<SecretString>,
-    data_dir: PathBuf,
-    public_url: Option<String>,
-    listen: SocketAddr,
-    #[serde(default, deserialize_with = "secret")]
-    vault_key: Option<SecretString>,
-    #[serde(default, deserialize_with = "secret")]
-    vault_key_previous: Option<SecretString>,
-    migrate_on_start: bool,
-    graphiql: bool,
-    log: LogSettings,
-    http: HttpSettings,
-    pool: PoolSettings,
-    token: TokenSettings,
-    limits: LimitSettings,
-    sync: SyncSettings,
-    worker: WorkerSettings,
-    #[serde(default)]
-    hubspot: AppSettings,
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(Into::into))
 }
 
 /// The configuration in use.

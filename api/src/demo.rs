@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 use welcome::Welcome;
 
 /// How many deals a generated CRM has.
@@ -71,6 +72,7 @@ pub fn log(config: &Config) -> Result<(), LoggingError> {
 /// # Errors
 /// One line: what is in the way, or what failed.
 pub async fn demo(config: &Config, args: DemoArgs) -> Result<(), Failure> {
+    let mut signal = stop_signal();
     let source = args.crm.as_deref().map_or(Ok(DemoSource::Generated { deals: GENERATED_DEALS }), DemoSource::crm)?;
     if let Some(known) = DemoFile::find(&config.data_dir)? {
         known.check(&config.data_dir, &source)?;
@@ -81,7 +83,7 @@ pub async fn demo(config: &Config, args: DemoArgs) -> Result<(), Failure> {
         .map_err(|_| Failure::Usage(format!("--listen {bound}: a demonstration listens on loopback only, such as 127.0.0.1:8080")))?;
     let kept = DemoFile::settle(&directory, source, public_url.as_str(), chance().as_ref())?;
     let sandbox = HubSpot::start(sandbox_options(&directory, &kept, &public_url)).await.map_err(sandbox_failure)?;
-    let outcome = with_sandbox(config, &args, &kept, public_url, listener, &sandbox).await;
+    let outcome = with_sandbox(config, &args, &kept, public_url, listener, &sandbox, &mut signal).await;
     let stopped = sandbox.stop().await.map_err(sandbox_failure);
     outcome.and(stopped)
 }
@@ -94,20 +96,23 @@ async fn with_sandbox(
     public_url: PublicUrl,
     listener: std::net::TcpListener,
     sandbox: &HubSpot,
+    signal: &mut JoinHandle<()>,
 ) -> Result<(), Failure> {
     let database = open_database(config).await?;
     prepare_schema(&database, true).await?;
     let vault = Vault::new(kept.master_key.clone(), Vec::new(), chance());
     let core = Core::new(database, vault, outside(sandbox, kept)?, config)?;
+    if config.uses_data_dir() {
+        // The directory is ours alone, so whoever still holds a lease was killed; nobody needs to wait for it to run out.
+        core.engine.break_leases().await.map_err(|error| Failure::fault("work that was interrupted cannot be taken up", error))?;
+    }
     let state = Arc::new(State::new(core.clone(), public_url, kept.issuer.clone(), config).await?);
     let mut settings = ProcessSettings::of(config);
     settings.server.graphiql = true;
     let mut process = Process::start(Arc::clone(&state), listener, &settings)?;
-    let signal = stop_signal();
-    tokio::pin!(signal);
     let ready = tokio::select! {
         ready = first_sync(&state, sandbox, args.json) => Some(ready),
-        () = &mut signal => None,
+        _ = &mut *signal => None,
         error = process.failed() => Some(Err(Failure::Fault(error))),
     };
     let outcome = match ready {
@@ -118,7 +123,7 @@ async fn with_sandbox(
             match announce(&state, sandbox, &run, args.json) {
                 Err(failure) => Err(failure),
                 Ok(()) => tokio::select! {
-                    () = &mut signal => Ok(()),
+                    _ = signal => Ok(()),
                     error = process.failed() => Err(Failure::Fault(error)),
                 },
             }

@@ -100,6 +100,8 @@ pub struct Model {
     pub credentials_version: i64,
     /// No call to the vendor before this instant: its Retry-After, for every process.
     pub paused_until: Option<Timestamp>,
+    /// One process renews the credentials, until this instant at the latest.
+    pub renewing_until: Option<Timestamp>,
 }
 
 /// Relations are walked by id.
@@ -170,6 +172,7 @@ pub async fn connect(change: &mut Change, authorized: Authorized, seal: impl FnO
                 credentials: Some(seal(id)),
                 credentials_version: 1,
                 paused_until: None,
+                renewing_until: None,
             };
             crate::write::insert::<Entity>(change, std::slice::from_ref(&row)).await?;
             row
@@ -189,6 +192,7 @@ pub async fn connect(change: &mut Change, authorized: Authorized, seal: impl FnO
             active.granted_scopes = Set(Texts(authorized.granted_scopes));
             active.credentials = Set(Some(seal(row.id)));
             active.credentials_version = Set(row.credentials_version + 1);
+            active.renewing_until = Set(None);
             crate::write::update(change, active, version).await?
         }
     };
@@ -228,6 +232,37 @@ pub async fn set_status(change: &mut Change, row: Model, status: ConnectionStatu
     Ok(updated)
 }
 
+/// Claims the renewal of the credentials of `seen_version` for some milliseconds: a refresh token may be good for one redemption only, so it is
+/// offered by one process at a time. The answer says whether this call has it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn claim_renewal(database: &crate::database::Database, id: ConnectionId, seen_version: i64, millis: i64) -> Result<bool> {
+    let now = database.now();
+    let done = Entity::update_many()
+        .col_expr(Column::RenewingUntil, Expr::value(now.plus_millis(millis)))
+        .filter(Column::Id.eq(id))
+        .filter(Column::CredentialsVersion.eq(seen_version))
+        .filter(Condition::any().add(Column::RenewingUntil.is_null()).add(Column::RenewingUntil.lte(now)))
+        .exec(database.write())
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Gives a claimed renewal back, because nothing came of it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn release_renewal(database: &crate::database::Database, id: ConnectionId, seen_version: i64) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::RenewingUntil, Expr::value(Option::<Timestamp>::None))
+        .filter(Column::Id.eq(id))
+        .filter(Column::CredentialsVersion.eq(seen_version))
+        .exec(database.write())
+        .await?;
+    Ok(())
+}
+
 /// Replaces the sealed credentials if nobody else has since `seen_version`; the answer says whether this call did.
 ///
 /// # Errors
@@ -236,6 +271,7 @@ pub async fn swap_credentials(database: &crate::database::Database, id: Connecti
     let done = Entity::update_many()
         .col_expr(Column::Credentials, Expr::value(sealed))
         .col_expr(Column::CredentialsVersion, Expr::value(seen_version + 1))
+        .col_expr(Column::RenewingUntil, Expr::value(Option::<Timestamp>::None))
         .filter(Column::Id.eq(id))
         .filter(Column::CredentialsVersion.eq(seen_version))
         .exec(database.write())
@@ -266,12 +302,6 @@ pub async fn request_sync(change: &mut Change, row: Model) -> Result<Model> {
         let message = format!("The connection is {:?}: {}", row.status, row.status_reason.as_deref().unwrap_or("connect it again first."));
         return Err(Error::invalid(ViolationCode::Locked, "connectionId", message));
     }
-    let now = change.now();
-    sync_cursor::Entity::update_many()
-        .col_expr(sync_cursor::Column::AvailableAt, Expr::value(now))
-        .filter(sync_cursor::Column::ConnectionId.eq(row.id))
-        .filter(sync_cursor::Column::AvailableAt.gt(now))
-        .exec(change.transaction())
-        .await?;
+    sync_cursor::make_due(change.transaction(), row.id, change.now()).await?;
     Ok(row)
 }

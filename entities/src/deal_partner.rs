@@ -16,7 +16,7 @@ use crate::visible::Visible;
 use crate::viewer::Viewer;
 use sea_orm::Iterable;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Condition;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait as _};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -94,7 +94,8 @@ pub struct Share {
     pub weight_bp: BasisPoints,
 }
 
-/// Sets the shares of deals: what is not named is removed, what is the same is left alone. Returns which deals changed.
+/// Sets the shares of deals: what is not named is removed, what is the same is left alone. Returns which deals changed; a deal whose
+/// shares changed has a new version, so that who read it before cannot overwrite them unseen.
 ///
 /// # Errors
 /// Weights over the whole, an unknown partnership, a share named twice, or a locked deal; then nothing is written.
@@ -190,6 +191,17 @@ pub async fn attribute(change: &mut Change, deals: &[(deal::Model, Vec<Share>)])
     for (deal, event) in events {
         changed.insert(deal);
         change.record(event);
+    }
+    // A deal made in this change has been seen by nobody yet.
+    let seen: Vec<DealId> =
+        deals.iter().filter(|(deal, _)| changed.contains(&deal.id) && deal.created_at != change.now()).map(|(deal, _)| deal.id).collect();
+    for chunk in seen.chunks(500) {
+        deal::Entity::update_many()
+            .col_expr(deal::Column::Version, Expr::col(deal::Column::Version).add(1))
+            .col_expr(deal::Column::UpdatedAt, Expr::value(change.now()))
+            .filter(deal::Column::Id.is_in(chunk.iter().copied()))
+            .exec(change.transaction())
+            .await?;
     }
     Ok(changed)
 }

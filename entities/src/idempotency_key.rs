@@ -51,8 +51,8 @@ impl Visible for Entity {
 /// # Errors
 /// [`ViolationCode::IdempotencyMismatch`] when the key was used for another request.
 pub async fn find(change: &Change, caller: &str, key: &str, request: &str) -> Result<Option<Uuid>> {
-    if key.is_empty() || key.len() > 200 {
-        return Err(Error::invalid(ViolationCode::Invalid, "idempotencyKey", "Between 1 and 200 characters."));
+    if key.is_empty() || key.len() > 200 || key.chars().any(char::is_control) {
+        return Err(Error::invalid(ViolationCode::Invalid, "idempotencyKey", "Between 1 and 200 characters, none of them a control character."));
     }
     let kept = Entity::visible_to(&Viewer::system("idempotency_key"))
         .filter(Column::Caller.eq(caller))
@@ -92,5 +92,6 @@ pub async fn keep(change: &Change, caller: &str, key: &str, request: &str, subje
         .on_conflict_do_nothing_on([Column::Caller, Column::Key])
         .exec_without_returning(change.transaction())
         .await?;
-    Ok(matches!(done, TryInsertResult::Inserted(_)))
+    // A conflict is reported as an insertion of no row.
+    Ok(matches!(done, TryInsertResult::Inserted(1)))
 }

@@ -97,9 +97,15 @@ pub async fn store(database: &Database, deliveries: Vec<NewDelivery>) -> Result<
     if deliveries.is_empty() {
         return Ok(Vec::new());
     }
+    let mut rows: Vec<(InboundWebhookId, NewDelivery)> = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
         let id: InboundWebhookId = database.new_id();
         ids.push(id);
+        rows.push((id, delivery));
+    }
+    // Always in the order of the unique key, so that two nodes with the same deliveries cannot wait for each other.
+    rows.sort_by(|(_, one), (_, other)| (&one.connector, &one.dedupe_key).cmp(&(&other.connector, &other.dedupe_key)));
+    for (id, delivery) in rows {
         statement.values_panic([
             Expr::value(id),
             Expr::value(delivery.connector),

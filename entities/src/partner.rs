@@ -229,7 +229,7 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnerPatch) -> Res
     violations.finish()?;
 
     let now = change.now();
-    let mut diff = Diff::new();
+    let (mut diff, mut internal) = (Diff::new(), Diff::new());
     let (archived_at, archiving) = archived(row.archived_at, patch.archived, now);
     let status = row.status;
     let mut active = ActiveModel {
@@ -247,10 +247,10 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnerPatch) -> Res
         description: diff.field("description", row.description, patch.description),
         status: diff.field("status", row.status, patch.status),
         parent_id: sea_orm::ActiveValue::Unchanged(row.parent_id),
-        tags: diff.field("tags", row.tags, patch.tags.map(Texts)),
+        tags: internal.field("tags", row.tags, patch.tags.map(Texts)),
         archived_at,
     };
-    if diff.is_empty() && archiving.is_none() {
+    if diff.is_empty() && internal.is_empty() && archiving.is_none() {
         active.version = sea_orm::ActiveValue::Unchanged(row.version);
         active.updated_at = sea_orm::ActiveValue::Unchanged(row.updated_at);
         return Ok(active.try_into_model()?);
@@ -272,6 +272,9 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnerPatch) -> Res
     }
     if !diff.is_empty() {
         change.record(diff.into_event(EventKind::PartnerUpdated, updated.id).for_partner(updated.id));
+    }
+    if !internal.is_empty() {
+        change.record(internal.into_event(EventKind::PartnerUpdated, updated.id).for_partner(updated.id).internal());
     }
     Ok(updated)
 }

@@ -331,6 +331,7 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnershipPatch) ->
         patch.revenue_target.flatten(),
         patch.timeline_months.flatten(),
     );
+    violations.optional_text("reason", patch.ended_reason.as_ref().and_then(Option::as_deref), 2_000);
     let status = row.status;
     if let Some(next) = patch.status
         && next != status
@@ -405,8 +406,12 @@ pub async fn advance(change: &mut Change, row: Model, to: PipelineStage, reason:
     let live_at = if to == PipelineStage::Active { row.live_at.or(Some(now)) } else { row.live_at };
     let active = ActiveModel { stage: Set(to), live_at: Set(live_at), ..unchanged(&row, now) };
     let updated = crate::write::update(change, active, row.version).await?;
-    let data = json!({ "from": from, "to": to, "reason": reason });
+    let data = json!({ "from": from, "to": to });
     change.record(NewEvent::about(EventKind::PartnershipStageChanged, updated.id, data).for_partner(updated.partner_id));
+    if let Some(reason) = reason {
+        let data = json!({ "stage": { "from": from, "to": to, "reason": reason } });
+        change.record(NewEvent::about(EventKind::PartnershipUpdated, updated.id, data).for_partner(updated.partner_id).internal());
+    }
     Ok(updated)
 }
 

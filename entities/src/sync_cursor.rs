@@ -158,7 +158,13 @@ pub async fn claim(database: &Database, claiming: Claiming, rank: impl Fn(&Model
 
 async fn try_claim(database: &Database, claiming: Claiming, row: &Model, now: Timestamp) -> Result<Option<Model>> {
     let transaction = database.begin().await?;
-    let select = Entity::visible_to(&Viewer::system("sync_cursor")).filter(key(row)).filter(free(now));
+    // Applying locks the connection's row first as well. Under it, what another worker has claimed meanwhile is seen.
+    let system = Viewer::system("sync_cursor");
+    connection::Entity::visible_to(&system).filter(connection::Column::Id.eq(row.connection_id)).lock_exclusive().one(&transaction).await?;
+    if list(&transaction, row.connection_id).await?.iter().any(|lane| lane.lease_until.is_some_and(|until| until > now)) {
+        return Ok(None);
+    }
+    let select = Entity::visible_to(&system).filter(key(row)).filter(free(now));
     let found = select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).one(&transaction).await?;
     let Some(mut row) = found else { return Ok(None) };
     row.attempts = row.attempts.saturating_add(1);

@@ -92,6 +92,18 @@ impl Scopes {
     /// No scope at all.
     pub const NONE: Self = Self(0);
 
+    /// The scopes that change nothing.
+    pub const READING: Self = Self::NONE
+        .with(Scope::PartnersRead)
+        .with(Scope::DealsRead)
+        .with(Scope::RegistrationsRead)
+        .with(Scope::AgreementsRead)
+        .with(Scope::EarningsRead)
+        .with(Scope::EnablementRead)
+        .with(Scope::AnalyticsRead)
+        .with(Scope::IntegrationsRead)
+        .with(Scope::EventsRead);
+
     /// Every scope there is; only for the system itself and for tests.
     #[must_use]
     pub fn all() -> Self {
@@ -108,6 +120,12 @@ impl Scopes {
     #[must_use]
     pub const fn contains(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u8) != 0
+    }
+
+    /// The scopes that are in both sets.
+    #[must_use]
+    pub const fn within(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Reads a space-separated `scope` claim. Unknown words are dropped: they can only have meant more than we know to give.
@@ -163,6 +181,16 @@ impl StaffRole {
         Self::NAMES.iter().find(|(role, _)| *role == self).map_or("", |(_, name)| name)
     }
 
+    /// What the role may do at most, whatever a token says. Only the auditor's bounds are drawn by its name; the others' duties are
+    /// the deployment's to divide, by the scopes of their tokens.
+    #[must_use]
+    pub const fn bounds(self) -> Scopes {
+        match self {
+            Self::Auditor => Scopes::READING,
+            Self::Admin | Self::PartnerManager | Self::Finance | Self::Marketing | Self::Support => Scopes(u32::MAX),
+        }
+    }
+
     /// Reads a `role` claim; an unknown role is no role.
     #[must_use]
     pub fn from_claim(claim: &str) -> Option<Self> {
@@ -200,9 +228,14 @@ impl Viewer {
         Self { kind: ViewerKind::Nobody, scopes: Scopes::NONE, subject: String::new() }
     }
 
-    /// A caller whose token was verified. `subject` is the token's `sub`.
+    /// A caller whose token was verified. `subject` is the token's `sub`. Its scopes are those of the token within those of its role.
     #[must_use]
     pub const fn new(kind: ViewerKind, scopes: Scopes, subject: String) -> Self {
+        let scopes = match kind {
+            ViewerKind::Staff(role) => scopes.within(role.bounds()),
+            ViewerKind::Nobody => Scopes::NONE,
+            ViewerKind::Partner(_) | ViewerKind::Integration | ViewerKind::System => scopes,
+        };
         Self { kind, scopes, subject }
     }
 
@@ -228,6 +261,18 @@ impl Viewer {
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// Who asks, told apart from everybody else: the subject together with the kind and the partner it is bound to.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        match self.kind {
+            ViewerKind::Nobody => "nobody".to_owned(),
+            ViewerKind::Staff(_) => format!("staff/{}", self.subject),
+            ViewerKind::Partner(partner) => format!("{partner}/{}", self.subject),
+            ViewerKind::Integration => format!("integration/{}", self.subject),
+            ViewerKind::System => format!("system/{}", self.subject),
+        }
     }
 
     /// Whether the token carries the scope.
@@ -262,6 +307,15 @@ mod tests {
         assert_eq!(Scopes::from_claim("deals:everything admin2"), Scopes::NONE);
         assert!(!Viewer::nobody().may(Scope::DealsRead));
         assert!(!Viewer::nobody().sees_internal());
+    }
+
+    #[test]
+    fn a_role_bounds_what_a_token_may_say() {
+        let auditor = Viewer::new(ViewerKind::Staff(StaffRole::Auditor), Scopes::all(), String::new());
+        assert_eq!(auditor.scopes(), Scopes::READING);
+        assert!(Scope::ALL.iter().all(|scope| auditor.may(*scope) == scope.as_str().ends_with(":read")));
+        let admin = Viewer::new(ViewerKind::Staff(StaffRole::Admin), Scopes::all(), String::new());
+        assert_eq!(admin.scopes(), Scopes::all());
     }
 
     #[test]

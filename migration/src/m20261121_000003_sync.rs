@@ -38,6 +38,7 @@ impl MigrationTrait for Migration {
             optional("credentials", Text),
             column("credentials_version", BigInt),
             optional("paused_until", Instant),
+            optional("renewing_until", Instant),
         ]);
         create(manager, "connection", connection).await?;
         unique(manager, "connection", &["connector", "tenant_id"]).await?;

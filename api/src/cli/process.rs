@@ -111,13 +111,17 @@ impl Process {
     }
 }
 
-/// Ends at SIGTERM or SIGINT. A second one ends the process at once: whoever sends it does not want to wait.
-pub async fn stop_signal() {
-    signal().await;
+/// Listens for SIGTERM and SIGINT from now on; it ends when one came. A second one ends the process at once: whoever sends it does not
+/// want to wait.
+#[must_use]
+pub fn stop_signal() -> JoinHandle<()> {
     tokio::spawn(async {
         signal().await;
-        std::process::exit(130);
-    });
+        tokio::spawn(async {
+            signal().await;
+            std::process::exit(130);
+        });
+    })
 }
 
 async fn signal() {

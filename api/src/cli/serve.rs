@@ -31,6 +31,7 @@ pub fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
 
 /// Serves until a signal comes.
 pub(super) async fn serve(config: &Config, json: bool, with_worker: bool) -> Result<(), Failure> {
+    let signal = stop_signal();
     let public_url = config.public_url()?.clone();
     let (current, previous) = config.master_keys()?;
     let _directory = data_dir(config)?;
@@ -50,7 +51,7 @@ pub(super) async fn serve(config: &Config, json: bool, with_worker: bool) -> Res
         answer(&serde_json::json!({ "graphql": local_address(bound) }).to_string())?;
     }
     let outcome = tokio::select! {
-        () = stop_signal() => Ok(()),
+        _ = signal => Ok(()),
         error = process.failed() => Err(Failure::Fault(error)),
     };
     tracing::info!("ending: running requests may finish");
@@ -66,6 +67,7 @@ fn local_address(bound: SocketAddr) -> String {
 
 /// Works until a signal comes.
 pub(super) async fn work(config: &Config) -> Result<(), Failure> {
+    let signal = stop_signal();
     let (current, previous) = config.master_keys()?;
     let _directory = data_dir(config)?;
     let database = open_database(config).await?;
@@ -74,7 +76,9 @@ pub(super) async fn work(config: &Config) -> Result<(), Failure> {
     let core = Core::new(database, vault, Outside::public(config.apps().clone()), config)?;
     let process = Process::work(&core, &ProcessSettings::of(config));
     tracing::info!("working");
-    stop_signal().await;
+    if let Err(error) = signal.await {
+        tracing::error!(%error, "signals cannot be heard");
+    }
     tracing::info!("ending: the work in progress may finish");
     process.stop().await;
     core.close().await;

@@ -34,9 +34,9 @@ pub(super) struct TokenArgs {
     /// For how many hours; the configuration's token.lifetime_hours when left out.
     #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=8784))]
     hours: Option<u32>,
-    /// Whom the token names as acting.
-    #[arg(long, default_value = "entente-cli")]
-    subject: String,
+    /// Whom the token names as acting; the partner or the role when left out. Tokens of one subject share a budget.
+    #[arg(long)]
+    subject: Option<String>,
     /// Folder of the SQLite file, when no other database is configured; also that of a demonstration.
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
@@ -90,7 +90,7 @@ pub(super) async fn token(config: Config, args: TokenArgs) -> Result<(), Failure
     let tokens = TokenAuthority::new(issuer, audience, ring, Arc::clone(database.clock()), 1);
     let hours = args.hours.unwrap_or(config.token.lifetime_hours);
     let request = TokenRequest {
-        subject: args.subject,
+        subject: args.subject.unwrap_or_else(|| args.partner.map_or_else(|| format!("staff:{}", args.role.as_str()), |partner| partner.to_string())),
         client_id: "entente-cli".to_owned(),
         kind,
         scopes,

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::*;
+use crate::graphql::admission::Limits;
+use crate::graphql::admission::budget::Budget;
 
 const VAULT_KEY: &str = "6V1n0cV9Yk6gkY7p2uKZ2yY0v6gV4l2m8m0p3xg1Qmk=";
 

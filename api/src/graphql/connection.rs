@@ -1,6 +1,6 @@
 //! Connections to outside systems in the API. Not for partners; credentials are never shown.
 
-use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
+use super::context::{RequireScope, cost, request, requires_scope};
 use super::edit::{Edit, id_input, payload};
 use super::filter::{IdFilter, enum_filter};
 use super::list::{self, Parent, list_type, order_type};
@@ -89,10 +89,6 @@ pub struct Connection(pub(crate) Member<Model>);
 impl Connection {
     pub(crate) fn one(row: Model) -> Self {
         Self(Member::single(row))
-    }
-
-    pub(crate) async fn find(request: &RequestContext, id: ConnectionId) -> Result<Option<Self>> {
-        Ok(visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0).await?.map(Self::one))
     }
 }
 
@@ -202,7 +198,7 @@ pub struct SyncNowInput {
     pub validate_only: Option<bool>,
 }
 
-payload!(SyncNowPayload { connection: Connection }, "syncNow");
+payload!(SyncNowPayload { connection: Connection }, "syncNow", Scope::IntegrationsRead);
 
 /// Changes of connections.
 #[derive(Default)]

@@ -173,6 +173,7 @@ impl Contact {
     }
 
     /// The partner the person works for, if it is one.
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
     async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
         let Some(target) = self.0.row().partner_id else { return Ok(None) };
         let reference = |row: &Model| row.partner_id.map(|id| id.0);
@@ -180,6 +181,7 @@ impl Contact {
     }
 
     /// The customer the person works for, if it is one.
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>> {
         let Some(target) = self.0.row().customer_id else { return Ok(None) };
         let reference = |row: &Model| row.customer_id.map(|id| id.0);
@@ -309,8 +311,8 @@ impl UpdateContactInput {
     }
 }
 
-payload!(CreateContactPayload { contact: Contact }, "createContact");
-payload!(UpdateContactPayload { contact: Contact }, "updateContact");
+payload!(CreateContactPayload { contact: Contact }, "createContact", Scope::PartnersRead);
+payload!(UpdateContactPayload { contact: Contact }, "updateContact", Scope::PartnersRead);
 
 /// Changes of contacts.
 #[derive(Default)]

@@ -141,7 +141,7 @@ impl Customer {
 
     /// Its people.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
-    #[graphql(directive = cost::apply(1))]
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
     async fn contacts(
         &self,
         ctx: &Context<'_>,
@@ -247,8 +247,8 @@ impl UpdateCustomerInput {
     }
 }
 
-payload!(CreateCustomerPayload { customer: Customer }, "createCustomer");
-payload!(UpdateCustomerPayload { customer: Customer }, "updateCustomer");
+payload!(CreateCustomerPayload { customer: Customer }, "createCustomer", Scope::PartnersRead);
+payload!(UpdateCustomerPayload { customer: Customer }, "updateCustomer", Scope::PartnersRead);
 
 /// Changes of customers.
 #[derive(Default)]

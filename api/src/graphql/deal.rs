@@ -12,11 +12,11 @@ use super::siblings::{self, Member};
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use entities::deal::{self, Column, DealPatch, Entity, Model, NewDeal, revenue};
 use entities::id::{CustomerId, DealId, PartnerId};
-use entities::viewer::Scope;
+use entities::viewer::{Scope, Viewer};
 use entities::visible::{self, Visible};
 use entities::{customer, deal_partner};
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
-use sea_orm::{QueryFilter, QueryTrait, Select};
+use sea_orm::{QueryFilter, QuerySelect, QueryTrait, Select};
 use std::collections::HashMap;
 
 /// How far a deal is.
@@ -74,7 +74,9 @@ fn column(column: Column) -> Expr {
 }
 
 impl DealFilter {
-    fn on(self, mut select: Select<Entity>) -> Result<Select<Entity>> {
+    /// The deals that the viewer may see, narrowed. A partner that the viewer may not see shares in no deal, as far as it can tell.
+    fn on(self, viewer: &Viewer) -> Result<Select<Entity>> {
+        let mut select = Entity::visible_to(viewer);
         if !self.include_archived.unwrap_or(false) {
             select = select.filter(column(Column::ArchivedAt).is_null());
         }
@@ -92,12 +94,11 @@ impl DealFilter {
             select = select.filter(if has { customer.is_not_null() } else { customer.is_null() });
         }
         if let Some(filter) = self.partner_id {
-            let shares = Query::select()
+            let shares = deal_partner::Entity::visible_to(viewer)
+                .select_only()
                 .column(deal_partner::Column::DealId)
-                .from(deal_partner::Entity)
-                .cond_where(filter.on::<PartnerId>(Expr::col((deal_partner::Entity, deal_partner::Column::PartnerId)))?)
-                .to_owned();
-            select = select.filter(column(Column::Id).in_subquery(shares));
+                .filter(filter.on::<PartnerId>(Expr::col((deal_partner::Entity, deal_partner::Column::PartnerId)))?);
+            select = select.filter(column(Column::Id).in_subquery(shares.into_query()));
         }
         if let Some(filter) = self.amount {
             select = select.filter(filter.on(column(Column::AmountMinor), column(Column::AmountCurrency))?);
@@ -177,7 +178,7 @@ pub(crate) async fn list_of<M: Send + Sync + 'static>(
     page: PageArguments,
 ) -> Result<Option<DealConnection>> {
     let key = format!("{field}:{filter:?}:{order_by:?}:{page:?}");
-    let list = |request: &RequestContext| Ok((filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?, DealOrder::ordering(order_by)?));
+    let list = |request: &RequestContext| Ok((filter.unwrap_or_default().on(&request.viewer)?, DealOrder::ordering(order_by)?));
     Ok(list::nested(ctx, parent, by, key, page, list).await?.map(DealConnection::new))
 }
 
@@ -280,8 +281,8 @@ impl Deal {
     }
 
     /// Who shares in it. A partner sees its own shares only.
-    #[graphql(directive = cost::apply(1))]
-    async fn partners(&self, ctx: &Context<'_>) -> Result<Vec<DealPartner>> {
+    #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()), directive = cost::apply(1))]
+    async fn partners(&self, ctx: &Context<'_>) -> Result<Option<Vec<DealPartner>>> {
         let request = request(ctx)?;
         let deals = self.0.group();
         let with_partner = request.viewer.may(Scope::PartnersRead) && ctx.look_ahead().field("partner").exists();
@@ -297,7 +298,7 @@ impl Deal {
         let shares = deals.load(format!("partners:{with_partner}"), load).await?;
         let (group, of) = &*shares;
         let indices = of.get(&self.0.row().id).into_iter().flatten();
-        Ok(indices.flat_map(|index| siblings::members(group, *index..index + 1)).map(DealPartner).collect())
+        Ok(Some(indices.flat_map(|index| siblings::members(group, *index..index + 1)).map(DealPartner).collect()))
     }
 }
 
@@ -343,7 +344,7 @@ impl DealQuery {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<DealConnection> {
         let request = request(ctx)?;
-        let select = filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?;
+        let select = filter.unwrap_or_default().on(&request.viewer)?;
         let page = PageArguments { first, after, last, before };
         Ok(DealConnection::new(list::whole(request, select, DealOrder::ordering(order_by)?, page).await?))
     }
@@ -352,7 +353,7 @@ impl DealQuery {
     #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()))]
     async fn deal_summary(&self, ctx: &Context<'_>, #[graphql(desc = "Which deals.")] filter: Option<DealFilter>) -> Result<Vec<DealSummary>> {
         let request = request(ctx)?;
-        let select = filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?;
+        let select = filter.unwrap_or_default().on(&request.viewer)?;
         let mut totals = revenue::by_stage(&request.database, select).await?;
         totals.sort_by_key(|total| (total.stage, total.currency));
         let shown = |total: revenue::StageTotal| DealSummary { stage: total.stage.into(), count: total.count, amount: total.amount().map(Money::from) };
@@ -516,11 +517,11 @@ pub struct AttributeDealInput {
     pub validate_only: Option<bool>,
 }
 
-payload!(CreateDealPayload { deal: Deal }, "createDeal");
-payload!(UpdateDealPayload { deal: Deal }, "updateDeal");
-payload!(WinDealPayload { deal: Deal }, "winDeal");
-payload!(LoseDealPayload { deal: Deal }, "loseDeal");
-payload!(AttributeDealPayload { deal: Deal }, "attributeDeal");
+payload!(CreateDealPayload { deal: Deal }, "createDeal", Scope::DealsRead);
+payload!(UpdateDealPayload { deal: Deal }, "updateDeal", Scope::DealsRead);
+payload!(WinDealPayload { deal: Deal }, "winDeal", Scope::DealsRead);
+payload!(LoseDealPayload { deal: Deal }, "loseDeal", Scope::DealsRead);
+payload!(AttributeDealPayload { deal: Deal }, "attributeDeal", Scope::DealsRead);
 
 async fn lock(edit: &Edit<'_>, id: &ID, expected_version: Option<i64>) -> entities::error::Result<Model> {
     let id: DealId = id_input(id, "id")?;
@@ -586,8 +587,8 @@ impl DealMutation {
         let result = async {
             let row = lock(&edit, &input.id, input.expected_version).await?;
             let shares = AttributionInput::shares(&input.partners)?;
-            deal_partner::attribute(&mut edit.change, &[(row.clone(), shares)]).await?;
-            Ok(row)
+            deal_partner::attribute(&mut edit.change, &[(row, shares)]).await?;
+            lock(&edit, &input.id, None).await
         }
         .await;
         Ok(AttributeDealPayload::from_outcome(edit.finish(result, |_| None).await?, Deal::one))

@@ -110,7 +110,7 @@ impl<'a> Edit<'a> {
         let Some(key) = key else { return Ok(Opened::Fresh(edit)) };
         let digest = Sha256::digest(input.to_value().to_string());
         let request = format!("{mutation}:{}", hex::encode(digest));
-        let found = idempotency_key::find(&edit.change, edit.request.viewer.subject(), key, &request).await;
+        let found = idempotency_key::find(&edit.change, &edit.request.viewer.identity(), key, &request).await;
         let opened = match outcome(found)? {
             Ok(None) => {
                 edit.repeat = Some(Repeat { key: key.clone(), request });
@@ -141,7 +141,7 @@ impl<'a> Edit<'a> {
             return Ok(Ok(value));
         }
         if let (Some(repeat), Some(id)) = (&self.repeat, created(&value)) {
-            let kept = idempotency_key::keep(&self.change, self.request.viewer.subject(), &repeat.key, &repeat.request, id).await?;
+            let kept = idempotency_key::keep(&self.change, &self.request.viewer.identity(), &repeat.key, &repeat.request, id).await?;
             if !kept {
                 self.change.rollback().await?;
                 return Err(ErrorCode::Conflict.error("The same idempotency key is being used at this moment; ask again."));
@@ -183,16 +183,28 @@ pub fn created<M>(rows: Vec<M>) -> entities::error::Result<M> {
     rows.into_iter().next().ok_or_else(|| Error::Damaged("a creation without a row".to_owned()))
 }
 
-/// Makes a mutation's payload: the row, or why it was refused.
+/// Makes a mutation's payload: the row, or why it was refused. The row is shown to tokens that may read such rows.
 macro_rules! payload {
-    ($name:ident { $field:ident: $node:ident }, $what:literal) => {
+    ($name:ident { $field:ident: $node:ident }, $what:literal, $read:expr) => {
         #[doc = concat!("The answer of ", $what, ".")]
-        #[derive(async_graphql::SimpleObject)]
         pub struct $name {
-            /// The row as it now is; absent when the input was refused. With `validateOnly` it is the row as it would be.
-            pub $field: Option<$node>,
+            $field: Option<$node>,
+            user_errors: Vec<$crate::graphql::edit::UserError>,
+        }
+
+        #[doc = concat!("The answer of ", $what, ".")]
+        #[async_graphql::Object]
+        impl $name {
+            /// The row as it now is; null when the input was refused, or when the token may write such rows but not read them. With
+            /// `validateOnly` it is the row as it would be.
+            async fn $field(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<Option<$node>> {
+                Ok(if $crate::graphql::context::request(ctx)?.viewer.may($read) { self.$field.clone() } else { None })
+            }
+
             /// Why the input was refused; empty on success.
-            pub user_errors: Vec<$crate::graphql::edit::UserError>,
+            async fn user_errors(&self) -> &[$crate::graphql::edit::UserError] {
+                &self.user_errors
+            }
         }
 
         impl $name {

@@ -76,6 +76,7 @@ error_codes! {
     Conflict = "CONFLICT", 409, false, "The row changed meanwhile, or a key was used before with other input.";
     RateLimited = "RATE_LIMITED", 429, true, "The token's budget is used up; Retry-After says when to come back.";
     Timeout = "TIMEOUT", 504, true, "The operation took longer than it may.";
+    MutationTimeout = "MUTATION_TIMEOUT", 504, false, "The change took longer than it may and may have been carried out; look before repeating it, or repeat it under the same idempotencyKey.";
     Unavailable = "UNAVAILABLE", 503, true, "The service cannot answer just now.";
     Internal = "INTERNAL", 500, true, "Something failed here; the request id finds it in the log.";
 }

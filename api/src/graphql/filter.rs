@@ -89,8 +89,12 @@ impl IdFilter {
 }
 
 impl TextFilter {
+    /// Narrows a column of texts. A text with NUL is in no row; PostgreSQL would not even read it.
     pub(crate) fn on(self, column: SimpleExpr) -> Result<Condition> {
-        among(column, self.eq, self.r#in)
+        let storable = |text: &String| !text.contains('\0');
+        let eq = self.eq.map(|text| Some(text).filter(storable).into_iter().collect::<Vec<_>>());
+        let r#in = self.r#in.map(few).transpose()?.map(|texts| texts.into_iter().filter(storable).collect::<Vec<_>>());
+        Ok(Condition::all().add(among(column.clone(), None, eq)?).add(among(column, None, r#in)?))
     }
 }
 

@@ -169,6 +169,6 @@ fn from_json<E: EntityTrait>(value: &serde_json::Value, key: &Key<E::Column>) ->
         ColumnType::Integer => value.as_i64().and_then(|number| i32::try_from(number).ok()).map(Value::from),
         ColumnType::Uuid => value.as_str().and_then(|text| text.parse::<uuid::Uuid>().ok()).map(Value::from),
         ColumnType::Date => value.as_str().and_then(|text| text.parse::<chrono::NaiveDate>().ok()).map(Value::from),
-        _ => value.as_str().map(Value::from),
+        _ => value.as_str().filter(|text| !text.contains('\0')).map(Value::from),
     }
 }

@@ -1,15 +1,15 @@
 //! Pages: of a whole list, and of every parent's list in one statement.
 //!
 //! A page is read with one row more than asked for, which answers "is there more?" without counting. Per-parent pages cost one
-//! statement for any number of parents: `unnest … CROSS JOIN LATERAL` on PostgreSQL, a compound SELECT on SQLite; both
-//! stop at each parent's limit instead of reading all its children.
+//! statement for any number of parents: `unnest … JOIN LATERAL` on PostgreSQL, a compound SELECT (of up to 400 parents) on SQLite;
+//! both stop at each parent's limit instead of reading all its children.
 
 use super::error::ErrorCode;
 use super::order::Ordering;
 use super::siblings::Group;
 use async_graphql::Result;
 use entities::database::Database;
-use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Func, JoinType, Query, SelectStatement, SimpleExpr, UnionType};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Func, JoinType, Query, SelectStatement, SimpleExpr, SqliteQueryBuilder, UnionType};
 use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, Iterable, QuerySelect, QueryTrait, Select, Value};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -168,39 +168,43 @@ where
         bound(&mut statement, table, &order, paging)?;
         Ok(statement)
     };
-    let statement = if database.is_postgres() {
+    let parents = distinct(parents);
+    let mut by_parent: HashMap<Uuid, Vec<E::Model>> = HashMap::with_capacity(parents.len());
+    let mut collect = |rows: Vec<sea_orm::QueryResult>| -> Result<()> {
+        for row in rows {
+            by_parent.entry(row.try_get("", PARENT)?).or_default().push(E::Model::from_query_result(&row, "")?);
+        }
+        Ok(())
+    };
+    if database.is_postgres() {
         let inner = one(Expr::col((Alias::new("parent"), Alias::new("parent"))))?;
-        let ids = Value::Array(sea_orm::sea_query::ArrayType::Uuid, Some(Box::new(parents.iter().map(|id| Value::from(*id)).collect())));
         let mut outer = Query::select();
         for column in E::Column::iter() {
             outer.column((Alias::new("child"), column));
         }
         outer.column((Alias::new("child"), Alias::new(PARENT)));
         // A lateral join runs its inner side once for each parent and keeps that side's order.
-        outer.from_function(Func::cust("unnest").arg(Expr::value(ids).cast_as("uuid[]")), "parent").join_lateral(JoinType::InnerJoin, inner, "child", Expr::cust("TRUE"));
-        outer
+        lateral(&mut outer, &parents, inner, "child");
+        collect(database.read().query_all(&outer).await?)?;
     } else {
-        let mut selects = parents.iter().map(|parent| {
-            let mut wrapped = Query::select();
-            wrapped.expr(Expr::cust("*")).from_subquery(one(Expr::value(*parent))?, "child");
-            Ok(wrapped)
-        });
-        let mut outer = selects.next().unwrap_or_else(|| Err(ErrorCode::Internal.error("a page of no parents")))?;
-        for next in selects {
-            outer.union(UnionType::All, next?);
+        let binds = one(Expr::value(Uuid::nil()))?.build(SqliteQueryBuilder).1.iter().count();
+        for parents in parents.chunks(per_statement(binds)) {
+            let selects = parents.iter().map(|parent| {
+                let mut wrapped = Query::select();
+                wrapped.expr(Expr::cust("*")).from_subquery(one(Expr::value(*parent))?, "child");
+                Ok(wrapped)
+            });
+            if let Some(statement) = compound(selects.collect::<Result<Vec<_>>>()?) {
+                collect(database.read().query_all(&statement).await?)?;
+            }
         }
-        outer
-    };
-    let mut by_parent: HashMap<Uuid, Vec<E::Model>> = HashMap::with_capacity(parents.len());
-    for row in database.read().query_all(&statement).await? {
-        by_parent.entry(row.try_get("", PARENT)?).or_default().push(E::Model::from_query_result(&row, "")?);
     }
     let mut all = Vec::new();
     let mut spans = Vec::with_capacity(parents.len());
     for parent in parents {
-        let mut rows = by_parent.remove(parent).unwrap_or_default();
+        let mut rows = by_parent.remove(&parent).unwrap_or_default();
         let (has_previous, has_next) = trim(&mut rows, paging);
-        spans.push((*parent, all.len()..all.len() + rows.len(), has_previous, has_next));
+        spans.push((parent, all.len()..all.len() + rows.len(), has_previous, has_next));
         all.append(&mut rows);
     }
     let group = Group::new(all);
@@ -231,13 +235,50 @@ where
     E: EntityTrait,
     P: OfParent<Child = E>,
 {
-    let mut selects = parents.iter().map(|parent| {
-        by.narrow(select.clone(), Expr::value(*parent)).select_only().expr_as(Expr::value(*parent), PARENT).expr_as(Expr::cust("COUNT(*)"), "rows").into_query()
-    });
-    let Some(mut statement) = selects.next() else { return Ok(HashMap::new()) };
-    for next in selects {
-        statement.union(UnionType::All, next);
+    let parents = distinct(parents);
+    let one = |parent: SimpleExpr| by.narrow(select.clone(), parent.clone()).select_only().expr_as(parent, PARENT).expr_as(Expr::cust("COUNT(*)"), "rows");
+    let mut rows = Vec::new();
+    if database.is_postgres() {
+        let inner = by.narrow(select.clone(), Expr::col((Alias::new("parent"), Alias::new("parent")))).select_only().expr_as(Expr::cust("COUNT(*)"), "rows").into_query();
+        let mut outer = Query::select();
+        outer.expr_as(Expr::col((Alias::new("parent"), Alias::new("parent"))), PARENT).column((Alias::new("counted"), Alias::new("rows")));
+        lateral(&mut outer, &parents, inner, "counted");
+        rows.extend(database.read().query_all(&outer).await?);
+    } else {
+        let binds = one(Expr::value(Uuid::nil())).into_query().build(SqliteQueryBuilder).1.iter().count();
+        for parents in parents.chunks(per_statement(binds)) {
+            let selects = parents.iter().map(|parent| one(Expr::value(*parent)).into_query()).collect();
+            if let Some(statement) = compound(selects) {
+                rows.extend(database.read().query_all(&statement).await?);
+            }
+        }
     }
-    let rows = database.read().query_all(&statement).await?;
     rows.iter().map(|row| Ok((row.try_get("", PARENT)?, row.try_get("", "rows")?))).collect()
+}
+
+fn distinct(parents: &[Uuid]) -> Vec<Uuid> {
+    let mut parents = parents.to_vec();
+    parents.sort_unstable();
+    parents.dedup();
+    parents
+}
+
+/// `FROM unnest(parents) AS parent JOIN LATERAL (inner)`.
+fn lateral(outer: &mut SelectStatement, parents: &[Uuid], inner: SelectStatement, alias: &'static str) {
+    let ids = Value::Array(sea_orm::sea_query::ArrayType::Uuid, Some(Box::new(parents.iter().map(|id| Value::from(*id)).collect())));
+    outer
+        .from_function(Func::cust("unnest").arg(Expr::value(ids).cast_as("uuid[]")), "parent")
+        .join_lateral(JoinType::InnerJoin, inner, alias, Expr::cust("TRUE"));
+}
+
+/// SQLite takes 500 terms and 32,766 bound values in a compound SELECT.
+fn per_statement(binds: usize) -> usize {
+    (30_000 / binds.max(1)).clamp(1, 400)
+}
+
+fn compound(selects: Vec<SelectStatement>) -> Option<SelectStatement> {
+    selects.into_iter().reduce(|mut all, next| {
+        all.union(UnionType::All, next);
+        all
+    })
 }

@@ -209,7 +209,7 @@ impl Partner {
 
     /// Its partnerships.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
-    #[graphql(directive = cost::apply(1))]
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
     async fn partnerships(
         &self,
         ctx: &Context<'_>,
@@ -226,7 +226,7 @@ impl Partner {
 
     /// Its people.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
-    #[graphql(directive = cost::apply(1))]
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
     async fn contacts(
         &self,
         ctx: &Context<'_>,
@@ -374,8 +374,8 @@ pub struct UpdatePartnerInput {
     pub validate_only: Option<bool>,
 }
 
-payload!(CreatePartnerPayload { partner: Partner }, "createPartner");
-payload!(UpdatePartnerPayload { partner: Partner }, "updatePartner");
+payload!(CreatePartnerPayload { partner: Partner }, "createPartner", Scope::PartnersRead);
+payload!(UpdatePartnerPayload { partner: Partner }, "updatePartner", Scope::PartnersRead);
 
 /// Changes of partners.
 #[derive(Default)]

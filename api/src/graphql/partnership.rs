@@ -286,6 +286,7 @@ impl Partnership {
     }
 
     /// With whom.
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
     async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
         let (target, reference) = (self.0.row().partner_id.0, |row: &Model| Some(row.partner_id.0));
         Ok(siblings::follow::<partner::Entity, _>(request(ctx)?, self.0.group(), "partner", target, reference, |row| row.id.0).await?.map(Partner))
@@ -451,9 +452,9 @@ pub struct AdvancePartnershipInput {
     pub validate_only: Option<bool>,
 }
 
-payload!(CreatePartnershipPayload { partnership: Partnership }, "createPartnership");
-payload!(UpdatePartnershipPayload { partnership: Partnership }, "updatePartnership");
-payload!(AdvancePartnershipPayload { partnership: Partnership }, "advancePartnership");
+payload!(CreatePartnershipPayload { partnership: Partnership }, "createPartnership", Scope::PartnersRead);
+payload!(UpdatePartnershipPayload { partnership: Partnership }, "updatePartnership", Scope::PartnersRead);
+payload!(AdvancePartnershipPayload { partnership: Partnership }, "advancePartnership", Scope::PartnersRead);
 
 async fn lock(edit: &Edit<'_>, id: &ID, expected_version: Option<i64>) -> entities::error::Result<Model> {
     let id: PartnershipId = id_input(id, "id")?;

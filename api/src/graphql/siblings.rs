@@ -10,6 +10,7 @@ use async_graphql::Result;
 use entities::visible::{self, Visible};
 use std::any::Any;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -114,8 +115,14 @@ impl<M> Targets<M> {
     /// Rows to be found by id; the same row twice is one.
     #[must_use]
     pub fn new(rows: Vec<M>, id: fn(&M) -> Uuid) -> Self {
-        let index = rows.iter().enumerate().map(|(index, row)| (id(row), index)).collect();
-        Self { rows: Group::new(rows), index }
+        let (mut index, mut kept) = (HashMap::new(), Vec::with_capacity(rows.len()));
+        for row in rows {
+            if let Entry::Vacant(place) = index.entry(id(&row)) {
+                place.insert(kept.len());
+                kept.push(row);
+            }
+        }
+        Self { rows: Group::new(kept), index }
     }
 
     fn get(&self, id: Uuid) -> Option<Member<M>> {

@@ -7,10 +7,10 @@ use super::page::PageArguments;
 use super::scalar::DateTime;
 use super::siblings::Member;
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
-use entities::id::{ConnectionId, SyncRunId};
+use entities::id::ConnectionId;
 use entities::sync_run::{self, Column, Entity, Model};
 use entities::viewer::Scope;
-use entities::visible::{self, Visible};
+use entities::visible::Visible;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{QueryFilter, Select};
 
@@ -122,12 +122,6 @@ pub struct UnmappedField {
 /// One run of a synchronisation.
 #[derive(Clone)]
 pub struct SyncRun(pub(crate) Member<Model>);
-
-impl SyncRun {
-    pub(crate) async fn find(request: &RequestContext, id: SyncRunId) -> Result<Option<Self>> {
-        Ok(visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0).await?.map(|row| Self(Member::single(row))))
-    }
-}
 
 /// One run of a synchronisation.
 #[Object]

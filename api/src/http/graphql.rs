@@ -213,6 +213,10 @@ impl<E: Execute> GraphqlEndpoint<E> {
                     "Something failed here. The request id finds it in the log.",
                 ))
             }
+            Err(_) if admitted.operation_type == OperationType::Mutation => Err(Rejection::new(
+                ErrorCode::MutationTimeout,
+                "The change took too long; whether it was carried out is not known. Look before you repeat it.",
+            )),
             Err(_) => Err(Rejection::new(
                 ErrorCode::Timeout,
                 "The operation took too long and was given up.",
@@ -221,11 +225,16 @@ impl<E: Execute> GraphqlEndpoint<E> {
     }
 }
 
+/// Whose budget a request is charged to: nobody else's load may use it up or show in it.
+fn account(claims: &VerifiedClaims) -> String {
+    format!("{}/{}", claims.client_id, claims.viewer.identity())
+}
+
 impl Door {
     fn charge(&self, caller: &Caller, requested: u64) -> Result<(), Rejection> {
         let Err(exhausted) =
             self.budgets
-                .take(caller.viewer().subject(), requested, self.clock.now())
+                .take(&account(caller.claims()), requested, self.clock.now())
         else {
             metrics::record_cost(requested);
             return Ok(());
@@ -256,7 +265,7 @@ impl Door {
         let unused = requested.saturating_sub(actual.max(1));
         let budget = self
             .budgets
-            .give_back(claims.viewer.subject(), unused, self.clock.now());
+            .give_back(&account(claims), unused, self.clock.now());
         Cost {
             requested,
             actual,

@@ -64,9 +64,10 @@ struct Won {
 /// # Errors
 /// When the database fails, or a sum exceeds 64 bits.
 pub async fn won_by_partner(database: &Database, viewer: &Viewer, partners: impl IntoIterator<Item = PartnerId>) -> Result<HashMap<PartnerId, Vec<Money>>> {
-    // Split into whole and remainder, so that the product stays within 64 bits whatever the amount.
+    // Split into whole and remainder, so that the product stays within 64 bits whatever the amount. Both databases cut towards zero;
+    // the remainder is lifted above it by a whole first, so that half up means the same below zero.
     let weighted = "(\"deal\".\"amount_minor\" / 10000) * \"deal_partner\".\"weight_bp\" \
-                    + ((\"deal\".\"amount_minor\" % 10000) * \"deal_partner\".\"weight_bp\" + 5000) / 10000";
+                    + ((\"deal\".\"amount_minor\" % 10000) * \"deal_partner\".\"weight_bp\" + 100005000) / 10000 - 10000";
     let mut select = Entity::visible_to(viewer)
         .filter(Column::Stage.eq(DealStage::Won))
         .filter(Column::ArchivedAt.is_null())

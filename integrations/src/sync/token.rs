@@ -1,8 +1,8 @@
 //! Access tokens: a valid one for each connection, whoever asks.
 //!
 //! Owns: opening the sealed credentials, refreshing ahead of their end, and deciding that a connection needs a person. Refuses: to redeem
-//! a refresh token twice. Invariant: within a process one caller refreshes a connection at a time; across processes the version of the
-//! credentials decides, the loser reads what the winner stored, and a new token is committed before anybody uses it.
+//! a refresh token twice. Invariant: within a process one caller refreshes a connection at a time; across processes the one that claimed
+//! it in the connection's row, the others ask again a moment later; and a new token is committed before anybody uses it.
 //!
 //! Only a refused grant, with credentials nobody has replaced meanwhile, makes a connection REAUTH_REQUIRED; a vendor that is down
 //! never does.
@@ -25,6 +25,12 @@ use std::time::Duration;
 
 /// What seals and opens a connection's credentials.
 const PURPOSE: &str = "connection.credentials";
+
+/// How long one process may take to renew credentials; one that died is followed by another after this time. In milliseconds.
+const RENEWAL_MS: i64 = 25_000;
+
+/// When to ask again while another process renews.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Our registrations with the vendors, by connector id.
 pub type Apps = BTreeMap<String, AppCredentials>;
@@ -138,10 +144,18 @@ impl TokenKeeper {
         }
         let connector = self.connector(&row.connector)?;
         let app = self.app(&row.connector)?;
+        if !connection::claim_renewal(&self.database, id, row.credentials_version, RENEWAL_MS).await? {
+            return self.renewed_elsewhere(row).await;
+        }
         let fresh = match connector.auth().refresh(&self.http, app, &tokens, now_ms).await {
             Ok(fresh) => fresh,
-            Err(ConnectorError::Auth { reconnect: true, message }) => return self.refused(row, message).await,
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                connection::release_renewal(&self.database, id, row.credentials_version).await?;
+                return match error {
+                    ConnectorError::Auth { reconnect: true, message } => self.refused(row, message).await,
+                    error => Err(error.into()),
+                };
+            }
         };
         let sealed = seal(&self.vault, id, &fresh)?;
         // Committed before it is used: a token that only memory knows would be lost with the process, and the old one may be spent.
@@ -150,6 +164,17 @@ impl TokenKeeper {
         let tokens = if won { fresh } else { self.tokens(&row)? };
         let renew_at_ms = tokens.expires_at_ms.map(|at| soon_before(at, now_ms, self.ahead));
         self.opened(row, &tokens, renew_at_ms)
+    }
+
+    /// Another process has renewed the credentials, or is about to.
+    async fn renewed_elsewhere(&self, seen: connection::Model) -> Result<Opened> {
+        let row = self.load(seen.id).await?;
+        if row.credentials_version != seen.credentials_version {
+            let tokens = self.tokens(&row)?;
+            return self.opened(row, &tokens, None);
+        }
+        let message = "another process is renewing the credentials".to_owned();
+        Err(ConnectorError::Transient { message, retry_after: Some(ASK_AGAIN) }.into())
     }
 
     /// The vendor refused the grant. If somebody else has stored a newer one meanwhile, theirs counts.
