@@ -1,1 +1,23 @@
-//! Written by another hand: the suite of this folder.
+//! What goes wrong outside, and what must come of it all the same: nothing acknowledged is lost, nothing is doubled, and whatever cannot be
+//! taken over is named.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking"
+)]
+
+mod events;
+mod grants;
+mod kill;
+mod lease;
+mod limits;
+mod malformed;
+mod outage;
+mod portal;
+#[path = "../security/signing.rs"]
+mod signing;
+mod traps;
+mod webhooks;

@@ -5,8 +5,26 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::panic,
     reason = "tests"
 )]
 
+mod contact;
 mod crm;
+mod customer;
+mod deal;
+mod deal_partner;
+mod deal_summary;
+mod demo;
+mod events;
+mod filters;
+mod mutations;
+mod nested;
+mod node;
+mod pages;
 mod partner;
+mod partnership;
+mod statements;
+mod sync_now;
+mod viewer;
+mod visibility;

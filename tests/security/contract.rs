@@ -5,7 +5,8 @@
 use async_graphql::Positioned;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
-    BaseType, FieldDefinition, InputValueDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
+    BaseType, FieldDefinition, InputValueDefinition, Type, TypeDefinition, TypeKind,
+    TypeSystemDefinition,
 };
 use std::collections::BTreeMap;
 
@@ -24,9 +25,24 @@ pub fn base(ty: &Type) -> &str {
 
 /// The scope a field says it requires.
 pub fn scope(field: &FieldDefinition) -> Option<String> {
-    let directive = field.directives.iter().find(|directive| directive.node.name.node == "requiresScope")?;
-    let value = directive.node.get_argument("scope").expect("the directive names a scope");
-    Some(value.node.clone().into_json().unwrap().as_str().unwrap().to_owned())
+    let directive = field
+        .directives
+        .iter()
+        .find(|directive| directive.node.name.node == "requiresScope")?;
+    let value = directive
+        .node
+        .get_argument("scope")
+        .expect("the directive names a scope");
+    Some(
+        value
+            .node
+            .clone()
+            .into_json()
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned(),
+    )
 }
 
 impl Contract {
@@ -34,16 +50,24 @@ impl Contract {
     pub fn published() -> Self {
         let text = api::graphql::schema::sdl(&api::graphql::schema::build());
         let document = parse_schema(text).expect("the printed schema can be parsed");
-        let types = document.definitions.into_iter().filter_map(|definition| match definition {
-            TypeSystemDefinition::Type(ty) => Some((ty.node.name.node.to_string(), ty.node)),
-            _ => None,
-        });
-        Self { types: types.collect() }
+        let types = document
+            .definitions
+            .into_iter()
+            .filter_map(|definition| match definition {
+                TypeSystemDefinition::Type(ty) => Some((ty.node.name.node.to_string(), ty.node)),
+                _ => None,
+            });
+        Self {
+            types: types.collect(),
+        }
     }
 
     /// The names of the object types.
     pub fn objects(&self) -> impl Iterator<Item = &str> {
-        self.types.iter().filter(|(_, ty)| matches!(ty.kind, TypeKind::Object(_))).map(|(name, _)| name.as_str())
+        self.types
+            .iter()
+            .filter(|(_, ty)| matches!(ty.kind, TypeKind::Object(_)))
+            .map(|(name, _)| name.as_str())
     }
 
     /// The fields of an object or interface; none of anything else.
@@ -70,26 +94,44 @@ impl Contract {
             ("Decimal", _) => "\"1\"".to_owned(),
             ("Currency", _) => "\"USD\"".to_owned(),
             (_, Some(TypeKind::Enum(values))) => values.values[0].node.value.node.to_string(),
-            (_, Some(TypeKind::InputObject(input))) => format!("{{{}}}", self.required(&input.fields)),
+            (_, Some(TypeKind::InputObject(input))) => {
+                format!("{{{}}}", self.required(&input.fields))
+            }
             _ => "\"sample\"".to_owned(),
         }
     }
 
     fn required(&self, inputs: &[Positioned<InputValueDefinition>]) -> String {
-        let needed = inputs.iter().map(|input| &input.node).filter(|input| !input.ty.node.nullable && input.default_value.is_none());
-        needed.map(|input| format!("{}: {} ", input.name.node, self.sample(&input.ty.node))).collect()
+        let needed = inputs
+            .iter()
+            .map(|input| &input.node)
+            .filter(|input| !input.ty.node.nullable && input.default_value.is_none());
+        needed
+            .map(|input| format!("{}: {} ", input.name.node, self.sample(&input.ty.node)))
+            .collect()
     }
 
     /// A call of a field with the arguments it cannot do without, selecting as little as possible.
     pub fn call(&self, field: &FieldDefinition) -> String {
         let arguments = self.required(&field.arguments);
-        let arguments = if arguments.is_empty() { arguments } else { format!("({arguments})") };
-        let selection = if self.is_leaf(base(&field.ty.node)) { "" } else { "{ __typename }" };
+        let arguments = if arguments.is_empty() {
+            arguments
+        } else {
+            format!("({arguments})")
+        };
+        let selection = if self.is_leaf(base(&field.ty.node)) {
+            ""
+        } else {
+            "{ __typename }"
+        };
         format!("{}{arguments} {selection}", field.name.node)
     }
 
     fn is_leaf(&self, ty: &str) -> bool {
-        !matches!(self.types.get(ty).map(|ty| &ty.kind), Some(TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_)))
+        !matches!(
+            self.types.get(ty).map(|ty| &ty.kind),
+            Some(TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_))
+        )
     }
 
     /// Everything that can be selected of a type, through at most `rows` kinds of rows one below the other.
@@ -99,7 +141,9 @@ impl Contract {
         for field in &fields {
             let name = field.name.node.as_str();
             let target = base(&field.ty.node);
-            let needs = field.arguments.iter().any(|argument| !argument.node.ty.node.nullable && argument.node.default_value.is_none());
+            let needs = field.arguments.iter().any(|argument| {
+                !argument.node.ty.node.nullable && argument.node.default_value.is_none()
+            });
             // Where rows are read from `nodes`, reading them from `edges` too would only double the answer.
             if needs || (name == "edges" && fields.iter().any(|field| field.name.node == "nodes")) {
                 continue;
@@ -109,21 +153,32 @@ impl Contract {
                 text.push(' ');
                 continue;
             }
-            let below = if self.is_row(target) { rows.checked_sub(1) } else { Some(rows) };
+            let below = if self.is_row(target) {
+                rows.checked_sub(1)
+            } else {
+                Some(rows)
+            };
             let Some(below) = below else { continue };
-            let paged = field.arguments.iter().any(|argument| argument.node.name.node == "first");
+            let paged = field
+                .arguments
+                .iter()
+                .any(|argument| argument.node.name.node == "first");
             // A page whose rows would be too deep says nothing worth its price.
             if paged && below == 0 {
                 continue;
             }
             let page = if paged { "(first: 5)" } else { "" };
-            text.push_str(&format!("{name}{page} {{ {}}} ", self.selection(target, below)));
+            text.push_str(&format!(
+                "{name}{page} {{ {}}} ",
+                self.selection(target, below)
+            ));
         }
         text
     }
 
     /// Whether values of a type are rows, or lead to others.
     fn is_row(&self, ty: &str) -> bool {
-        ty == "DealPartner" || matches!(self.types.get(ty).map(|ty| &ty.kind), Some(TypeKind::Object(object)) if object.implements.iter().any(|name| name.node == "Node"))
+        ty == "DealPartner"
+            || matches!(self.types.get(ty).map(|ty| &ty.kind), Some(TypeKind::Object(object)) if object.implements.iter().any(|name| name.node == "Node"))
     }
 }

@@ -76,12 +76,18 @@ impl Parts {
         let message = self.message();
         let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
         mac.update(message.as_bytes());
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+        format!(
+            "{message}.{}",
+            URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+        )
     }
 }
 
 /// Any message, signed with the app's key.
 pub fn sign(app: &TestApp, message: &str) -> String {
     let keys = app.state.tokens.keys();
-    format!("{message}.{}", keys.current().sign(message.as_bytes()).unwrap())
+    format!(
+        "{message}.{}",
+        keys.current().sign(message.as_bytes()).unwrap()
+    )
 }

@@ -11,6 +11,8 @@
 mod bad_input;
 mod contract;
 mod forgery;
+mod hurtful;
+mod mirror;
 mod open_paths;
 mod scopes;
 mod signing;

@@ -9,7 +9,12 @@ use sha2::{Digest, Sha256};
 /// Version 3: base64 of the HMAC-SHA-256 over method, address, body and time.
 pub fn v3(secret: &str, method: &str, uri: &str, body: &[u8], timestamp: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    for part in [method.as_bytes(), uri.as_bytes(), body, timestamp.as_bytes()] {
+    for part in [
+        method.as_bytes(),
+        uri.as_bytes(),
+        body,
+        timestamp.as_bytes(),
+    ] {
         mac.update(part);
     }
     STANDARD.encode(mac.finalize().into_bytes())
@@ -30,7 +35,10 @@ pub fn headers(secret: &str, uri: &str, body: &[u8], at_ms: i64) -> Vec<(&'stati
         ("content-type", "application/json".to_owned()),
         ("x-hubspot-signature", v1(secret, body)),
         ("x-hubspot-signature-version", "v1".to_owned()),
-        ("x-hubspot-signature-v3", v3(secret, "POST", uri, body, &timestamp)),
+        (
+            "x-hubspot-signature-v3",
+            v3(secret, "POST", uri, body, &timestamp),
+        ),
         ("x-hubspot-request-timestamp", timestamp),
     ]
 }

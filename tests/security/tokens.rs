@@ -13,10 +13,18 @@ const QUERY: &str = r#"{"query":"{ __typename }"}"#;
 
 /// What of an answer may not differ: everything but the date.
 fn shown(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
-    let mut headers: Vec<(String, String)> =
-        answer.headers.iter().filter(|(name, _)| *name != "date").map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    let mut headers: Vec<(String, String)> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != "date")
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
     headers.sort();
-    (answer.status, headers, String::from_utf8(answer.bytes.clone()).unwrap())
+    (
+        answer.status,
+        headers,
+        String::from_utf8(answer.bytes.clone()).unwrap(),
+    )
 }
 
 /// Sends a query with these values of the `Authorization` header, under a request id that is always the same.
@@ -25,7 +33,11 @@ async fn sent(app: &TestApp, path: &str, authorization: &[String]) -> Answer {
     for value in authorization {
         headers.append("authorization", value.parse().unwrap());
     }
-    let request = app.http.post(app.url(path)).header("x-request-id", "always-this").header("content-type", "application/json");
+    let request = app
+        .http
+        .post(app.url(path))
+        .header("x-request-id", "always-this")
+        .header("content-type", "application/json");
     app.send(request.headers(headers).body(QUERY)).await
 }
 
@@ -34,45 +46,115 @@ fn claims_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
     let now = app.database().now().secs();
     let mut bad: Vec<(String, Parts)> = Vec::new();
     let mut add = |name: &str, parts: Parts| bad.push((name.to_owned(), parts));
-    for (name, exp) in [("a second ago", json!(now - 1)), ("now", json!(now)), ("long ago", json!(1)), ("before its issue", json!(now - 11)), ("text", json!("9999999999")), ("null", Value::Null), ("fraction", json!(1e18)), ("list", json!([now + 60])), ("too large", json!(u64::MAX))] {
+    for (name, exp) in [
+        ("a second ago", json!(now - 1)),
+        ("now", json!(now)),
+        ("long ago", json!(1)),
+        ("before its issue", json!(now - 11)),
+        ("text", json!("9999999999")),
+        ("null", Value::Null),
+        ("fraction", json!(1e18)),
+        ("list", json!([now + 60])),
+        ("too large", json!(u64::MAX)),
+    ] {
         add(&format!("exp {name}"), valid().claim("exp", exp));
     }
-    add("not yet issued", valid().claim("iat", now + 3_000).claim("exp", now + 6_000));
+    add(
+        "not yet issued",
+        valid().claim("iat", now + 3_000).claim("exp", now + 6_000),
+    );
     add("iat text", valid().claim("iat", "0"));
     add("nbf later", valid().claim("nbf", now + 300));
     add("nbf null", valid().claim("nbf", Value::Null));
     add("nbf text", valid().claim("nbf", "0"));
     let issuer = app.public_url().as_str();
-    for (name, iss) in [("other", json!("https://elsewhere.example")), ("slash", json!(format!("{issuer}/"))), ("upper case", json!(issuer.to_uppercase())), ("empty", json!("")), ("list", json!([issuer]))] {
+    for (name, iss) in [
+        ("other", json!("https://elsewhere.example")),
+        ("slash", json!(format!("{issuer}/"))),
+        ("upper case", json!(issuer.to_uppercase())),
+        ("empty", json!("")),
+        ("list", json!([issuer])),
+    ] {
         add(&format!("iss {name}"), valid().claim("iss", iss));
     }
-    for (name, aud) in [("other", json!("https://elsewhere.example/graphql")), ("the issuer", json!(issuer)), ("empty", json!("")), ("null", Value::Null), ("longer", json!(format!("{issuer}/graphql/")))] {
+    for (name, aud) in [
+        ("other", json!("https://elsewhere.example/graphql")),
+        ("the issuer", json!(issuer)),
+        ("empty", json!("")),
+        ("null", Value::Null),
+        ("longer", json!(format!("{issuer}/graphql/"))),
+    ] {
         add(&format!("aud {name}"), valid().claim("aud", aud));
     }
-    for name in ["iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope", "viewer_kind", "role"] {
+    for name in [
+        "iss",
+        "aud",
+        "sub",
+        "client_id",
+        "iat",
+        "exp",
+        "jti",
+        "scope",
+        "viewer_kind",
+        "role",
+    ] {
         add(&format!("without {name}"), valid().without(name));
     }
     for name in ["sub", "client_id", "jti"] {
         add(&format!("empty {name}"), valid().claim(name, ""));
         add(&format!("{name} a number"), valid().claim(name, 7));
     }
-    add("scope list", valid().claim("scope", json!(["partners:read"])));
+    add(
+        "scope list",
+        valid().claim("scope", json!(["partners:read"])),
+    );
     add("scope null", valid().claim("scope", Value::Null));
     for kind in ["system", "nobody", "STAFF", "admin", "", "Staff"] {
-        add(&format!("viewer_kind {kind:?}"), valid().claim("viewer_kind", kind));
+        add(
+            &format!("viewer_kind {kind:?}"),
+            valid().claim("viewer_kind", kind),
+        );
     }
     for role in ["admin", "ROOT", "", "SYSTEM"] {
         add(&format!("role {role:?}"), valid().claim("role", role));
     }
     add("role null", valid().claim("role", Value::Null));
     let partner: entities::id::PartnerId = app.database().new_id();
-    add("staff with a partner", valid().claim("partner", partner.to_string()));
-    add("a partner without its id", valid().without("role").claim("viewer_kind", "partner"));
-    add("a partner with a role", valid().claim("viewer_kind", "partner").claim("partner", partner.to_string()));
-    add("a partner null", valid().without("role").claim("viewer_kind", "partner").claim("partner", Value::Null));
-    add("a partner of another kind", valid().without("role").claim("viewer_kind", "partner").claim("partner", partner.to_string().replace("partner", "deal")));
-    add("an integration with a role", valid().claim("viewer_kind", "integration"));
-    bad.into_iter().map(|(name, parts)| (name, parts.signed(app))).collect()
+    add(
+        "staff with a partner",
+        valid().claim("partner", partner.to_string()),
+    );
+    add(
+        "a partner without its id",
+        valid().without("role").claim("viewer_kind", "partner"),
+    );
+    add(
+        "a partner with a role",
+        valid()
+            .claim("viewer_kind", "partner")
+            .claim("partner", partner.to_string()),
+    );
+    add(
+        "a partner null",
+        valid()
+            .without("role")
+            .claim("viewer_kind", "partner")
+            .claim("partner", Value::Null),
+    );
+    add(
+        "a partner of another kind",
+        valid()
+            .without("role")
+            .claim("viewer_kind", "partner")
+            .claim("partner", partner.to_string().replace("partner", "deal")),
+    );
+    add(
+        "an integration with a role",
+        valid().claim("viewer_kind", "integration"),
+    );
+    bad.into_iter()
+        .map(|(name, parts)| (name, parts.signed(app)))
+        .collect()
 }
 
 fn headers_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
@@ -83,38 +165,90 @@ fn headers_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
     let mut bad: Vec<(String, String)> = Vec::new();
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         let parts = valid().header("alg", alg);
-        bad.push((format!("alg {alg:?}, unsigned"), format!("{}.", parts.message())));
+        bad.push((
+            format!("alg {alg:?}, unsigned"),
+            format!("{}.", parts.message()),
+        ));
         bad.push((format!("alg {alg:?}, signed"), parts.signed(app)));
     }
     let mut spki = hex::decode("302a300506032b6570032100").unwrap();
     spki.extend_from_slice(&public);
-    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(&spki));
+    let pem = format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        STANDARD.encode(&spki)
+    );
     let hs256 = valid().header("alg", "HS256");
-    for (name, key) in [("its bytes", public.clone()), ("its text", jwk["x"].as_str().unwrap().into()), ("its jwk", jwk.to_string().into()), ("der", spki), ("pem", pem.into())] {
-        bad.push((format!("HS256 with the public key, {name}"), hs256.hs256(&key)));
-        bad.push((format!("HS256 with the public key, {name}, said to be EdDSA"), valid().hs256(&key)));
+    for (name, key) in [
+        ("its bytes", public.clone()),
+        ("its text", jwk["x"].as_str().unwrap().into()),
+        ("its jwk", jwk.to_string().into()),
+        ("der", spki),
+        ("pem", pem.into()),
+    ] {
+        bad.push((
+            format!("HS256 with the public key, {name}"),
+            hs256.hs256(&key),
+        ));
+        bad.push((
+            format!("HS256 with the public key, {name}, said to be EdDSA"),
+            valid().hs256(&key),
+        ));
     }
-    for alg in ["HS256", "HS512", "ES256", "RS256", "PS256", "eddsa", "Ed25519"] {
+    for alg in [
+        "HS256", "HS512", "ES256", "RS256", "PS256", "eddsa", "Ed25519",
+    ] {
         bad.push((format!("alg {alg}"), valid().header("alg", alg).signed(app)));
     }
     for typ in ["JWT", "jwt", "AT+JWT", "application/at+jwt", "at+jwt ", ""] {
-        bad.push((format!("typ {typ:?}"), valid().header("typ", typ).signed(app)));
+        bad.push((
+            format!("typ {typ:?}"),
+            valid().header("typ", typ).signed(app),
+        ));
     }
     for name in ["alg", "typ", "kid"] {
-        bad.push((format!("header without {name}"), valid().without_header(name).signed(app)));
-        bad.push((format!("header with {name} null"), valid().header(name, Value::Null).signed(app)));
+        bad.push((
+            format!("header without {name}"),
+            valid().without_header(name).signed(app),
+        ));
+        bad.push((
+            format!("header with {name} null"),
+            valid().header(name, Value::Null).signed(app),
+        ));
     }
     for kid in ["", "unknown", "../../../dev/null", "' OR 1=1 --"] {
-        bad.push((format!("kid {kid:?}"), valid().header("kid", kid).signed(app)));
+        bad.push((
+            format!("kid {kid:?}"),
+            valid().header("kid", kid).signed(app),
+        ));
     }
-    for (name, value) in [("crit", json!(["exp"])), ("jwk", jwk), ("jku", json!("https://elsewhere.example/keys")), ("x5u", json!("https://elsewhere.example")), ("b64", json!(false)), ("cty", json!("JWT")), ("zip", json!("DEF"))] {
-        bad.push((format!("header with {name}"), valid().header(name, value).signed(app)));
+    for (name, value) in [
+        ("crit", json!(["exp"])),
+        ("jwk", jwk),
+        ("jku", json!("https://elsewhere.example/keys")),
+        ("x5u", json!("https://elsewhere.example")),
+        ("b64", json!(false)),
+        ("cty", json!("JWT")),
+        ("zip", json!("DEF")),
+    ] {
+        bad.push((
+            format!("header with {name}"),
+            valid().header(name, value).signed(app),
+        ));
     }
-    for (name, algorithm) in [("EdDSA", SigningAlgorithm::EdDsa), ("ES256", SigningAlgorithm::Es256)] {
+    for (name, algorithm) in [
+        ("EdDSA", SigningAlgorithm::EdDsa),
+        ("ES256", SigningAlgorithm::Es256),
+    ] {
         let other = SigningKey::generate_for(algorithm, &SeededChance::new(99)).unwrap();
-        for (said, kid) in [("our kid", keys.current().public().kid()), ("its own kid", other.public().kid())] {
+        for (said, kid) in [
+            ("our kid", keys.current().public().kid()),
+            ("its own kid", other.public().kid()),
+        ] {
             let message = valid().header("alg", name).header("kid", kid).message();
-            bad.push((format!("another {name} key under {said}"), format!("{message}.{}", other.sign(message.as_bytes()).unwrap())));
+            bad.push((
+                format!("another {name} key under {said}"),
+                format!("{message}.{}", other.sign(message.as_bytes()).unwrap()),
+            ));
         }
     }
     bad
@@ -128,21 +262,52 @@ fn shapes_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
     let mut flipped = URL_SAFE_NO_PAD.decode(signature).unwrap();
     flipped[11] ^= 1;
     let stronger = encoded(&parts.clone().claim("scope", "admin").claims);
-    let twice = format!("{}.{}", header, URL_SAFE_NO_PAD.encode(parts.claims.to_string().replacen('{', "{\"scope\":\"admin\",", 1)));
-    let list = |value: &Value| encoded(&Value::Array(value.as_object().unwrap().values().cloned().collect()));
+    let twice = format!(
+        "{}.{}",
+        header,
+        URL_SAFE_NO_PAD.encode(
+            parts
+                .claims
+                .to_string()
+                .replacen('{', "{\"scope\":\"admin\",", 1)
+        )
+    );
+    let list = |value: &Value| {
+        encoded(&Value::Array(
+            value.as_object().unwrap().values().cloned().collect(),
+        ))
+    };
     [
         ("no signature", format!("{message}.")),
         ("no third part", message.to_owned()),
         ("a cut signature", token[..token.len() - 1].to_owned()),
-        ("half a signature", format!("{message}.{}", &signature[..40])),
+        (
+            "half a signature",
+            format!("{message}.{}", &signature[..40]),
+        ),
         ("a longer signature", format!("{token}AA")),
-        ("one bit of the signature", format!("{message}.{}", URL_SAFE_NO_PAD.encode(flipped))),
+        (
+            "one bit of the signature",
+            format!("{message}.{}", URL_SAFE_NO_PAD.encode(flipped)),
+        ),
         ("padding", format!("{token}==")),
-        ("a signature in hexadecimal", format!("{message}.{}", hex::encode(signature))),
-        ("other claims under the signature", format!("{header}.{stronger}.{signature}")),
+        (
+            "a signature in hexadecimal",
+            format!("{message}.{}", hex::encode(signature)),
+        ),
+        (
+            "other claims under the signature",
+            format!("{header}.{stronger}.{signature}"),
+        ),
         ("a claim twice", sign(app, &twice)),
-        ("the claims as a list", sign(app, &format!("{header}.{}", list(&parts.claims)))),
-        ("the header as a list", sign(app, &format!("{}.{payload}", list(&parts.header)))),
+        (
+            "the claims as a list",
+            sign(app, &format!("{header}.{}", list(&parts.claims))),
+        ),
+        (
+            "the header as a list",
+            sign(app, &format!("{}.{payload}", list(&parts.header))),
+        ),
         ("four parts", format!("{token}.{signature}")),
         ("five parts", format!("{header}.a.b.c.{signature}")),
         ("dots", "..".to_owned()),
@@ -153,8 +318,17 @@ fn shapes_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
         ("quoted", format!("\"{token}\"")),
         ("a blank inside", token.replacen('.', " .", 1)),
         ("another after it", format!("{token},{token}")),
-        ("too long", parts.clone().claim("sub", "s".repeat(5_000)).signed(app)),
-        ("claims that are no text", sign(app, &format!("{header}.{}", URL_SAFE_NO_PAD.encode([0xff, 0xfe, b'{'])))),
+        (
+            "too long",
+            parts.clone().claim("sub", "s".repeat(5_000)).signed(app),
+        ),
+        (
+            "claims that are no text",
+            sign(
+                app,
+                &format!("{header}.{}", URL_SAFE_NO_PAD.encode([0xff, 0xfe, b'{'])),
+            ),
+        ),
     ]
     .into_iter()
     .map(|(name, token)| (name.to_owned(), token))
@@ -164,8 +338,16 @@ fn shapes_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
 #[tokio::test]
 async fn every_forged_token_gets_one_answer() {
     let app = TestApp::start(Options::standing_at("2026-11-21T12:00:00Z")).await;
-    let good = sent(&app, "/graphql", &[format!("Bearer {}", Parts::valid(&app).signed(&app))]).await;
-    assert_eq!(good.status, 200, "what the forgeries are made from is valid: {good}");
+    let good = sent(
+        &app,
+        "/graphql",
+        &[format!("Bearer {}", Parts::valid(&app).signed(&app))],
+    )
+    .await;
+    assert_eq!(
+        good.status, 200,
+        "what the forgeries are made from is valid: {good}"
+    );
 
     let mut forged = claims_that_do_not_hold(&app);
     forged.extend(headers_that_do_not_hold(&app));
@@ -181,8 +363,16 @@ async fn every_forged_token_gets_one_answer() {
     let elsewhere = shown(&sent(&app, "/nowhere", &[]).await);
     assert_eq!(elsewhere.0, 401);
     for (name, token) in forged.iter().step_by(7) {
-        assert_eq!(shown(&sent(&app, "/nowhere", &[format!("Bearer {token}")]).await), elsewhere, "{name}");
-        assert_eq!(shown(&sent(&app, "/metrics", &[format!("Bearer {token}")]).await), elsewhere, "{name}");
+        assert_eq!(
+            shown(&sent(&app, "/nowhere", &[format!("Bearer {token}")]).await),
+            elsewhere,
+            "{name}"
+        );
+        assert_eq!(
+            shown(&sent(&app, "/metrics", &[format!("Bearer {token}")]).await),
+            elsewhere,
+            "{name}"
+        );
     }
     app.finish().await;
 }
@@ -203,14 +393,37 @@ async fn a_valid_token_in_the_wrong_place_is_none() {
         vec![format!("Bearer {token}"), "Bearer x".to_owned()],
     ];
     for place in places {
-        assert_eq!(shown(&sent(&app, "/graphql", &place).await), expected, "{place:?}");
+        assert_eq!(
+            shown(&sent(&app, "/graphql", &place).await),
+            expected,
+            "{place:?}"
+        );
     }
     for name in ["access_token", "token", "authorization"] {
         let path = format!("/graphql?{name}={token}");
-        assert_eq!(shown(&sent(&app, &path, &[]).await), expected, "{name} in the address");
+        assert_eq!(
+            shown(&sent(&app, &path, &[]).await),
+            expected,
+            "{name} in the address"
+        );
     }
-    let cookie = app.http.post(app.url("/graphql")).header("x-request-id", "always-this").header("cookie", format!("access_token={token}"));
-    assert_eq!(shown(&app.send(cookie.header("content-type", "application/json").body(QUERY)).await), expected, "in a cookie");
+    let cookie = app
+        .http
+        .post(app.url("/graphql"))
+        .header("x-request-id", "always-this")
+        .header("cookie", format!("access_token={token}"));
+    assert_eq!(
+        shown(
+            &app.send(
+                cookie
+                    .header("content-type", "application/json")
+                    .body(QUERY)
+            )
+            .await
+        ),
+        expected,
+        "in a cookie"
+    );
     app.finish().await;
 }
 
@@ -221,8 +434,16 @@ async fn a_token_ends_when_it_says() {
     let authorization = [format!("Bearer {token}")];
     assert_eq!(sent(&app, "/graphql", &authorization).await.status, 200);
     app.advance(std::time::Duration::from_secs(599));
-    assert_eq!(sent(&app, "/graphql", &authorization).await.status, 200, "its last second");
+    assert_eq!(
+        sent(&app, "/graphql", &authorization).await.status,
+        200,
+        "its last second"
+    );
     app.advance(std::time::Duration::from_secs(1));
-    assert_eq!(sent(&app, "/graphql", &authorization).await.status, 401, "remembered or not");
+    assert_eq!(
+        sent(&app, "/graphql", &authorization).await.status,
+        401,
+        "remembered or not"
+    );
     app.finish().await;
 }

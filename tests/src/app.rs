@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::hubspot::{CLIENT_ID, CLIENT_SECRET, HubSpotSetup, consent};
-use crate::{StatementLog, TestClock, TestDatabase, log, seed};
+use crate::{StatementLog, TestClock, TestDatabase, eventually, log, seed};
 use actix_web::web;
 use api::cli::ProcessSettings;
 use api::config::public_url::PublicUrl;
@@ -50,14 +50,21 @@ impl Options {
     /// With a sandbox.
     #[must_use]
     pub fn hubspot(setup: HubSpotSetup) -> Self {
-        Self { hubspot: Some(setup), ..Self::default() }
+        Self {
+            hubspot: Some(setup),
+            ..Self::default()
+        }
     }
 
     /// With a clock that stands at an instant in RFC 3339.
     #[must_use]
     pub fn standing_at(instant: &str) -> Self {
-        let at = entities::clock::Timestamp::parse_rfc3339(instant).expect("an instant in RFC 3339");
-        Self { clock: Some(TestClock::standing(at)), ..Self::default() }
+        let at =
+            entities::clock::Timestamp::parse_rfc3339(instant).expect("an instant in RFC 3339");
+        Self {
+            clock: Some(TestClock::standing(at)),
+            ..Self::default()
+        }
     }
 
     /// The same with one more setting.
@@ -106,7 +113,14 @@ impl TestApp {
             None => None,
         };
         let clock = Arc::new(options.clock.unwrap_or_else(TestClock::system));
-        let shared = Shared { database, clock, statements: StatementLog::default(), settings: options.settings, public_url, hubspot };
+        let shared = Shared {
+            database,
+            clock,
+            statements: StatementLog::default(),
+            settings: options.settings,
+            public_url,
+            hubspot,
+        };
         Self::serve(Arc::new(shared), listener).await
     }
 
@@ -120,15 +134,31 @@ impl TestApp {
         let address = listener.local_addr().expect("a bound port");
         let config = config(&shared.settings);
         let chance = chance();
-        let database = shared.database.open(shared.clock.clone(), chance.clone(), &shared.statements).await;
-        let vault = Vault::new(MasterKey::generate(&SeededChance::new(1)).0, Vec::new(), chance.clone());
-        let mut core = Core::new(database, vault, outside(&shared, &config), &config).expect("the core is put together");
+        let database = shared
+            .database
+            .open(shared.clock.clone(), chance.clone(), &shared.statements)
+            .await;
+        let vault = Vault::new(
+            MasterKey::generate(&SeededChance::new(1)).0,
+            Vec::new(),
+            chance.clone(),
+        );
+        let mut core = Core::new(database, vault, outside(&shared, &config), &config)
+            .expect("the core is put together");
         core.chance = chance;
         let issuer = shared.public_url.as_str().to_owned();
-        let state = State::new(core, shared.public_url.clone(), issuer, &config).await.expect("the state is put together");
+        let state = State::new(core, shared.public_url.clone(), issuer, &config)
+            .await
+            .expect("the state is put together");
         let state = Arc::new(state);
         let settings = ProcessSettings::of(&config).server;
-        let server = server(web::Data::from(Arc::clone(&state)), figures(), listener, &settings).expect("the server starts");
+        let server = server(
+            web::Data::from(Arc::clone(&state)),
+            figures(),
+            listener,
+            &settings,
+        )
+        .expect("the server starts");
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -137,7 +167,14 @@ impl TestApp {
             .build()
             .expect("a client");
         let _ = shared.statements.take();
-        Self { state, http, shared, address, running: Some(Running::spawn(server)), announced: Vec::new() }
+        Self {
+            state,
+            http,
+            shared,
+            address,
+            running: Some(Running::spawn(server)),
+            announced: Vec::new(),
+        }
     }
 
     /// Another node over the same database, with the same public address, clock and sandbox.
@@ -164,9 +201,18 @@ impl TestApp {
     /// Ends the app, and fails the test when it left a pending delivery, an unfinished run, or a warning nobody announced.
     pub async fn finish(self) {
         let left = [
-            ("deliveries that wait to be split", "SELECT COUNT(*) FROM inbound_webhook WHERE state = 'PENDING'"),
-            ("signals that wait to be followed", "SELECT COUNT(*) FROM inbound_signal WHERE NOT dead"),
-            ("runs that did not end", "SELECT COUNT(*) FROM sync_run WHERE status = 'RUNNING'"),
+            (
+                "deliveries that wait to be split",
+                "SELECT COUNT(*) FROM inbound_webhook WHERE state = 'PENDING'",
+            ),
+            (
+                "signals that wait to be followed",
+                "SELECT COUNT(*) FROM inbound_signal WHERE NOT dead",
+            ),
+            (
+                "runs that did not end",
+                "SELECT COUNT(*) FROM sync_run WHERE status = 'RUNNING'",
+            ),
         ];
         for (what, statement) in left {
             assert_eq!(self.number(statement).await, 0, "{what}");
@@ -178,8 +224,16 @@ impl TestApp {
     pub async fn end(mut self) {
         self.stop_server().await;
         let mut warnings = log::take_warnings();
-        warnings.retain(|line| !self.announced.iter().any(|part| line.contains(part.as_str())));
-        assert!(warnings.is_empty(), "warnings that nobody announced: {warnings:#?}");
+        warnings.retain(|line| {
+            !self
+                .announced
+                .iter()
+                .any(|part| line.contains(part.as_str()))
+        });
+        assert!(
+            warnings.is_empty(),
+            "warnings that nobody announced: {warnings:#?}"
+        );
     }
 
     /// Announces a warning that holds these words.
@@ -234,26 +288,47 @@ impl TestApp {
     /// The sandbox.
     #[must_use]
     pub fn hubspot(&self) -> &HubSpot {
-        self.shared.hubspot.as_ref().expect("the app was started with a sandbox")
+        self.shared
+            .hubspot
+            .as_ref()
+            .expect("the app was started with a sandbox")
     }
 
     /// Connects the sandbox through the real consent.
     pub async fn connect_hubspot(&self) -> ConnectionId {
-        assert_eq!(consent(&self.state, &self.http).await, 200, "the consent ends well");
+        assert_eq!(
+            consent(&self.state, &self.http).await,
+            200,
+            "the consent ends well"
+        );
         let tenant = self.hubspot().portal_id().to_string();
-        let found = connection::find_by_tenant(self.database().read(), ID, &tenant).await.expect("the database answers");
+        let found = connection::find_by_tenant(self.database().read(), ID, &tenant)
+            .await
+            .expect("the database answers");
         found.expect("the consent stored a connection").id
     }
 
     /// Synchronises a connection from beginning to end, as `demo` does at its start.
     pub async fn sync(&self, connection: ConnectionId) -> sync_run::Model {
-        self.state.core.engine.sync_connection(connection, SyncKind::Changes, |_| {}).await.expect("the synchronisation runs")
+        self.state
+            .core
+            .engine
+            .sync_connection(connection, SyncKind::Changes, |_| {})
+            .await
+            .expect("the synchronisation runs")
     }
 
     /// Lets the worker do everything that is due, and says how many steps that took.
     pub async fn drain(&self) -> u32 {
         let mut steps = 0;
-        while self.state.core.engine.step().await.expect("a step of the worker succeeds") {
+        while self
+            .state
+            .core
+            .engine
+            .step()
+            .await
+            .expect("a step of the worker succeeds")
+        {
             steps += 1;
             assert!(steps < 100_000, "the worker finds no end");
         }
@@ -279,14 +354,21 @@ impl TestApp {
     /// The token of a request, signed with the app's key.
     #[must_use]
     pub fn issue(&self, request: &TokenRequest) -> String {
-        let token = self.state.tokens.issue(request, self.state.core.chance.as_ref()).expect("a token is issued");
+        let token = self
+            .state
+            .tokens
+            .issue(request, self.state.core.chance.as_ref())
+            .expect("a token is issued");
         token.expose_secret().to_owned()
     }
 
     /// A token of staff with these scopes.
     #[must_use]
     pub fn token(&self, scopes: impl IntoIterator<Item = Scope>) -> String {
-        self.token_for(ViewerKind::Staff(StaffRole::Admin), scopes.into_iter().collect())
+        self.token_for(
+            ViewerKind::Staff(StaffRole::Admin),
+            scopes.into_iter().collect(),
+        )
     }
 
     /// A token of staff with every scope.
@@ -304,7 +386,13 @@ impl TestApp {
     /// Asks over HTTP, as a client does.
     pub async fn graphql(&self, token: &str, query: &str, variables: Value) -> Answer {
         let body = json!({ "query": query, "variables": variables });
-        self.send(self.http.post(self.url("/graphql")).bearer_auth(token).json(&body)).await
+        self.send(
+            self.http
+                .post(self.url("/graphql"))
+                .bearer_auth(token)
+                .json(&body),
+        )
+        .await
     }
 
     /// Asks a query without variables that must succeed.
@@ -313,29 +401,51 @@ impl TestApp {
         let caller = std::panic::Location::caller();
         async move {
             let answer = self.graphql(token, query, json!({})).await;
-            assert!(answer.status == 200 && answer.body.get("errors").is_none(), "{caller}: {query}\n{answer}");
+            assert!(
+                answer.status == 200 && answer.body.get("errors").is_none(),
+                "{caller}: {query}\n{answer}"
+            );
             answer
         }
     }
 
     /// Runs a mutation with one `input`; `selection` is the payload's, to which `userErrors` is added.
-    pub async fn mutate(&self, token: &str, mutation: &str, input: Value, selection: &str) -> Answer {
+    pub async fn mutate(
+        &self,
+        token: &str,
+        mutation: &str,
+        input: Value,
+        selection: &str,
+    ) -> Answer {
         let (first, rest) = mutation.split_at(1);
         let kind = format!("{}{rest}Input", first.to_uppercase());
-        let query = format!("mutation M($input: {kind}!) {{ {mutation}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}");
+        let query = format!(
+            "mutation M($input: {kind}!) {{ {mutation}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
+        );
         self.graphql(token, &query, json!({ "input": input })).await
     }
 
     /// Posts bytes as they are.
-    pub async fn post_raw(&self, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Answer {
+    pub async fn post_raw(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
         let request = self.http.post(self.url(path)).body(body);
-        self.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+        self.send(headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        }))
+        .await
     }
 
     /// Gets a path.
     pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         let request = self.http.get(self.url(path));
-        self.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+        self.send(headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        }))
+        .await
     }
 
     /// Sends a request.
@@ -352,10 +462,34 @@ impl TestApp {
         (answer, self.shared.statements.take())
     }
 
+    /// Waits until everything committed so far can be read from the event log. On PostgreSQL a transaction that still runs, also one of another
+    /// database of the cluster, holds the log back.
+    pub async fn log_settled(&self) {
+        if !self.database().is_postgres() {
+            return;
+        }
+        let base = self.database().epoch() << 48;
+        let held = format!(
+            "SELECT COUNT(*) FROM event WHERE position >= {base} + pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+        );
+        eventually(
+            "the event log settles",
+            Duration::from_secs(30),
+            async || (self.number(&held).await == 0).then_some(()),
+        )
+        .await;
+    }
+
     /// Begins a change as an import, which may also bring closed deals. For rows that a test needs and does not test.
     pub async fn change(&self) -> Change {
-        let author = Author { actor: "tests".to_owned(), origin: Origin::Import, connection: None };
-        Change::begin(self.database(), author).await.expect("a change begins")
+        let author = Author {
+            actor: "tests".to_owned(),
+            origin: Origin::Import,
+            connection: None,
+        };
+        Change::begin(self.database(), author)
+            .await
+            .expect("a change begins")
     }
 
     /// One number from the database.
@@ -368,7 +502,11 @@ impl TestApp {
     pub async fn rows(&self, statement: &str) -> Vec<QueryResult> {
         let database = self.database();
         let statement = Statement::from_string(database.backend(), statement.to_owned());
-        database.read().query_all_raw(statement).await.expect("the database answers")
+        database
+            .read()
+            .query_all_raw(statement)
+            .await
+            .expect("the database answers")
     }
 }
 
@@ -380,7 +518,9 @@ fn value<T: TryGetable>(row: &QueryResult, index: usize) -> T {
 impl Drop for TestApp {
     fn drop(&mut self) {
         if self.running.is_some() && !std::thread::panicking() {
-            eprintln!("a test dropped its app without `finish`: what it left behind was not looked at");
+            eprintln!(
+                "a test dropped its app without `finish`: what it left behind was not looked at"
+            );
         }
     }
 }
@@ -393,9 +533,17 @@ fn config(settings: &[(&'static str, String)]) -> Config {
         ("ENTENTE_HTTP_DRAIN_SECONDS", "5"),
         ("ENTENTE_POOL_WORKER_CONNECTIONS", "4"),
     ];
-    let usual = usual.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let own = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-    let sources = Sources { file: None, environment: usual.chain(own).collect(), flags: Vec::new() };
+    let usual = usual
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let own = settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let sources = Sources {
+        file: None,
+        environment: usual.chain(own).collect(),
+        flags: Vec::new(),
+    };
     Config::load(&sources).expect("the test's settings are settings")
 }
 
@@ -404,8 +552,13 @@ fn outside(shared: &Shared, config: &Config) -> Outside {
     match &shared.hubspot {
         None => Outside::public(apps),
         Some(hubspot) => {
-            let addresses = hubspot.url().socket_addrs(|| None).expect("the sandbox has an address");
-            let endpoints = Endpoints { hubspot: HubSpotEndpoints::at(hubspot.url()) };
+            let addresses = hubspot
+                .url()
+                .socket_addrs(|| None)
+                .expect("the sandbox has an address");
+            let endpoints = Endpoints {
+                hubspot: HubSpotEndpoints::at(hubspot.url()),
+            };
             Outside::sandbox(HostPolicy::sandbox(addresses), endpoints, apps)
         }
     }
@@ -414,11 +567,15 @@ fn outside(shared: &Shared, config: &Config) -> Outside {
 /// Each node has a sequence of its own, else two would make the same ids.
 fn chance() -> Arc<dyn Chance> {
     static NODES: AtomicU64 = AtomicU64::new(0);
-    Arc::new(SeededChance::new(seed().wrapping_add(NODES.fetch_add(1, Ordering::Relaxed))))
+    Arc::new(SeededChance::new(
+        seed().wrapping_add(NODES.fetch_add(1, Ordering::Relaxed)),
+    ))
 }
 
 /// The process records figures once, however many apps it starts.
 fn figures() -> PrometheusHandle {
     static FIGURES: OnceLock<PrometheusHandle> = OnceLock::new();
-    FIGURES.get_or_init(|| metrics::install().expect("figures can be recorded")).clone()
+    FIGURES
+        .get_or_init(|| metrics::install().expect("figures can be recorded"))
+        .clone()
 }

@@ -15,13 +15,19 @@ impl TestClock {
     /// The machine's clock, until it is moved. Needed where a sandbox with a clock of its own signs or dates something.
     #[must_use]
     pub const fn system() -> Self {
-        Self { stands_at: None, ahead_micros: AtomicI64::new(0) }
+        Self {
+            stands_at: None,
+            ahead_micros: AtomicI64::new(0),
+        }
     }
 
     /// A clock that stands still at an instant.
     #[must_use]
     pub const fn standing(at: Timestamp) -> Self {
-        Self { stands_at: Some(at), ahead_micros: AtomicI64::new(0) }
+        Self {
+            stands_at: Some(at),
+            ahead_micros: AtomicI64::new(0),
+        }
     }
 
     /// Moves the clock forward.

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Asks again and again until there is an answer; fails the test, naming `what`, when there is none within `bound`.
-pub async fn eventually<T, F: AsyncFnMut() -> Option<T>>(what: &str, bound: Duration, mut look: F) -> T {
+pub async fn eventually<T, F: AsyncFnMut() -> Option<T>>(
+    what: &str,
+    bound: Duration,
+    mut look: F,
+) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = look().await {
@@ -19,7 +23,10 @@ pub async fn eventually<T, F: AsyncFnMut() -> Option<T>>(what: &str, bound: Dura
 #[must_use]
 pub fn shared_folder(path: &str) -> Option<PathBuf> {
     let project = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let found = project.ancestors().map(|folder| folder.join("shared").join(path)).find(|path| path.exists());
+    let found = project
+        .ancestors()
+        .map(|folder| folder.join("shared").join(path))
+        .find(|path| path.exists());
     if found.is_none() {
         eprintln!("SKIPPED: ../shared/{path} is not there, so this was not tested");
     }

@@ -33,7 +33,9 @@ impl Backend {
         match std::env::var("ENTENTE_TEST_DATABASE").as_deref() {
             Err(_) | Ok("sqlite") => Self::Sqlite,
             Ok("postgres") => Self::Postgres,
-            Ok(other) => panic!("ENTENTE_TEST_DATABASE is {other:?}, and should be sqlite or postgres"),
+            Ok(other) => {
+                panic!("ENTENTE_TEST_DATABASE is {other:?}, and should be sqlite or postgres")
+            }
         }
     }
 }
@@ -55,7 +57,10 @@ impl TestDatabase {
     pub async fn of(backend: Backend) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let url = match backend {
-            Backend::Sqlite => format!("sqlite://{}", folder.path().join("entente.sqlite").display()),
+            Backend::Sqlite => format!(
+                "sqlite://{}",
+                folder.path().join("entente.sqlite").display()
+            ),
             Backend::Postgres => clone_template().await,
         };
         Self { url, folder }
@@ -74,12 +79,21 @@ impl TestDatabase {
     }
 
     /// Opens it and makes sure of its schema. It can be opened several times, as several processes would.
-    pub async fn open(&self, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>, statements: &StatementLog) -> Database {
+    pub async fn open(
+        &self,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+        statements: &StatementLog,
+    ) -> Database {
         let mut options = DatabaseOptions::new(self.url.clone());
         options.connections = 8;
         options.observer = Some(statements.observer());
-        let database = Database::open(options, clock, chance).await.expect("the test's database opens");
-        api::state::prepare_schema(&database, true).await.expect("the test's database takes the schema");
+        let database = Database::open(options, clock, chance)
+            .await
+            .expect("the test's database opens");
+        api::state::prepare_schema(&database, true)
+            .await
+            .expect("the test's database takes the schema");
         database
     }
 }
@@ -89,12 +103,21 @@ async fn clone_template() -> String {
     let cluster = std::env::var("ENTENTE_TEST_POSTGRES")
         .expect("ENTENTE_TEST_POSTGRES is not set: `tests/run` starts a PostgreSQL for the tests and sets it to postgres://user@host:port");
     let cluster = cluster.trim_end_matches('/');
-    let name = format!("test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let name = format!(
+        "test_{}_{}",
+        std::process::id(),
+        MADE.fetch_add(1, Ordering::Relaxed)
+    );
     let mut options = ConnectOptions::new(format!("{cluster}/postgres"));
     options.max_connections(1).sqlx_logging(false);
-    let maintenance = sea_orm::Database::connect(options).await.expect("the PostgreSQL of the tests answers");
+    let maintenance = sea_orm::Database::connect(options)
+        .await
+        .expect("the PostgreSQL of the tests answers");
     let statement = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log");
-    maintenance.execute_unprepared(&statement).await.expect("the template can be cloned");
+    maintenance
+        .execute_unprepared(&statement)
+        .await
+        .expect("the template can be cloned");
     maintenance.close().await.expect("the connection closes");
     format!("{cluster}/{name}")
 }

@@ -42,8 +42,19 @@ impl HubSpotSetup {
     /// A sandbox that holds this.
     #[must_use]
     pub fn of(source: Source) -> Self {
-        let limits = Limits { webhook_time_scale: 0.0, webhook_gather: Duration::from_millis(5), ..Limits::none() };
-        Self { source, limits, faults: Faults::default(), state: None, webhooks: false, seed: 7 }
+        let limits = Limits {
+            webhook_time_scale: 0.0,
+            webhook_gather: Duration::from_millis(5),
+            ..Limits::none()
+        };
+        Self {
+            source,
+            limits,
+            faults: Faults::default(),
+            state: None,
+            webhooks: false,
+            seed: 7,
+        }
     }
 
     /// An empty sandbox.
@@ -90,12 +101,36 @@ pub(crate) async fn consent(state: &State, browser: &reqwest::Client) -> u16 {
     let cookie = "0123456789abcdef0123456789abcdef";
     let secret = SecretString::from(cookie);
     let redirect_uri = state.public_url.url_at(&callback_path(ID));
-    let asking = Asking { connector: ID, subject: "tests", redirect_uri: redirect_uri.clone(), cookie: &secret };
-    let page = connect::begin(&state.core.database, state.core.engine.keeper(), asking).await.expect("a consent can be asked for");
-    let agreed = browser.get(page).send().await.expect("the vendor's page answers");
-    let location = agreed.headers().get(header::LOCATION).expect("the vendor sends the person back").to_str().expect("an address");
+    let asking = Asking {
+        connector: ID,
+        subject: "tests",
+        redirect_uri: redirect_uri.clone(),
+        cookie: &secret,
+    };
+    let page = connect::begin(&state.core.database, state.core.engine.keeper(), asking)
+        .await
+        .expect("a consent can be asked for");
+    let agreed = browser
+        .get(page)
+        .send()
+        .await
+        .expect("the vendor's page answers");
+    let location = agreed
+        .headers()
+        .get(header::LOCATION)
+        .expect("the vendor sends the person back")
+        .to_str()
+        .expect("an address");
     let back = Url::parse(location).expect("an address");
-    assert!(back.as_str().starts_with(redirect_uri.as_str()), "sent to {back}");
-    let done = browser.get(back).header(header::COOKIE, format!("{COOKIE}={cookie}")).send().await.expect("our callback answers");
+    assert!(
+        back.as_str().starts_with(redirect_uri.as_str()),
+        "sent to {back}"
+    );
+    let done = browser
+        .get(back)
+        .header(header::COOKIE, format!("{COOKIE}={cookie}"))
+        .send()
+        .await
+        .expect("our callback answers");
     done.status().as_u16()
 }

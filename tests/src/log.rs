@@ -19,7 +19,11 @@ struct Text(String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let _ = if field.name() == "message" { write!(self.0, "{value:?} ") } else { write!(self.0, "{}={value:?} ", field.name()) };
+        let _ = if field.name() == "message" {
+            write!(self.0, "{value:?} ")
+        } else {
+            write!(self.0, "{}={value:?} ", field.name())
+        };
     }
 }
 
@@ -30,7 +34,10 @@ impl<S: Subscriber> Layer<S> for Keep {
         if level <= Level::WARN && OURS.contains(&crate_name) {
             let mut text = Text::default();
             event.record(&mut text);
-            WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{level} {target}: {}", text.0.trim_end()));
+            WARNINGS
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(format!("{level} {target}: {}", text.0.trim_end()));
         }
     }
 }
@@ -40,9 +47,13 @@ pub(crate) fn begin() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
         let shown = std::env::var("ENTENTE_TEST_LOG").unwrap_or_else(|_| "warn".to_owned());
-        let lines = tracing_subscriber::fmt::layer().with_test_writer().compact().with_filter(EnvFilter::new(shown));
+        let lines = tracing_subscriber::fmt::layer()
+            .with_test_writer()
+            .compact()
+            .with_filter(EnvFilter::new(shown));
         let subscriber = tracing_subscriber::registry().with(lines).with(Keep);
-        tracing::subscriber::set_global_default(subscriber).expect("nobody else sets up the log of a test");
+        tracing::subscriber::set_global_default(subscriber)
+            .expect("nobody else sets up the log of a test");
     });
 }
 

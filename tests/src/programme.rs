@@ -36,15 +36,30 @@ pub struct Programme {
     pub deals: Vec<deal::Model>,
 }
 
-const STAGES: [DealStage; 5] = [DealStage::Prospect, DealStage::Qualified, DealStage::Committed, DealStage::Won, DealStage::Lost];
+const STAGES: [DealStage; 5] = [
+    DealStage::Prospect,
+    DealStage::Qualified,
+    DealStage::Committed,
+    DealStage::Won,
+    DealStage::Lost,
+];
 
 /// Fills an app's database.
 pub async fn fill(app: &TestApp, size: Size) -> Programme {
     let mut change = app.change().await;
-    let partners = (0..size.partners).map(|n| NewPartner::named(format!("Partner {n:03}"))).collect();
-    let partners = partner::create(&mut change, partners).await.expect("partners");
-    let partnerships = partners.iter().map(|partner| NewPartnership::of(partner.id, PartnerType::Channel)).collect();
-    let partnerships = partnership::create(&mut change, partnerships).await.expect("partnerships");
+    let partners = (0..size.partners)
+        .map(|n| NewPartner::named(format!("Partner {n:03}")))
+        .collect();
+    let partners = partner::create(&mut change, partners)
+        .await
+        .expect("partners");
+    let partnerships = partners
+        .iter()
+        .map(|partner| NewPartnership::of(partner.id, PartnerType::Channel))
+        .collect();
+    let partnerships = partnership::create(&mut change, partnerships)
+        .await
+        .expect("partnerships");
     let customers = (0..size.customers).map(|n| NewCustomer {
         name: format!("Customer {n:03}"),
         domain: format!("customer-{n}.example").parse().ok(),
@@ -52,7 +67,9 @@ pub async fn fill(app: &TestApp, size: Size) -> Programme {
         segment: None,
         archived: false,
     });
-    let customers = customer::create(&mut change, customers.collect()).await.expect("customers");
+    let customers = customer::create(&mut change, customers.collect())
+        .await
+        .expect("customers");
     let person = |n: usize, partner, customer| NewContact {
         partner_id: partner,
         customer_id: customer,
@@ -65,7 +82,9 @@ pub async fn fill(app: &TestApp, size: Size) -> Programme {
     };
     let of_partners = (0..2 * size.partners).map(|n| person(n, Some(partners[n / 2].id), None));
     let of_customers = (0..size.customers).map(|n| person(1_000 + n, None, Some(customers[n].id)));
-    let contacts = contact::create(&mut change, of_partners.chain(of_customers).collect()).await.expect("contacts");
+    let contacts = contact::create(&mut change, of_partners.chain(of_customers).collect())
+        .await
+        .expect("contacts");
     change.commit().await.expect("a commit");
 
     let mut deals = Vec::with_capacity(size.deals);
@@ -75,27 +94,52 @@ pub async fn fill(app: &TestApp, size: Size) -> Programme {
         let mut change = app.change().await;
         let new = numbers.iter().map(|n| new_deal(*n, &customers)).collect();
         let made = deal::create(&mut change, new).await.expect("deals");
-        let shares: Vec<_> = numbers.iter().zip(&made).filter_map(|(n, deal)| Some((deal.clone(), shares(*n, &partnerships)?))).collect();
-        deal_partner::attribute(&mut change, &shares).await.expect("shares");
+        let shares: Vec<_> = numbers
+            .iter()
+            .zip(&made)
+            .filter_map(|(n, deal)| Some((deal.clone(), shares(*n, &partnerships)?)))
+            .collect();
+        deal_partner::attribute(&mut change, &shares)
+            .await
+            .expect("shares");
         change.commit().await.expect("a commit");
         deals.extend(made);
     }
-    Programme { partners, partnerships, contacts, customers, deals }
+    Programme {
+        partners,
+        partnerships,
+        contacts,
+        customers,
+        deals,
+    }
 }
 
 fn new_deal(n: usize, customers: &[customer::Model]) -> NewDeal {
     let stage = STAGES[n % STAGES.len()];
     let number = i64::try_from(n).expect("a small number");
-    let currency = if n % 4 == 1 { Currency::EUR } else { Currency::USD };
+    let currency = if n % 4 == 1 {
+        Currency::EUR
+    } else {
+        Currency::USD
+    };
     NewDeal {
         name: format!("Deal {n:04}"),
-        customer_id: (!n.is_multiple_of(5) && !customers.is_empty()).then(|| customers[n % customers.len()].id),
+        customer_id: (!n.is_multiple_of(5) && !customers.is_empty())
+            .then(|| customers[n % customers.len()].id),
         stage,
         source_stage: None,
         // Few different amounts, so that many deals tie.
-        amount: (!n.is_multiple_of(3) || stage.is_won()).then_some(Money { minor: (number % 7) * 10_050, currency }),
-        expected_close_on: (!n.is_multiple_of(4)).then(|| NaiveDate::from_ymd_opt(2026, 1, 1 + u32::try_from(n % 9).expect("small")).expect("a day")),
-        closed_at: stage.is_closed().then(|| Timestamp::from_secs(1_790_000_000 + number % 6)),
+        amount: (!n.is_multiple_of(3) || stage.is_won()).then_some(Money {
+            minor: (number % 7) * 10_050,
+            currency,
+        }),
+        expected_close_on: (!n.is_multiple_of(4)).then(|| {
+            NaiveDate::from_ymd_opt(2026, 1, 1 + u32::try_from(n % 9).expect("small"))
+                .expect("a day")
+        }),
+        closed_at: stage
+            .is_closed()
+            .then(|| Timestamp::from_secs(1_790_000_000 + number % 6)),
         lost_reason: None,
         owner_name: None,
         owner_email: None,
@@ -117,5 +161,9 @@ fn shares(n: usize, partnerships: &[partnership::Model]) -> Option<Vec<Share>> {
     if !n.is_multiple_of(3) || partnerships.len() < 2 {
         return Some(vec![share(n, DealPartnerRole::Resold, 10_000)]);
     }
-    Some(vec![share(n, DealPartnerRole::Sourced, 4_000), share(n, DealPartnerRole::Implemented, 1_000), share(n + 1, DealPartnerRole::CoSold, 5_000)])
+    Some(vec![
+        share(n, DealPartnerRole::Sourced, 4_000),
+        share(n, DealPartnerRole::Implemented, 1_000),
+        share(n + 1, DealPartnerRole::CoSold, 5_000),
+    ])
 }

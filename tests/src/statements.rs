@@ -12,7 +12,12 @@ impl StatementLog {
     #[must_use]
     pub fn observer(&self) -> StatementObserver {
         let log = self.clone();
-        Arc::new(move |statement| log.0.lock().unwrap_or_else(PoisonError::into_inner).push(statement.to_owned()))
+        Arc::new(move |statement| {
+            log.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(statement.to_owned());
+        })
     }
 
     /// Takes what has arrived so far.

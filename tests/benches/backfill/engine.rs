@@ -3,14 +3,14 @@
 use super::measure::process;
 use super::sandboxed::{CLIENT_ID, CLIENT_SECRET, REDIRECT_URI};
 use api::config::{Config, Sources};
-use api::state::{Core, Outside, chance, open_database, prepare_schema};
+use api::state::{chance, open_database, prepare_schema};
 use entities::connection;
 use entities::database::Database;
-use integrations::Endpoints;
-use integrations::http::HostPolicy;
+use integrations::http::{Client, ClientSettings, HostPolicy};
 use integrations::hubspot::{HubSpotEndpoints, ID};
-use integrations::sync::{Asking, Returned, SyncKind};
+use integrations::sync::{Asking, Engine, EngineParts, Returned, Settings, SyncKind};
 use integrations::vault::{MasterKey, Vault};
+use integrations::{Endpoints, connectors};
 use sea_orm::{ConnectionTrait, Statement};
 use secrecy::SecretString;
 use serde_json::json;
@@ -31,12 +31,19 @@ pub fn run(sandbox: &str, database: &str) {
         let vault = Vault::new(MasterKey::generate(chance().as_ref()).0, Vec::new(), chance());
         let url: Url = sandbox.parse().expect("the sandbox has an address");
         let addresses = url.socket_addrs(|| None).expect("the sandbox has an address");
-        let outside = Outside::sandbox(HostPolicy::sandbox(addresses), Endpoints { hubspot: HubSpotEndpoints::at(url) }, config.apps().clone());
-        let core = Core::new(opened, vault, outside, &config).expect("the engine is put together");
-        let connection = connect(&core).await;
+        // Put together as the product does it, but for the pace: there is no vendor whose budget it would keep to.
+        let engine = Engine::new(EngineParts {
+            database: opened.clone(),
+            registry: connectors(Endpoints { hubspot: HubSpotEndpoints::at(url) }),
+            vault,
+            http: Client::new(HostPolicy::sandbox(addresses), ClientSettings { paced: false, ..ClientSettings::default() }).expect("a client"),
+            apps: config.apps().clone(),
+            settings: Settings::default(),
+        });
+        let connection = connect(&engine).await;
 
         let (begin, before) = (Instant::now(), process::cpu(std::process::id()));
-        let run = core.engine.sync_connection(connection.id, SyncKind::Changes, |_| {}).await.expect("the synchronisation runs");
+        let run = engine.sync_connection(connection.id, SyncKind::Changes, |_| {}).await.expect("the synchronisation runs");
         let seconds = begin.elapsed().as_secs_f64();
         let cpu = process::cpu(std::process::id()) - before;
         assert!(run.error.is_none(), "{:?}", run.error);
@@ -46,25 +53,24 @@ pub fn run(sandbox: &str, database: &str) {
             "seconds": seconds,
             "cpu": cpu.as_secs_f64(),
             "peak": process::peak_memory(std::process::id()),
-            "deals": count(&core.database, "deal").await,
-            "shares": count(&core.database, "deal_partner").await,
-            "links": count(&core.database, "external_link").await,
-            "waiting": count(&core.database, "pending_link").await,
+            "deals": count(&opened, "deal").await,
+            "shares": count(&opened, "deal_partner").await,
+            "links": count(&opened, "external_link").await,
+            "waiting": count(&opened, "pending_link").await,
             "counts": run.findings.counts.iter().map(|(resource, counts)| (resource.clone(), json!({
                 "read": counts.read, "created": counts.created, "unchanged": counts.unchanged, "kept out": counts.kept_out, "flagged": counts.flagged,
             }))).collect::<serde_json::Map<_, _>>(),
         });
         println!("{line}");
-        core.close().await;
     });
 }
 
 /// The consent, as a person with a browser would give it.
-async fn connect(core: &Core) -> connection::Model {
+async fn connect(engine: &Engine) -> connection::Model {
     let cookie = SecretString::from("0123456789abcdef0123456789abcdef");
     let redirect_uri: Url = REDIRECT_URI.parse().expect("an address");
     let asking = Asking { connector: ID, subject: "bench", redirect_uri, cookie: &cookie };
-    let page = core.engine.begin_connect(asking).await.expect("a consent can be asked for");
+    let page = engine.begin_connect(asking).await.expect("a consent can be asked for");
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().tls_certs_only([]).build().expect("a client");
     let agreed = browser.get(page).send().await.expect("the vendor's page answers");
     let back = agreed.headers().get(reqwest::header::LOCATION).expect("the vendor sends the person back").to_str().expect("an address");
@@ -72,7 +78,7 @@ async fn connect(core: &Core) -> connection::Model {
     let answer: HashMap<_, _> = back.query_pairs().into_owned().collect();
     let state = SecretString::from(answer["state"].clone());
     let returned = Returned { connector: ID, state: &state, code: answer["code"].clone().into(), cookie: &cookie };
-    core.engine.complete_connect(returned).await.expect("the consent ends well")
+    engine.complete_connect(returned).await.expect("the consent ends well")
 }
 
 async fn count(database: &Database, table: &str) -> i64 {

@@ -52,11 +52,16 @@ pub fn peak_memory(pid: u32) -> u64 {
     kibibytes * 1_024
 }
 
-/// The optimised binary, built if it is not up to date. It is the same that `cargo build --release` makes.
+/// The optimised binary, built if it is not up to date, or the one that `ENTENTE_BENCH_BINARY` names: another version, to compare with.
 pub fn entente() -> PathBuf {
+    if let Some(named) = std::env::var_os("ENTENTE_BENCH_BINARY") {
+        return named.into();
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let built = Command::new(cargo).args(["build", "--release", "--quiet", "--package", "api", "--bin", "entente", "--manifest-path", manifest]).status();
+    // Naming this package too gives the dependencies the features it was built with itself, so that nothing is built twice.
+    let packages = ["--package", "api", "--package", "tests", "--bin", "entente"];
+    let built = Command::new(cargo).args(["build", "--release", "--quiet", "--manifest-path", manifest]).args(packages).status();
     assert!(built.expect("cargo runs").success(), "the binary can be built");
     let bench = std::env::current_exe().expect("a bench knows its own path");
     let binary = bench.ancestors().nth(2).expect("benches lie in <profile>/deps").join("entente");

@@ -4,7 +4,8 @@
 //! token on every request and every limit in place (only the token's budget is raised, which one caller would otherwise use up in a
 //! second), and as `pgbench` running the one prepared statement that builds the same JSON. What is printed is the share of the second that the
 //! first reaches. The two answers are compared before anything is measured, and the two take turns in short rounds, so that a neighbour on the
-//! machine disturbs both.
+//! machine disturbs both. The share by CPU compares what an answer takes of the machine, everything counted, and is the steadier
+//! figure where the machine has other work.
 //!
 //! `cargo bench -p tests --bench queries`. It takes about two minutes, most of it filling the tables.
 
@@ -43,12 +44,19 @@ const ROUND: Duration = Duration::from_secs(3);
 #[derive(Default)]
 struct Side {
     done: Done,
-    /// Of the server process, or of `pgbench`.
-    front: Duration,
+    /// Of the server process; `pgbench` has none.
+    server: Duration,
+    /// Of what asks: the load generator, or `pgbench`.
+    asking: Duration,
     postgres: Duration,
 }
 
 impl Side {
+    /// Everything it took.
+    fn cpu(&self) -> Duration {
+        self.server + self.asking + self.postgres
+    }
+
     fn micros_each(&self, cpu: Duration) -> f64 {
         cpu.as_secs_f64() * 1e6 / self.done.answers.max(1) as f64
     }
@@ -66,7 +74,7 @@ fn main() {
     let scripts = tempfile::tempdir().expect("a folder");
     println!("PostgreSQL and {} on this machine; {CONNECTIONS} connections, {ROUNDS} rounds of {} s on each side.", setup.binary.display(), ROUND.as_secs());
 
-    let mut table = Table::new(&["", "pgbench/s", "entente/s", "share", "wanted", "", "CPU µs: entente", "its PostgreSQL", "pgbench", "its PostgreSQL", "bytes"]);
+    let mut table = Table::new(&["", "pgbench/s", "entente/s", "share", "wanted", "", "share by CPU", "CPU µs: entente", "PostgreSQL", "load", "pgbench", "PostgreSQL", "bytes"]);
     for case in cases::all(&cluster) {
         let bytes = cases::check(&case, &cluster, &client);
         let (mut theirs, mut ours) = (Side::default(), Side::default());
@@ -85,9 +93,11 @@ fn main() {
             format!("{share:.2}"),
             format!("{:.2}", case.wanted),
             verdict(share >= case.wanted).to_owned(),
-            micros(&ours, ours.front),
+            format!("{:.2}", theirs.micros_each(theirs.cpu()) / ours.micros_each(ours.cpu())),
+            micros(&ours, ours.server),
             micros(&ours, ours.postgres),
-            micros(&theirs, theirs.front),
+            micros(&ours, ours.asking),
+            micros(&theirs, theirs.asking),
             micros(&theirs, theirs.postgres),
             bytes.to_string(),
         ]);
@@ -97,18 +107,21 @@ fn main() {
 
 fn add(side: &mut Side, more: Side) {
     side.done += more.done;
-    side.front += more.front;
+    side.server += more.server;
+    side.asking += more.asking;
     side.postgres += more.postgres;
 }
 
 fn entente(case: &Case, cluster: &Cluster, client: &Client, lasts: Duration) -> Side {
     let requests: Vec<Vec<u8>> = case.variables.iter().map(|variables| client.request(&case.query, variables)).collect();
-    let (front, postgres) = (process::cpu(client.server.pid()), process::cpu_of_family(cluster.pid()));
+    let now = || [process::cpu(client.server.pid()), process::cpu(std::process::id()), process::cpu_of_family(cluster.pid())];
+    let before = now();
     let load = Load { address: client.server.address, connections: CONNECTIONS, lasts };
     let pick = |number: u64, bytes: &mut Vec<u8>| bytes.extend_from_slice(&requests[usize::try_from(number).expect("a count") % requests.len()]);
     // Errors come before data, so a body that begins with data has none.
     let done = load.drive(pick, |body| body.starts_with(br#"{"data":{"#));
-    Side { done, front: process::cpu(client.server.pid()) - front, postgres: process::cpu_of_family(cluster.pid()) - postgres }
+    let after = now();
+    Side { done, server: after[0] - before[0], asking: after[1] - before[1], postgres: after[2] - before[2] }
 }
 
 fn pgbench(case: &Case, cluster: &Cluster, folder: &Path) -> Side {
@@ -121,8 +134,10 @@ fn pgbench(case: &Case, cluster: &Cluster, folder: &Path) -> Side {
         writeln!(file, "{statement};").expect("a script");
         command.arg("-f").arg(path);
     }
-    let (front, postgres) = (process::cpu_of_ended_children(), process::cpu_of_family(cluster.pid()));
+    let now = || [process::cpu_of_ended_children(), process::cpu_of_family(cluster.pid())];
+    let before = now();
     let text = process::output(&mut command);
+    let after = now();
     let number = |label: &str| -> f64 {
         let line = text.lines().find_map(|line| line.strip_prefix(label)).unwrap_or_else(|| panic!("pgbench does not tell {label:?}: {text}"));
         line.trim().split(|end: char| !(end.is_ascii_digit() || end == '.')).next().unwrap_or_default().parse().expect("a number")
@@ -132,7 +147,8 @@ fn pgbench(case: &Case, cluster: &Cluster, folder: &Path) -> Side {
     let took = Duration::from_secs_f64(answers / number("tps ="));
     Side {
         done: Done { answers: answers as u64, took },
-        front: process::cpu_of_ended_children() - front,
-        postgres: process::cpu_of_family(cluster.pid()) - postgres,
+        server: Duration::ZERO,
+        asking: after[0] - before[0],
+        postgres: after[1] - before[1],
     }
 }
