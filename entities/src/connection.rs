@@ -263,6 +263,19 @@ pub async fn release_renewal(database: &crate::database::Database, id: Connectio
     Ok(())
 }
 
+/// Takes every claimed renewal away. Only for a caller that knows no other process works on this database.
+///
+/// # Errors
+/// When the database fails.
+pub async fn break_renewals(database: &crate::database::Database) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::RenewingUntil, Expr::value(Option::<Timestamp>::None))
+        .filter(Column::RenewingUntil.is_not_null())
+        .exec(database.write())
+        .await?;
+    Ok(())
+}
+
 /// Replaces the sealed credentials if nobody else has since `seen_version`; the answer says whether this call did.
 ///
 /// # Errors

@@ -245,7 +245,7 @@ impl From<&Model> for Position {
 pub async fn list_after(database: &Database, viewer: &Viewer, after: Option<Position>, kinds: Option<&[String]>, limit: u64) -> Result<Vec<Model>> {
     let mut select = Entity::visible_to(viewer);
     if let Some(after) = after {
-        select = select.filter(Expr::tuple([Expr::col(Column::Position).into(), Expr::col(Column::Seq).into()]).gt(Expr::tuple([
+        select = select.filter(Expr::tuple([Expr::col(Column::Position), Expr::col(Column::Seq)]).gt(Expr::tuple([
             Expr::value(after.position),
             Expr::value(after.seq),
         ])));

@@ -11,7 +11,7 @@ use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
 use sea_orm::{FromJsonQueryResult, QueryOrder as _, QuerySelect as _};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Condition, OnConflict, Query};
+use sea_orm::sea_query::{Condition, ExprTrait as _, LikeExpr, OnConflict, Query};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -141,6 +141,19 @@ pub async fn find_all(connection: &impl ConnectionTrait, connection_id: Connecti
         found.extend(of(connection_id, resource).filter(Column::ExternalId.is_in(chunk.iter().copied())).all(connection).await?);
     }
     Ok(found)
+}
+
+/// Links of a resource that have a row of ours and whose shadow names this other end (`resource:external id`).
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_naming(connection: &impl ConnectionTrait, connection_id: ConnectionId, resource: &str, end: &str) -> Result<Vec<Model>> {
+    // The text of the shadow narrows the search on both databases alike; the shadow itself decides.
+    let key = serde_json::Value::from(end).to_string();
+    let literal: String = key.chars().flat_map(|letter| matches!(letter, '%' | '_' | '\\').then_some('\\').into_iter().chain([letter])).collect();
+    let text = Expr::col((Entity, Column::Shadow)).cast_as("text").like(LikeExpr::new(format!("%{literal}%")).escape('\\'));
+    let found = of(connection_id, resource).filter(Column::SubjectId.is_not_null()).filter(text).all(connection).await?;
+    Ok(found.into_iter().filter(|link| link.shadow.links.contains_key(end)).collect())
 }
 
 /// Every link of a resource that is small: owners, pipelines, labels.

@@ -51,6 +51,12 @@ impl Visible for Entity {
     }
 }
 
+/// The kind of hint that says that a record became part of another. What came later cannot undo it, so no other hint replaces it.
+pub const MERGED: &str = "merged";
+
+const LASTING_HINT: &str = "CASE WHEN \"inbound_signal\".\"hint\" ->> 'kind' = 'merged' AND COALESCE(excluded.\"hint\" ->> 'kind', '') <> 'merged' \
+     THEN \"inbound_signal\".\"hint\" ELSE excluded.\"hint\" END";
+
 /// What a delivery says of one record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewSignal {
@@ -75,7 +81,8 @@ pub async fn raise(change: &Change, mut signals: Vec<NewSignal>) -> Result<()> {
     signals.sort_by(|one, other| (one.connection_id, &one.resource, &one.external_id).cmp(&(other.connection_id, &other.resource, &other.external_id)));
     signals.dedup_by(|next, kept| {
         let same = (next.connection_id, &next.resource, &next.external_id) == (kept.connection_id, &kept.resource, &kept.external_id);
-        if same && kept.hint.get("kind").is_none_or(|kind| kind != "merged") {
+        let is_merge = |hint: &Json| hint.get("kind").is_some_and(|kind| kind == MERGED);
+        if same && (is_merge(&next.hint) || !is_merge(&kept.hint)) {
             std::mem::swap(&mut next.hint, &mut kept.hint);
         }
         same
@@ -114,7 +121,7 @@ pub async fn raise(change: &Change, mut signals: Vec<NewSignal>) -> Result<()> {
                 .value(Column::Generation, Expr::col((Entity, Column::Generation)).add(1_i64))
                 .value(Column::Attempts, Expr::value(0_i32))
                 .value(Column::Dead, Expr::value(false))
-                .update_column(Column::Hint)
+                .value(Column::Hint, Expr::cust(LASTING_HINT))
                 .to_owned(),
         );
         change.transaction().execute(&statement).await?;
@@ -219,22 +226,27 @@ pub async fn settle(connection: &impl ConnectionTrait, claimed: &[Model], now: T
     Ok(())
 }
 
-/// Gives a claimed signal back: due at an instant, with so many attempts counted and the reason.
+/// Gives a claimed signal back: due at an instant, with so many attempts counted and the reason. One that something was added to meanwhile
+/// is not dead: it is due again instead.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn release(connection: &impl ConnectionTrait, row: &Model, available_at: Timestamp, attempts: i32, error: Option<String>, dead: bool) -> Result<()> {
-    Entity::update_many()
-        .col_expr(Column::AvailableAt, Expr::value(available_at))
-        .col_expr(Column::Attempts, Expr::value(attempts))
-        .col_expr(Column::Error, Expr::value(error))
-        .col_expr(Column::Dead, Expr::value(dead))
-        .col_expr(Column::LeaseOwner, Expr::value(Option::<Uuid>::None))
-        .col_expr(Column::LeaseUntil, Expr::value(Option::<Timestamp>::None))
-        .filter(key(row))
-        .filter(Column::Fence.eq(row.fence))
-        .exec(connection)
-        .await?;
+    let give_back = |attempts: i32, dead: bool| {
+        Entity::update_many()
+            .col_expr(Column::AvailableAt, Expr::value(available_at))
+            .col_expr(Column::Attempts, Expr::value(attempts))
+            .col_expr(Column::Error, Expr::value(error.clone()))
+            .col_expr(Column::Dead, Expr::value(dead))
+            .col_expr(Column::LeaseOwner, Expr::value(Option::<Uuid>::None))
+            .col_expr(Column::LeaseUntil, Expr::value(Option::<Timestamp>::None))
+            .filter(key(row))
+            .filter(Column::Fence.eq(row.fence))
+    };
+    if dead && give_back(attempts, true).filter(Column::Generation.eq(row.generation)).exec(connection).await?.rows_affected > 0 {
+        return Ok(());
+    }
+    give_back(if dead { 0 } else { attempts }, false).exec(connection).await?;
     Ok(())
 }
 

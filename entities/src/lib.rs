@@ -14,6 +14,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod money;
+pub mod positional;
 pub mod viewer;
 pub mod visible;
 mod write;

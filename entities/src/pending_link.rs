@@ -99,6 +99,33 @@ pub async fn list_resolvable(connection: &impl ConnectionTrait, connection_id: C
     Ok(select.all(connection).await?)
 }
 
+/// Lets another record wait for what one waited for: it has taken its place.
+///
+/// # Errors
+/// When the database fails.
+pub async fn pass_on(change: &Change, connection_id: ConnectionId, resource: &str, (from, heir): (&str, &str)) -> Result<()> {
+    let rows = find_from(change.transaction(), connection_id, resource, &[from]).await?;
+    let passed = rows.into_iter().map(|row| Model { from_external_id: heir.to_owned(), ..row }).collect();
+    insert(change, passed).await?;
+    delete_from(change, connection_id, resource, &[from]).await
+}
+
+/// Removes all that these records waited for: they are gone.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete_from(change: &Change, connection_id: ConnectionId, resource: &str, external_ids: &[&str]) -> Result<()> {
+    for chunk in external_ids.chunks(500) {
+        Entity::delete_many()
+            .filter(Column::ConnectionId.eq(connection_id))
+            .filter(Column::FromResource.eq(resource))
+            .filter(Column::FromExternalId.is_in(chunk.iter().copied()))
+            .exec(change.transaction())
+            .await?;
+    }
+    Ok(())
+}
+
 /// Removes rows that are no longer awaited.
 ///
 /// # Errors

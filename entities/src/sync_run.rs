@@ -2,7 +2,7 @@
 
 use crate::change::Change;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{ConnectionId, PartnerId, SyncRunId};
 use crate::viewer::Viewer;
@@ -47,6 +47,19 @@ pub struct Counts {
     pub flagged: u64,
 }
 
+impl Counts {
+    fn add(&mut self, more: &Self) {
+        let Self { read, created, updated, unchanged, archived, kept_out, flagged } = more;
+        self.read += read;
+        self.created += created;
+        self.updated += updated;
+        self.unchanged += unchanged;
+        self.archived += archived;
+        self.kept_out += kept_out;
+        self.flagged += flagged;
+    }
+}
+
 /// A record that was kept out, or kept with a field flagged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issue {
@@ -79,6 +92,19 @@ pub struct Findings {
 impl Findings {
     /// How many issues a run keeps in full.
     pub const MAX_ISSUES: usize = 200;
+
+    /// Adds what was found besides.
+    pub fn add(&mut self, more: &Self) {
+        for (resource, counts) in &more.counts {
+            self.counts.entry(resource.clone()).or_default().add(counts);
+        }
+        let room = Self::MAX_ISSUES.saturating_sub(self.issues.len());
+        self.issues.extend(more.issues.iter().take(room).cloned());
+        self.issue_count += more.issue_count;
+        for (part, records) in &more.unmapped {
+            *self.unmapped.entry(part.clone()).or_default() += records;
+        }
+    }
 }
 
 /// A run.
@@ -141,17 +167,34 @@ pub async fn begin(change: &Change, connection_id: ConnectionId, kind: &str) -> 
     Ok(row)
 }
 
-/// Writes what a run has found so far.
+/// Finds the run of a connection before another; runs of webhooks do not count.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn note(change: &Change, id: SyncRunId, findings: &Findings) -> Result<()> {
+pub async fn find_before(connection: &impl ConnectionTrait, run: &Model) -> Result<Option<Model>> {
+    let select = Entity::visible_to(&Viewer::system("sync_run"))
+        .filter(Column::ConnectionId.eq(run.connection_id))
+        .filter(Column::Kind.ne("webhook"))
+        .filter(Column::Id.lt(run.id))
+        .order_by_desc(Column::Id);
+    Ok(select.one(connection).await?)
+}
+
+/// Adds to what a run has found, and answers all it has found so far. The change holds the connection's row locked: whoever adds reads what
+/// was added before.
+///
+/// # Errors
+/// When the run is not there, or the database fails.
+pub async fn note(change: &Change, id: SyncRunId, more: &Findings) -> Result<Findings> {
+    let run = Entity::visible_to(&Viewer::system("sync_run")).filter(Column::Id.eq(id)).one(change.transaction()).await?;
+    let mut findings = run.ok_or_else(|| Error::Damaged("a run vanished".to_owned()))?.findings;
+    findings.add(more);
     Entity::update_many()
         .col_expr(Column::Findings, Expr::value(findings.clone()))
         .filter(Column::Id.eq(id))
         .exec(change.transaction())
         .await?;
-    Ok(())
+    Ok(findings)
 }
 
 /// Ends a run that is still going; with an error it has failed. The event is written where `tells` is set.

@@ -9,8 +9,9 @@ use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::id::PartnerId;
 use crate::viewer::{Viewer, ViewerKind};
+use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Alias, Condition, Expr, SimpleExpr};
-use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 /// A table whose rows have viewers.
@@ -56,7 +57,7 @@ fn never() -> SimpleExpr {
 /// # Errors
 /// When the database fails.
 pub async fn find_all<E: Visible, C: ConnectionTrait>(connection: &C, viewer: &Viewer, ids: impl IntoIterator<Item = Uuid>) -> Result<Vec<E::Model>> {
-    match among::<E>(ids) {
+    match among::<E>(connection.get_database_backend(), ids) {
         Some(among) => Ok(E::visible_to(viewer).filter(among).all(connection).await?),
         None => Ok(Vec::new()),
     }
@@ -67,7 +68,8 @@ pub async fn find_all<E: Visible, C: ConnectionTrait>(connection: &C, viewer: &V
 /// # Errors
 /// When the database fails.
 pub async fn find_one<E: Visible, C: ConnectionTrait>(connection: &C, viewer: &Viewer, id: Uuid) -> Result<Option<E::Model>> {
-    Ok(E::visible_to(viewer).filter(id_column::<E>().eq(id)).one(connection).await?)
+    // Without a LIMIT, which the key makes needless: a bound one would keep PostgreSQL from keeping the statement's plan.
+    Ok(E::visible_to(viewer).filter(id_column::<E>().eq(id)).all(connection).await?.pop())
 }
 
 /// Reads the visible rows among these ids and keeps others from changing them until the change ends.
@@ -76,7 +78,7 @@ pub async fn find_one<E: Visible, C: ConnectionTrait>(connection: &C, viewer: &V
 /// When the database fails.
 pub async fn lock_all<E: Visible>(change: &Change, viewer: &Viewer, ids: impl IntoIterator<Item = Uuid>) -> Result<Vec<E::Model>> {
     // Always in the order of the ids, so that two changes over the same rows cannot wait for each other.
-    let Some(among) = among::<E>(ids) else { return Ok(Vec::new()) };
+    let Some(among) = among::<E>(change.transaction().get_database_backend(), ids) else { return Ok(Vec::new()) };
     let select = E::visible_to(viewer).filter(among).order_by_asc(id_column::<E>());
     Ok(select.lock_exclusive().all(change.transaction()).await?)
 }
@@ -107,14 +109,16 @@ fn id_column<E: EntityTrait>() -> SimpleExpr {
     Expr::col((E::default(), Alias::new("id")))
 }
 
-/// The condition that picks these ids; none when there are none, for then nothing need be asked.
-fn among<E: EntityTrait>(ids: impl IntoIterator<Item = Uuid>) -> Option<SimpleExpr> {
+/// The condition that picks these ids; none when there are none, for then nothing need be asked. On PostgreSQL they are one array, so that
+/// every number of ids is the same prepared statement.
+fn among<E: EntityTrait>(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Option<SimpleExpr> {
     let mut ids: Vec<Uuid> = ids.into_iter().collect();
     ids.sort_unstable();
     ids.dedup();
     match ids.as_slice() {
         [] => None,
         [id] => Some(id_column::<E>().eq(*id)),
+        _ if backend == DbBackend::Postgres => Some(id_column::<E>().eq(PgFunc::any(ids))),
         _ => Some(id_column::<E>().is_in(ids)),
     }
 }

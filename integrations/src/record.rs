@@ -12,6 +12,15 @@ use std::collections::BTreeMap;
 /// does not exist there.
 pub type Fields = BTreeMap<String, Option<String>>;
 
+/// The most bytes of a vendor's id. Databases refuse to index texts without bound.
+pub const MAX_ID_BYTES: usize = 512;
+
+/// Whether a text can be a vendor's id: ids are keys of rows here, so one that a database would refuse must not come that far.
+#[must_use]
+pub fn is_sound_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.chars().any(char::is_control)
+}
+
 /// What kind of thing a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

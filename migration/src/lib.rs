@@ -11,6 +11,9 @@ mod m20261121_000003_sync;
 mod m20261121_000004_access;
 mod table;
 
+/// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
+const IN_ONE_TRANSACTION: Option<bool> = Some(true);
+
 /// All migrations, oldest first.
 pub struct Migrator;
 

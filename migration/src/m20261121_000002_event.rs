@@ -9,6 +9,10 @@ pub struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        crate::IN_ONE_TRANSACTION
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         // SQLite counts up only in a column declared INTEGER, and with AUTOINCREMENT never reuses a number.
         let mut seq = if is_postgres(manager) { ColumnDef::new("seq").big_integer().take() } else { ColumnDef::new("seq").integer().take() };

@@ -26,6 +26,10 @@ fn with_claim(mut own: Vec<ColumnDef>) -> Vec<ColumnDef> {
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        crate::IN_ONE_TRANSACTION
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = row(vec![
             column("connector", Text),

@@ -9,6 +9,10 @@ pub struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        crate::IN_ONE_TRANSACTION
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let signing_key = vec![column("kid", Text), column("sealed", Text), column("created_at", Instant)];
         create_keyed(manager, "signing_key", signing_key, &["kid"]).await?;

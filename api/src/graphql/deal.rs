@@ -8,8 +8,10 @@ use super::filter::{DateFilter, DateTimeFilter, IdFilter, MoneyFilter, enum_filt
 use super::list::{self, Parent, list_type, order_type};
 use super::page::PageArguments;
 use super::scalar::{Date, DateTime, Money, MoneyInput};
+use super::rows::{self, One, Plain, Row, Rows};
 use super::siblings::{self, Member};
-use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
+use async_graphql::resolver_utils::enum_value;
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject, ScalarType, Value};
 use entities::deal::{self, Column, DealPatch, Entity, Model, NewDeal, revenue};
 use entities::id::{CustomerId, DealId, PartnerId};
 use entities::viewer::{Scope, Viewer};
@@ -138,19 +140,10 @@ impl super::page::OfParent for OfPartner {
 
     fn narrow(&self, mut select: Select<Entity>, parent: SimpleExpr) -> Select<Entity> {
         use deal_partner::Column as Share;
-        let share = |column: Share| Expr::col(("share", column));
-        let earlier = |column: Share| Expr::col(("earlier", column));
-        let another = Query::select()
-            .expr(Expr::val(1))
-            .from_as(deal_partner::Entity, "earlier")
-            .and_where(earlier(Share::DealId).eq(share(Share::DealId)))
-            .and_where(earlier(Share::PartnerId).eq(share(Share::PartnerId)))
-            .and_where(earlier(Share::Id).lt(share(Share::Id)))
-            .to_owned();
-        let joined = share(Share::DealId).eq(column(Column::Id)).and(share(Share::PartnerId).eq(parent));
-        QueryTrait::query(&mut select)
-            .join_as(sea_orm::JoinType::InnerJoin, deal_partner::Entity, "share", joined)
-            .and_where(Expr::exists(another).not());
+        // The index on partner and deal gives the distinct deals in the order of their ids, and a page stops reading where it is full.
+        let shared = Query::select().distinct().column(Share::DealId).from(deal_partner::Entity).and_where(Expr::col(Share::PartnerId).eq(parent)).to_owned();
+        let joined = Expr::col(("share", Share::DealId)).eq(column(Column::Id));
+        QueryTrait::query(&mut select).join_subquery(sea_orm::JoinType::InnerJoin, shared, "share", joined);
         select
     }
 }
@@ -276,13 +269,14 @@ impl Deal {
         let Some(customer_id) = self.0.row().customer_id else { return Ok(None) };
         let request = request(ctx)?;
         let reference = |deal: &Model| deal.customer_id.map(|id| id.0);
-        let found = siblings::follow::<customer::Entity, _>(request, self.0.group(), "customer", customer_id.0, reference, |row| row.id.0).await?;
+        // In a box, or the future of every other field of the deal would be as large.
+        let found = Box::pin(siblings::follow::<customer::Entity, _>(request, self.0.group(), "customer", customer_id.0, reference, |row| row.id.0)).await?;
         Ok(found.map(Customer))
     }
 
     /// Who shares in it. A partner sees its own shares only.
     #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()), directive = cost::apply(1))]
-    async fn partners(&self, ctx: &Context<'_>) -> Result<Option<Vec<DealPartner>>> {
+    async fn partners(&self, ctx: &Context<'_>) -> Result<Option<Rows<DealPartner>>> {
         let request = request(ctx)?;
         let deals = self.0.group();
         let with_partner = request.viewer.may(Scope::PartnersRead) && ctx.look_ahead().field("partner").exists();
@@ -295,10 +289,31 @@ impl Deal {
             }
             Ok((group, of))
         };
-        let shares = deals.load(format!("partners:{with_partner}"), load).await?;
+        let shares = Box::pin(deals.load(format!("partners:{with_partner}"), load)).await?;
         let (group, of) = &*shares;
         let indices = of.get(&self.0.row().id).into_iter().flatten();
-        Ok(Some(indices.flat_map(|index| siblings::members(group, *index..index + 1)).map(DealPartner).collect()))
+        Ok(Some(Rows(indices.flat_map(|index| siblings::members(group, *index..index + 1)).map(DealPartner).collect())))
+    }
+}
+
+impl Row for Deal {
+    fn plain(field: &str) -> Option<Plain<Self>> {
+        Some(Plain::Leaf(match field {
+            "amount" => return Some(Plain::Money(|deal| deal.0.row().amount())),
+            "id" => |deal| Value::String(deal.0.row().id.to_string()),
+            "version" => |deal| deal.0.row().version.into(),
+            "createdAt" => |deal| DateTime(deal.0.row().created_at).to_value(),
+            "updatedAt" => |deal| DateTime(deal.0.row().updated_at).to_value(),
+            "name" => |deal| rows::text(&deal.0.row().name),
+            "stage" => |deal| enum_value(DealStage::from(deal.0.row().stage)),
+            "sourceStage" => |deal| rows::optional_text(deal.0.row().source_stage.as_deref()),
+            "expectedCloseOn" => |deal| deal.0.row().expected_close_on.map_or(Value::Null, |day| Date(day).to_value()),
+            "closedAt" => |deal| deal.0.row().closed_at.map_or(Value::Null, |at| DateTime(at).to_value()),
+            "lostReason" => |deal| rows::optional_text(deal.0.row().lost_reason.as_deref()),
+            "products" => |deal| Value::List(deal.0.row().products.0.iter().map(|product| rows::text(product)).collect()),
+            "archivedAt" => |deal| deal.0.row().archived_at.map_or(Value::Null, |at| DateTime(at).to_value()),
+            _ => return None,
+        }))
     }
 }
 
@@ -323,9 +338,9 @@ pub struct DealQuery;
 impl DealQuery {
     /// One deal; null when there is none that you may see.
     #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()))]
-    async fn deal(&self, ctx: &Context<'_>, #[graphql(desc = "The deal's id.")] id: ID) -> Result<Option<Deal>> {
+    async fn deal(&self, ctx: &Context<'_>, #[graphql(desc = "The deal's id.")] id: ID) -> Result<Option<One<Deal>>> {
         match id.parse() {
-            Ok(id) => Deal::find(request(ctx)?, id).await,
+            Ok(id) => Ok(Deal::find(request(ctx)?, id).await?.map(One)),
             Err(_) => Ok(None),
         }
     }

@@ -4,17 +4,23 @@ use super::context::{RequestContext, RequireScope, request, requires_scope};
 use super::edit::id_input;
 use super::partner::Partner;
 use super::partnership::Partnership;
+use super::rows::{One, Plain, Row};
 use super::siblings::{self, Group, Member, Targets};
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
+use async_graphql::resolver_utils::enum_value;
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, Value};
 use entities::deal_partner::{self, Column, Entity, Model, Share};
 use entities::error::{Error, ViolationCode};
-use entities::id::DealId;
+use entities::id::{DealId, PartnerId};
 use entities::money::BasisPoints;
+use entities::positional::Positional;
 use entities::viewer::Scope;
 use entities::visible::Visible;
 use entities::{partner, partnership};
+use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, FromQueryResult, IdenStatic, Iterable, QueryFilter, QueryOrder, QueryTrait};
+use sea_orm::{Condition, ConnectionTrait, IdenStatic, Iterable, QueryFilter, QueryOrder, QueryTrait};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// What a partner did for a deal.
@@ -57,10 +63,12 @@ impl DealPartner {
 
     /// Who.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
-    async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
+    async fn partner(&self, ctx: &Context<'_>) -> Result<Option<One<Partner>>> {
         let request = request(ctx)?;
         let (target, reference) = (self.0.row().partner_id.0, |share: &Model| Some(share.partner_id.0));
-        Ok(siblings::follow::<partner::Entity, _>(request, self.0.group(), "partner", target, reference, |row| row.id.0).await?.map(Partner))
+        // In a box, or the future of every other field of the share would be as large.
+        let found = Box::pin(siblings::follow::<partner::Entity, _>(request, self.0.group(), "partner", target, reference, |row| row.id.0)).await?;
+        Ok(found.map(|partner| One(Partner(partner))))
     }
 
     /// Through which partnership.
@@ -68,38 +76,60 @@ impl DealPartner {
     async fn partnership(&self, ctx: &Context<'_>) -> Result<Option<Partnership>> {
         let request = request(ctx)?;
         let (target, reference) = (self.0.row().partnership_id.0, |share: &Model| Some(share.partnership_id.0));
-        Ok(siblings::follow::<partnership::Entity, _>(request, self.0.group(), "partnership", target, reference, |row| row.id.0).await?.map(Partnership))
+        let found = Box::pin(siblings::follow::<partnership::Entity, _>(request, self.0.group(), "partnership", target, reference, |row| row.id.0)).await?;
+        Ok(found.map(Partnership))
+    }
+}
+
+impl Row for DealPartner {
+    fn plain(field: &str) -> Option<Plain<Self>> {
+        Some(Plain::Leaf(match field {
+            "id" => |share| Value::String(share.0.row().id.to_string()),
+            "role" => |share| enum_value(DealPartnerRole::from(share.0.row().role)),
+            "weightBp" => |share| share.0.row().weight_bp.points().into(),
+            _ => return None,
+        }))
     }
 }
 
 /// Reads the shares in these deals that the viewer may see and, in the same statement, the partners they belong to.
 pub(crate) async fn read(request: &RequestContext, deals: impl Iterator<Item = DealId>, with_partner: bool) -> Result<Arc<Group<Model>>> {
-    let mut select = Entity::visible_to(&request.viewer)
-        .filter(Column::DealId.is_in(deals))
-        .order_by_asc(Column::DealId)
-        .order_by_asc(Column::Id);
-    if !with_partner {
-        return Ok(Group::new(select.all(request.database.read()).await?));
-    }
-    let joined = Expr::col((partner::Entity, partner::Column::Id)).equals((Entity, Column::PartnerId));
-    let visible = Condition::all().add(joined).add_option(partner::Entity::visibility(&request.viewer));
+    let connection = request.database.read();
+    let deal = Expr::col((Entity, Column::DealId));
+    let among = if request.database.is_postgres() {
+        // One array, so that every number of deals is the same prepared statement.
+        deal.eq(PgFunc::any(deals.map(|id| id.0).collect::<Vec<_>>()))
+    } else {
+        deal.is_in(deals)
+    };
+    let mut select = Entity::visible_to(&request.viewer).filter(among).order_by_asc(Column::DealId).order_by_asc(Column::Id);
     let statement = QueryTrait::query(&mut select);
-    statement.left_join(partner::Entity, visible);
-    for column in partner::Column::iter() {
-        statement.expr_as(Expr::col((partner::Entity, column)), format!("{PARTNER}{}", column.as_str()));
+    if with_partner {
+        let joined = Expr::col((partner::Entity, partner::Column::Id)).equals((Entity, Column::PartnerId));
+        statement.left_join(partner::Entity, Condition::all().add(joined).add_option(partner::Entity::visibility(&request.viewer)));
+        for column in partner::Column::iter() {
+            // Read by place; the names only keep those of the two tables apart.
+            statement.expr_as(Expr::col((partner::Entity, column)), format!("partner_{}", column.as_str()));
+        }
     }
-    let (mut shares, mut partners) = (Vec::new(), Vec::new());
-    for row in request.database.read().query_all(statement).await? {
-        shares.push(Model::from_query_result(&row, "")?);
-        partners.extend(partner::Model::from_query_result_optional(&row, PARTNER)?);
+    let (mut shares, mut partners) = (Vec::new(), HashMap::new());
+    let first = Model::COLUMNS.len();
+    for row in connection.query_all(statement).await? {
+        shares.push(Model::read_at(&row, 0)?);
+        let partner: Option<PartnerId> = if with_partner { row.try_get_by_index(first)? } else { None };
+        // The same partner comes with each of its shares and is read once.
+        if let Some(id) = partner
+            && let Entry::Vacant(place) = partners.entry(id)
+        {
+            place.insert(partner::Model::read_at(&row, first)?);
+        }
     }
     let group = Group::new(shares);
-    group.put("partner".to_owned(), Targets::new(partners, |row: &partner::Model| row.id.0));
+    if with_partner {
+        group.put("partner".to_owned(), Targets::new(partners.into_values().collect(), |row: &partner::Model| row.id.0));
+    }
     Ok(group)
 }
-
-/// What the partner's columns begin with in the joined statement.
-const PARTNER: &str = "partner_";
 
 /// A share in a deal.
 #[derive(Debug, InputObject)]

@@ -7,8 +7,9 @@ use super::order::Ordering;
 use super::page::{self, OfParent, Page, PageArguments};
 use super::siblings::Group;
 use async_graphql::{Context, Result};
+use entities::positional::Positional;
 use futures::future::BoxFuture;
-use sea_orm::{EntityTrait, FromQueryResult, Select};
+use sea_orm::{EntityTrait, Select};
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -47,7 +48,7 @@ pub async fn nested<E, P, M>(
 ) -> Result<Option<(Page<E>, Counter)>>
 where
     E: EntityTrait,
-    E::Model: FromQueryResult + Send + Sync + 'static,
+    E::Model: Positional + Send + Sync + 'static,
     P: OfParent<Child = E> + Copy + 'static,
     M: Send + Sync + 'static,
 {
@@ -79,7 +80,7 @@ where
 pub async fn whole<E>(request: &RequestContext, select: Select<E>, order: Ordering<E>, arguments: PageArguments) -> Result<(Page<E>, Counter)>
 where
     E: EntityTrait,
-    E::Model: FromQueryResult + Send + Sync,
+    E::Model: Positional + Send + Sync,
 {
     let page = page::read(&request.database, select.clone(), order, &arguments.check()?).await?;
     let count: Counter = Arc::new(move |request| {
@@ -118,13 +119,13 @@ macro_rules! list_type {
         #[async_graphql::Object]
         impl $connection {
             /// The entries, each with its cursor.
-            async fn edges(&self) -> Vec<$edge> {
-                self.members().map(|member| $edge { order: std::sync::Arc::clone(&self.page.order), member }).collect()
+            async fn edges(&self) -> $crate::graphql::rows::Rows<$edge> {
+                $crate::graphql::rows::Rows(self.members().map(|member| $edge { order: std::sync::Arc::clone(&self.page.order), member }).collect())
             }
 
             /// The entries alone.
-            async fn nodes(&self) -> Vec<$node> {
-                self.members().map($node).collect()
+            async fn nodes(&self) -> $crate::graphql::rows::Rows<$node> {
+                $crate::graphql::rows::Rows(self.members().map($node).collect())
             }
 
             /// Where this page lies in the list.
@@ -161,8 +162,17 @@ macro_rules! list_type {
             }
 
             /// The entry.
-            async fn node(&self) -> $node {
-                $node(self.member.clone())
+            async fn node(&self) -> $crate::graphql::rows::One<$node> {
+                $crate::graphql::rows::One($node(self.member.clone()))
+            }
+        }
+
+        impl $crate::graphql::rows::Row for $edge {
+            fn plain(field: &str) -> Option<$crate::graphql::rows::Plain<Self>> {
+                match field {
+                    "cursor" => Some($crate::graphql::rows::Plain::Leaf(|edge| async_graphql::Value::String(edge.order.cursor(edge.member.row())))),
+                    _ => None,
+                }
             }
         }
     };

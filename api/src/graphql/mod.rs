@@ -21,6 +21,7 @@ pub mod order;
 pub mod page;
 pub mod partner;
 pub mod partnership;
+pub mod rows;
 pub mod scalar;
 pub mod schema;
 pub mod siblings;

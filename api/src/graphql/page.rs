@@ -9,9 +9,11 @@ use super::order::Ordering;
 use super::siblings::Group;
 use async_graphql::Result;
 use entities::database::Database;
+use entities::positional::Positional;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Func, JoinType, Query, SelectStatement, SimpleExpr, SqliteQueryBuilder, UnionType};
-use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, Iterable, QuerySelect, QueryTrait, Select, Value};
+use sea_orm::{ConnectionTrait, EntityTrait, Iterable, QuerySelect, QueryTrait, Select, Value};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -98,8 +100,12 @@ fn bound<E: EntityTrait>(statement: &mut SelectStatement, table: &str, order: &O
             None => statement.order_by_expr(term, direction),
         };
     }
-    statement.limit(paging.size + 1);
     Ok(())
+}
+
+/// How many rows to ask for: one more than the page holds.
+const fn limit(paging: &Paging) -> u64 {
+    paging.size + 1
 }
 
 /// Which of the read rows are the page, in the list's own direction, and whether there is more on either side.
@@ -122,12 +128,16 @@ fn trim<M>(rows: &mut Vec<M>, paging: &Paging) -> (bool, bool) {
 pub async fn read<E>(database: &Database, select: Select<E>, order: Ordering<E>, paging: &Paging) -> Result<Page<E>>
 where
     E: EntityTrait,
-    E::Model: FromQueryResult + Send + Sync,
+    E::Model: Positional + Send + Sync,
 {
     let mut statement = select.into_query();
     bound(&mut statement, E::default().table_name(), &order, paging)?;
-    let rows = database.read().query_all(&statement).await?;
-    let mut rows = rows.iter().map(|row| E::Model::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
+    let mut statement = database.backend().build(&statement);
+    // Spelled out and not bound: PostgreSQL plans a prepared statement once for all values only where it knows how few rows are asked for;
+    // without that number it plans anew each time, which costs more than reading the page.
+    let _infallible = write!(statement.sql, " LIMIT {}", limit(paging));
+    let rows = database.read().query_all_raw(statement).await?;
+    let mut rows = rows.iter().map(|row| E::Model::read_at(row, 0)).collect::<Result<Vec<_>, _>>()?;
     let (has_previous, has_next) = trim(&mut rows, paging);
     let range = 0..rows.len();
     Ok(Page { group: Group::new(rows), range, has_previous, has_next, order: Arc::new(order) })
@@ -157,7 +167,7 @@ pub async fn read_by_parent<E, P>(
 ) -> Result<HashMap<Uuid, Page<E>>>
 where
     E: EntityTrait,
-    E::Model: FromQueryResult + Send + Sync,
+    E::Model: Positional + Send + Sync,
     P: OfParent<Child = E>,
 {
     let table = E::default();
@@ -166,13 +176,16 @@ where
         let narrowed = by.narrow(select.clone(), parent.clone()).expr_as(parent, PARENT);
         let mut statement = narrowed.into_query();
         bound(&mut statement, table, &order, paging)?;
+        statement.limit(limit(paging));
         Ok(statement)
     };
     let parents = distinct(parents);
     let mut by_parent: HashMap<Uuid, Vec<E::Model>> = HashMap::with_capacity(parents.len());
+    // The parent stands behind the row's own columns.
+    let place = E::Model::COLUMNS.len();
     let mut collect = |rows: Vec<sea_orm::QueryResult>| -> Result<()> {
         for row in rows {
-            by_parent.entry(row.try_get("", PARENT)?).or_default().push(E::Model::from_query_result(&row, "")?);
+            by_parent.entry(row.try_get_by_index(place)?).or_default().push(E::Model::read_at(&row, 0)?);
         }
         Ok(())
     };

@@ -9,8 +9,10 @@ use super::list::{self, Parent, list_type, order_type};
 use super::page::PageArguments;
 use super::partnership::{self, PartnershipConnection, PartnershipFilter, PartnershipOrder};
 use super::scalar::{DateTime, Domain, Money};
+use super::rows::{self, One, Plain, Row};
 use super::siblings::Member;
-use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result};
+use async_graphql::resolver_utils::enum_value;
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, ScalarType, Value};
 use entities::deal::revenue;
 use entities::id::PartnerId;
 use entities::partner::{self, Column, Entity, Model, NewPartner, PartnerPatch};
@@ -194,7 +196,7 @@ impl Partner {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Option<DealConnection>> {
         let page = PageArguments { first, after, last, before };
-        deal::list_of(ctx, self.as_parent(), deal::OfPartner, "deals", filter, order_by, page).await
+        Box::pin(deal::list_of(ctx, self.as_parent(), deal::OfPartner, "deals", filter, order_by, page)).await
     }
 
     /// What its won deals are worth, by its weight in them: one amount for each currency. Influence does not count.
@@ -203,7 +205,7 @@ impl Partner {
         let request = request(ctx)?;
         let group = self.0.group();
         let load = async { Ok(revenue::won_by_partner(&request.database, &request.viewer, group.rows().iter().map(|row| row.id)).await?) };
-        let all = group.load("wonRevenue".to_owned(), load).await?;
+        let all = Box::pin(group.load("wonRevenue".to_owned(), load)).await?;
         Ok(Some(all.get(&self.0.row().id).into_iter().flatten().copied().map(Money::from).collect()))
     }
 
@@ -221,7 +223,7 @@ impl Partner {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Option<PartnershipConnection>> {
         let page = PageArguments { first, after, last, before };
-        partnership::list_of(ctx, self.as_parent(), partnership::OfPartner, "partnerships", filter, order_by, page).await
+        Box::pin(partnership::list_of(ctx, self.as_parent(), partnership::OfPartner, "partnerships", filter, order_by, page)).await
     }
 
     /// Its people.
@@ -238,7 +240,27 @@ impl Partner {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Option<ContactConnection>> {
         let page = PageArguments { first, after, last, before };
-        contact::list_of(ctx, self.as_parent(), contact::OfPartner, "contacts", filter, order_by, page).await
+        Box::pin(contact::list_of(ctx, self.as_parent(), contact::OfPartner, "contacts", filter, order_by, page)).await
+    }
+}
+
+impl Row for Partner {
+    fn plain(field: &str) -> Option<Plain<Self>> {
+        Some(Plain::Leaf(match field {
+            "id" => |partner| Value::String(partner.0.row().id.to_string()),
+            "version" => |partner| partner.0.row().version.into(),
+            "createdAt" => |partner| DateTime(partner.0.row().created_at).to_value(),
+            "updatedAt" => |partner| DateTime(partner.0.row().updated_at).to_value(),
+            "name" => |partner| rows::text(&partner.0.row().name),
+            "domain" => |partner| rows::optional_text(partner.0.row().domain.as_ref().map(entities::domain_name::DomainName::as_str)),
+            "website" => |partner| rows::optional_text(partner.0.row().website.as_deref()),
+            "country" => |partner| rows::optional_text(partner.0.row().country.as_deref()),
+            "employees" => |partner| partner.0.row().employees.map_or(Value::Null, Value::from),
+            "description" => |partner| rows::optional_text(partner.0.row().description.as_deref()),
+            "status" => |partner| enum_value(PartnerStatus::from(partner.0.row().status)),
+            "archivedAt" => |partner| partner.0.row().archived_at.map_or(Value::Null, |at| DateTime(at).to_value()),
+            _ => return None,
+        }))
     }
 }
 
@@ -252,9 +274,9 @@ pub struct PartnerQuery;
 impl PartnerQuery {
     /// One partner; null when there is none that you may see.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
-    async fn partner(&self, ctx: &Context<'_>, #[graphql(desc = "The partner's id.")] id: ID) -> Result<Option<Partner>> {
+    async fn partner(&self, ctx: &Context<'_>, #[graphql(desc = "The partner's id.")] id: ID) -> Result<Option<One<Partner>>> {
         match id.parse() {
-            Ok(id) => Partner::find(request(ctx)?, id).await,
+            Ok(id) => Ok(Partner::find(request(ctx)?, id).await?.map(One)),
             Err(_) => Ok(None),
         }
     }

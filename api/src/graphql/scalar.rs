@@ -13,6 +13,8 @@ macro_rules! text_scalar {
         #[derive(Clone, Debug, PartialEq)]
         pub struct $name(pub $inner);
 
+        // Once more: the schema's description is read from here.
+        $(#[$doc])*
         #[Scalar(name = $graphql)]
         impl ScalarType for $name {
             fn parse(value: Value) -> InputValueResult<Self> {

@@ -110,16 +110,23 @@ impl HubSpot {
                 ));
             }
         }
+        let unread = fetched
+            .malformed
+            .iter()
+            .filter_map(|bad| bad.external_id.as_deref());
         let present: BTreeSet<&str> = fetched
             .records
             .iter()
             .map(|record| record.external_id.as_str())
+            .chain(unread)
             .collect();
-        fetched.missing = wanted
-            .into_iter()
-            .filter(|id| !present.contains(id))
-            .map(str::to_owned)
-            .collect();
+        if fetched.malformed.iter().all(|bad| bad.external_id.is_some()) {
+            fetched.missing = wanted
+                .into_iter()
+                .filter(|id| !present.contains(id))
+                .map(str::to_owned)
+                .collect();
+        }
         Ok(fetched)
     }
 

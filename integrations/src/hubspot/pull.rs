@@ -221,10 +221,17 @@ impl HubSpot {
             let body = json!({"inputs": inputs, "properties": object.properties(fields), "propertiesWithHistory": []});
             let answer = self.post(ctx, &path, &body, Lane::Standard).await?;
             let frame: BatchFrame<'_> = wire::read(&answer.body)?;
-            if frame.errors.iter().any(|error| !error.is_absence()) {
-                return Err(ConnectorError::transient(
-                    "HubSpot could not read all records of a batch",
-                ));
+            for error in frame.errors.iter().filter(|error| !error.is_absence()) {
+                let mut named = error
+                    .ids()
+                    .filter(|id| batch.iter().any(|asked| asked == id))
+                    .peekable();
+                if named.peek().is_none() {
+                    return Err(ConnectorError::transient(
+                        "HubSpot could not read all records of a batch",
+                    ));
+                }
+                fetched.malformed.extend(named.map(|id| error.about(id)));
             }
             let reading = Reading::of(ctx, object, frame.results);
             fetched.records.extend(reading.records);
@@ -241,11 +248,14 @@ impl HubSpot {
                     .filter_map(|bad| bad.external_id.as_deref()),
             )
             .collect();
-        fetched.missing = wanted
-            .into_iter()
-            .filter(|id| !present.contains(id.as_str()))
-            .cloned()
-            .collect();
+        // A record that came without a readable id may be any of those that seem to be missing.
+        if fetched.malformed.iter().all(|bad| bad.external_id.is_some()) {
+            fetched.missing = wanted
+                .into_iter()
+                .filter(|id| !present.contains(id.as_str()))
+                .cloned()
+                .collect();
+        }
         self.link(ctx, object, &mut fetched.records, |_, _| true)
             .await?;
         Ok(fetched)

@@ -4,6 +4,7 @@
 //! count. Invariant: a page is read in two steps, the frame and then each record, so that one bad record is one bad record.
 
 use crate::error::{ConnectorError, Result};
+use crate::record::{MalformedRecord, is_sound_id};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value, error::Category, value::RawValue};
 use std::collections::BTreeMap;
@@ -15,12 +16,14 @@ pub(super) struct Id(pub(super) String);
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        if !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(Self(raw.to_owned()));
-        }
-        match serde_json::from_str::<String>(raw) {
-            Ok(text) if !text.is_empty() => Ok(Self(text)),
-            _ => Err(de::Error::custom("an id is digits or text")),
+        let text = if !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(raw.to_owned())
+        } else {
+            serde_json::from_str::<String>(raw)
+        };
+        match text {
+            Ok(text) if is_sound_id(&text) => Ok(Self(text)),
+            _ => Err(de::Error::custom("an id is digits or a short plain text")),
         }
     }
 }
@@ -88,6 +91,16 @@ impl BatchError {
     pub(super) fn is_absence(&self) -> bool {
         self.category.as_deref() == Some("OBJECT_NOT_FOUND")
             || self.sub_category.as_deref() == Some("crm.associations.NO_ASSOCIATIONS_FOUND")
+    }
+
+    /// The entry for one of the inputs it is about.
+    pub(super) fn about(&self, id: &str) -> MalformedRecord {
+        let category = clipped(self.category.as_deref().unwrap_or("no reason"));
+        MalformedRecord {
+            external_id: Some(id.to_owned()),
+            reason: format!("HubSpot could not read it ({category})"),
+            raw: Value::Null,
+        }
     }
 
     /// The inputs it is about.
@@ -281,6 +294,11 @@ mod tests {
             ("\"0-3\"", "0-3"),
         ] {
             assert_eq!(serde_json::from_str::<Id>(json).unwrap().0, id);
+        }
+        let long = format!("\"{}\"", "9".repeat(513));
+        let endless = "9".repeat(513);
+        for bad in [long.as_str(), endless.as_str(), r#""a\u0000b""#, r#""a\nb""#] {
+            assert!(serde_json::from_str::<Id>(bad).is_err(), "{bad}");
         }
         for bad in ["1.5", "-1", "1e3", "null", "true", "\"\"", "[]", "{}"] {
             assert!(serde_json::from_str::<Id>(bad).is_err(), "{bad}");

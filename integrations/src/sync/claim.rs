@@ -19,8 +19,8 @@ pub(super) struct Setback {
     pub(super) attempts: i32,
     /// Why, as the row keeps it. A rate limit is kept too: a lane that waits for one is not done.
     pub(super) error: Option<String>,
-    /// Whether the whole connection must be quiet until then.
-    pub(super) pauses: bool,
+    /// Until when the whole connection must be quiet, where the vendor set a wait.
+    pub(super) pause: Option<Timestamp>,
 }
 
 /// Milliseconds of a duration.
@@ -40,16 +40,17 @@ pub(super) fn setback(error: &SyncError, attempts: i32, now: Timestamp, base: Du
     let at = |wait: Duration| now.plus_millis(millis(wait));
     match error {
         SyncError::Connector(ConnectorError::RateLimited { retry_after, .. }) => {
-            Setback { available_at: at(*retry_after), attempts: attempts.saturating_sub(1), error: Some(error.reason()), pauses: true }
+            let attempts = attempts.saturating_sub(1).max(0);
+            Setback { available_at: at(*retry_after), attempts, error: Some(error.reason()), pause: Some(at(*retry_after)) }
         }
         SyncError::Connector(ConnectorError::Transient { retry_after, .. }) => {
             let wait = retry_after.map_or(usual, |asked| asked.max(usual));
-            Setback { available_at: at(wait), attempts, error: Some(error.reason()), pauses: false }
+            Setback { available_at: at(wait), attempts, error: Some(error.reason()), pause: retry_after.map(at) }
         }
-        error if error.is_retryable() => Setback { available_at: at(usual), attempts, error: Some(error.reason()), pauses: false },
+        error if error.is_retryable() => Setback { available_at: at(usual), attempts, error: Some(error.reason()), pause: None },
         error => {
             let attempts = attempts.max(GIVE_UP);
-            Setback { available_at: at(backoff(base, cap, attempts)), attempts, error: Some(error.reason()), pauses: false }
+            Setback { available_at: at(backoff(base, cap, attempts)), attempts, error: Some(error.reason()), pause: None }
         }
     }
 }
@@ -73,7 +74,10 @@ mod tests {
             prop_assert!(set.available_at >= now.plus_millis(millis(retry_after)));
             prop_assert_eq!(set.attempts, attempts - 1);
             let down = SyncError::Connector(ConnectorError::Transient { message: String::new(), retry_after: Some(retry_after) });
-            prop_assert!(setback(&down, attempts, now, BASE, CAP).available_at >= now.plus_millis(millis(retry_after)));
+            let down = setback(&down, attempts, now, BASE, CAP);
+            prop_assert!(down.available_at >= now.plus_millis(millis(retry_after)));
+            // The whole connection keeps the wait, whatever asks for a lane to be due.
+            prop_assert_eq!((set.pause, down.pause), (Some(now.plus_millis(millis(retry_after))), Some(now.plus_millis(millis(retry_after)))));
         }
 
         #[test]

@@ -3,12 +3,19 @@
 //! Owns: adding to [`Findings`]. Refuses: to grow without bound: the first issues are kept in full, the rest are counted. Invariant: every
 //! record that was read is counted under exactly one of created, updated, unchanged, archived and kept out.
 
-use crate::record::Resource;
+use crate::record::{MalformedRecord, Resource};
 use crate::sync::merge::Flag;
 use entities::sync_run::{Counts, Findings, Issue};
 
-/// Longest message an issue keeps.
+/// The code of a record that could not be read.
+pub(super) const MALFORMED: &str = "MALFORMED_RECORD";
+/// Longest text an issue keeps.
 const MAX_MESSAGE: usize = 300;
+
+/// A vendor's text as a report can hold it: short, and without what a database may refuse.
+fn plain(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(MAX_MESSAGE).collect()
+}
 
 /// The numbers of a resource.
 pub(super) fn counts(findings: &mut Findings, resource: Resource) -> &mut Counts {
@@ -23,11 +30,22 @@ pub(super) fn issue(findings: &mut Findings, resource: Resource, external_id: Op
     }
     findings.issues.push(Issue {
         resource: resource.as_str().to_owned(),
-        external_id: external_id.map(str::to_owned),
-        field: field.map(str::to_owned),
+        external_id: external_id.map(plain),
+        field: field.map(plain),
         code: code.to_owned(),
-        message: message.chars().filter(|letter| !letter.is_control()).take(MAX_MESSAGE).collect(),
+        message: plain(message),
     });
+}
+
+/// Counts records that could not be read.
+pub(super) fn malformed(findings: &mut Findings, resource: Resource, records: &[MalformedRecord]) {
+    for bad in records {
+        issue(findings, resource, bad.external_id.as_deref(), None, MALFORMED, &bad.reason);
+    }
+    let read = records.len() as u64;
+    let counts = counts(findings, resource);
+    counts.read += read;
+    counts.kept_out += read;
 }
 
 /// Notes a flagged value.
@@ -37,5 +55,5 @@ pub(super) fn flagged(findings: &mut Findings, resource: Resource, external_id: 
 
 /// Counts a property, or another part of a record, that the mapping has no field for.
 pub(super) fn unmapped(findings: &mut Findings, resource: Resource, part: &str) {
-    *findings.unmapped.entry(format!("{}.{part}", resource.as_str())).or_default() += 1;
+    *findings.unmapped.entry(format!("{}.{}", resource.as_str(), plain(part))).or_default() += 1;
 }

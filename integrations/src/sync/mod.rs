@@ -28,6 +28,7 @@ mod findings;
 pub mod ingest;
 mod map;
 mod merge;
+mod merged;
 pub mod pull;
 pub mod run;
 mod settle;

@@ -22,7 +22,7 @@ use entities::clock::Timestamp;
 use entities::connection;
 use entities::id::ConnectionId;
 use entities::sync_cursor::{self, Claiming, DORMANT, PARKED};
-use entities::sync_run;
+use entities::sync_run::{self, Findings};
 
 /// Everything, once; or each time, where a vendor cannot tell what changed.
 pub const BACKFILL: &str = "backfill";
@@ -86,11 +86,11 @@ impl Engine {
     pub async fn pull_step(&self, only: Option<ConnectionId>, progress: &(dyn Fn(Progress) + Sync)) -> Result<bool> {
         let settings = self.settings();
         let claiming = Claiming { worker: self.worker(), lease_millis: millis(settings.lease), only };
-        let Some(row) = sync_cursor::claim(self.database(), claiming, rank).await? else {
+        let Some(mut row) = sync_cursor::claim(self.database(), claiming, rank).await? else {
             return self.conclude_stranded(only).await;
         };
         let connection_id = row.connection_id;
-        match self.pull_lane(row.clone(), progress).await {
+        match self.pull_lane(&mut row, progress).await {
             Err(error) if is_lost(&error) => tracing::info!(connection = %connection_id, lane = row.lane, "a lease was lost; another worker goes on"),
             Err(error) => self.stumble(row, error).await?,
             Ok(()) => {}
@@ -99,7 +99,8 @@ impl Engine {
         Ok(true)
     }
 
-    async fn pull_lane(&self, row: sync_cursor::Model, progress: &(dyn Fn(Progress) + Sync)) -> Result<()> {
+    /// Reads a claimed lane. `row` is kept as the last commit left it, so that a failure begins where that ended.
+    async fn pull_lane(&self, row: &mut sync_cursor::Model, progress: &(dyn Fn(Progress) + Sync)) -> Result<()> {
         let settings = self.settings();
         let resource = Resource::parse(&row.resource).ok_or_else(|| entities::error::Error::Damaged(format!("a resource named {:?}", row.resource)))?;
         let mode = mode(&row.lane)?;
@@ -109,7 +110,7 @@ impl Engine {
         let first = mode == Mode::Backfill && !row.complete;
         let origin = if first { Origin::Backfill } else { Origin::Sync };
         let has_delta = self.has_delta(row.connection_id, resource).await?;
-        let mut work = Work { row, run, resource, mode, origin, has_delta };
+        let mut work = Work { row: row.clone(), run, resource, mode, origin, has_delta };
 
         let mut batch = reader.gather((resource, mode), work.row.position.clone(), &wanted, self.limits()).await;
         for turn in 1_u32.. {
@@ -122,6 +123,7 @@ impl Engine {
             };
             let (applied, ahead) = tokio::join!(self.apply_batch(&mut work, batch, &wanted, done && error.is_none()), ahead);
             applied?;
+            row.clone_from(&work.row);
             let counts = work.run.findings.counts.get(resource.as_str());
             let read = counts.map_or(0, |counts| counts.read);
             progress(Progress { connection: work.row.connection_id, resource, lane: work.row.lane.clone(), read, caught_up });
@@ -182,19 +184,17 @@ impl Engine {
         }
         // The fence comes first: whoever lost the lease must not have written anything by the time it learns of it.
         sync_cursor::write_back(change.transaction(), &row).await?;
-        let mut found = work.run.findings.clone();
-        for bad in &batch.malformed {
-            findings::issue(&mut found, work.resource, bad.external_id.as_deref(), None, "MALFORMED_RECORD", &bad.reason);
-            let counts = findings::counts(&mut found, work.resource);
-            counts.read += 1;
-            counts.kept_out += 1;
+        let mut found = Findings::default();
+        report_unread(&work.run.findings, wanted, work.resource, &mut found);
+        if !batch.malformed.is_empty() {
+            findings::malformed(&mut found, work.resource, &batch.malformed);
         }
         if !batch.records.is_empty() {
             let references = References::load(change.transaction(), &connection).await?;
             let scope = Scope { connection: &connection, references: &references, wanted, source: Source::Index };
             apply::records(&mut change, &scope, work.resource, batch.records, &mut found).await?;
         }
-        sync_run::note(&change, work.run.id, &found).await?;
+        let found = sync_run::note(&change, work.run.id, &found).await?;
         change.commit().await?;
         work.row = row;
         work.run.findings = found;
@@ -241,8 +241,8 @@ impl Engine {
             Err(error) if is_lost(&error) => return Ok(()),
             other => other?,
         }
-        if setback.pauses {
-            connection::pause_until(database, row.connection_id, setback.available_at).await?;
+        if let Some(until) = setback.pause {
+            connection::pause_until(database, row.connection_id, until).await?;
         }
         Ok(())
     }
@@ -269,6 +269,17 @@ impl Engine {
         change.commit().await?;
         Ok(())
     }
+}
+
+/// Says once per run which properties are not read because asking for them all would make a request too long.
+fn report_unread(told: &Findings, wanted: &Wanted, resource: Resource, found: &mut Findings) {
+    const CODE: &str = "FIELDS_NOT_READ";
+    let is_told = told.issues.iter().any(|issue| issue.code == CODE && issue.resource == resource.as_str());
+    if wanted.unread.is_empty() || is_told {
+        return;
+    }
+    let message = format!("{} properties without a field are too many to ask for and are not read: {}", wanted.unread.len(), wanted.unread.join(", "));
+    findings::issue(found, resource, None, None, CODE, &message);
 }
 
 /// Whether a lane still has something to do before its run can end.

@@ -189,6 +189,7 @@ impl Engine {
         sync_cursor::break_leases(self.database()).await?;
         inbound_webhook::break_leases(self.database()).await?;
         inbound_signal::break_leases(self.database()).await?;
+        connection::break_renewals(self.database()).await?;
         Ok(())
     }
 
@@ -293,10 +294,11 @@ impl Engine {
             return Ok(false);
         }
         let origin = if run.kind == BACKFILL { Origin::Backfill } else { Origin::Sync };
-        let mut found = run.findings.clone();
         if !unusable {
-            settle::retry_held(database, id, origin, &mut found).await?;
-            settle::resolve(database, id, origin, &mut found).await?;
+            if self.may_have_freed(&run).await? {
+                settle::retry_held(database, id, origin, Some(run.id)).await?;
+            }
+            settle::resolve(database, id, origin, Some(run.id)).await?;
         }
         let author = Author::connection(id, Origin::Sync);
         let mut change = Change::begin(database, author).await?;
@@ -305,20 +307,35 @@ impl Engine {
         let error = if !row.status.is_working() {
             Some(SyncError::NotWorking { status: row.status, reason: row.status_reason }.reason())
         } else if unsettled(&lanes) {
-            // Somebody asked for more meanwhile: the run goes on, with what was found so far.
-            sync_run::note(&change, run.id, &found).await?;
-            change.commit().await?;
+            // Somebody asked for more meanwhile: the run goes on.
+            change.rollback().await?;
             return Ok(true);
         } else {
             failure(&lanes)
         };
-        sync_run::note(&change, run.id, &found).await?;
-        let run = sync_run::Model { findings: found, ..run };
+        // As it stands now, under the lock: another worker may have added to it, or ended it.
+        let Some(run) = sync_run::find_running(change.transaction(), id).await?.filter(|going| going.id == run.id) else {
+            change.rollback().await?;
+            return Ok(true);
+        };
         sync_run::finish(&mut change, run, error, true).await?;
         let next = change.now().plus_millis(millis(self.settings().every));
         sync_cursor::unpark(change.transaction(), id, next).await?;
         change.commit().await?;
         Ok(true)
+    }
+
+    /// Whether what is kept out may have a place now: the run has read a pipeline that changed, or the connection (its mapping is part of it)
+    /// has changed since the run before began.
+    async fn may_have_freed(&self, run: &sync_run::Model) -> Result<bool> {
+        let pipelines = run.findings.counts.get(Resource::Pipeline.as_str());
+        if pipelines.is_some_and(|counts| counts.created + counts.updated > 0) {
+            return Ok(true);
+        }
+        let read = self.database().read();
+        let Some(before) = sync_run::find_before(read, run).await? else { return Ok(true) };
+        let row = visible::find_one::<connection::Entity, _>(read, &Viewer::system("sync"), run.connection_id.0).await?;
+        Ok(row.is_some_and(|row| row.updated_at > before.started_at))
     }
 
     /// Ends runs whose worker died between the last lane and the end.

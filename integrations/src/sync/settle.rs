@@ -12,9 +12,9 @@ use entities::connection;
 use entities::database::Database;
 use entities::error::Error as EntityError;
 use entities::external_link;
-use entities::id::ConnectionId;
+use entities::id::{ConnectionId, SyncRunId};
 use entities::pending_link;
-use entities::sync_run::Findings;
+use entities::sync_run::{self, Counts, Findings};
 use entities::viewer::Viewer;
 use entities::visible;
 use std::collections::BTreeSet;
@@ -29,8 +29,24 @@ pub(super) async fn begin(database: &Database, id: ConnectionId, origin: Origin)
     Ok((change, row))
 }
 
-/// Applies the records again that waited for an end which has come.
-pub(super) async fn resolve(database: &Database, id: ConnectionId, origin: Origin, findings: &mut Findings) -> Result<()> {
+/// Writes what was found into a run: the one that is going, or a short one of its own if it is worth telling.
+pub(super) async fn tell(change: &mut Change, id: ConnectionId, run: Option<SyncRunId>, found: &Findings) -> Result<()> {
+    if let Some(run) = run {
+        sync_run::note(change, run, found).await?;
+        return Ok(());
+    }
+    // A run for every look that found nothing new would bury those that did.
+    let is_news = |counts: &Counts| counts.created + counts.updated + counts.archived + counts.kept_out > 0;
+    if found.issue_count > 0 || found.counts.values().any(is_news) {
+        let run = sync_run::begin(change, id, "webhook").await?;
+        let findings = sync_run::note(change, run.id, found).await?;
+        sync_run::finish(change, sync_run::Model { findings, ..run }, None, false).await?;
+    }
+    Ok(())
+}
+
+/// Applies the records again that waited for an end which has come. What is found goes into the run in the same transaction.
+pub(super) async fn resolve(database: &Database, id: ConnectionId, origin: Origin, run: Option<SyncRunId>) -> Result<()> {
     for resource in [Resource::Contact, Resource::Deal] {
         loop {
             let rowless = [Resource::Owner.as_str()];
@@ -44,7 +60,9 @@ pub(super) async fn resolve(database: &Database, id: ConnectionId, origin: Origi
             let links = external_link::find_all(change.transaction(), id, resource.as_str(), &ids).await?;
             let references = References::load(change.transaction(), &connection).await?;
             let scope = Scope { connection: &connection, references: &references, wanted: &Wanted::default(), source: Source::Direct };
-            apply::again(&mut change, &scope, resource, links, findings).await?;
+            let mut found = Findings::default();
+            apply::again(&mut change, &scope, resource, links, &mut found).await?;
+            tell(&mut change, id, run, &found).await?;
             // Whatever became of the record, these ends are no longer missing.
             pending_link::delete(&change, &rows).await?;
             change.commit().await?;
@@ -53,8 +71,8 @@ pub(super) async fn resolve(database: &Database, id: ConnectionId, origin: Origi
     Ok(())
 }
 
-/// Tries the records again that were kept out: the pipeline or the mapping may have changed.
-pub(super) async fn retry_held(database: &Database, id: ConnectionId, origin: Origin, findings: &mut Findings) -> Result<()> {
+/// Tries the records again that were kept out, and those whose stage was: the pipeline or the mapping has changed.
+pub(super) async fn retry_held(database: &Database, id: ConnectionId, origin: Origin, run: Option<SyncRunId>) -> Result<()> {
     for resource in [Resource::Company, Resource::Contact, Resource::Deal] {
         let mut after = String::new();
         while !external_link::list_held(database.read(), id, resource.as_str(), &after, 1).await?.is_empty() {
@@ -68,9 +86,14 @@ pub(super) async fn retry_held(database: &Database, id: ConnectionId, origin: Or
             let mut again = Findings::default();
             let links: Vec<_> = links.into_iter().filter(|link| !link.archived).collect();
             apply::again(&mut change, &scope, resource, links, &mut again).await?;
+            let done = again.counts.get(resource.as_str());
+            let (created, updated) = done.map_or((0, 0), |counts| (counts.created, counts.updated));
+            if created + updated > 0 {
+                let mut news = Findings::default();
+                *super::findings::counts(&mut news, resource) = Counts { created, updated, ..Counts::default() };
+                tell(&mut change, id, run, &news).await?;
+            }
             change.commit().await?;
-            let created = again.counts.get(resource.as_str()).map_or(0, |counts| counts.created);
-            super::findings::counts(findings, resource).created += created;
         }
     }
     Ok(())

@@ -26,8 +26,9 @@ use std::time::Duration;
 /// What seals and opens a connection's credentials.
 const PURPOSE: &str = "connection.credentials";
 
-/// How long one process may take to renew credentials; one that died is followed by another after this time. In milliseconds.
-const RENEWAL_MS: i64 = 25_000;
+/// How long one process may take to renew credentials; one that died is followed by another after this time. In milliseconds. Longer than any
+/// call may take, so that a refresh token is never offered twice.
+const RENEWAL_MS: i64 = 75_000;
 
 /// When to ask again while another process renews.
 const ASK_AGAIN: Duration = Duration::from_secs(2);

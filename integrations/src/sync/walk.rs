@@ -18,6 +18,11 @@ use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// The most characters of property names in one request: servers refuse an address much longer than this.
+const MAX_PROPERTIES: usize = 6_000;
+/// Records of a page that is asked for again because it was too large.
+const SMALL_PAGE: u32 = 10;
+
 /// Calls a vendor in the name of one connection.
 pub(super) struct Reader<'a> {
     database: &'a Database,
@@ -90,22 +95,32 @@ impl<'a> Reader<'a> {
             Err(error) => return Err(error),
         };
         let watched = default_mapping::watched(self.connector.descriptor().id, resource).iter().map(|name| (*name).to_owned());
-        let custom = custom.into_iter().filter(|field| field.custom).map(|field| field.name);
-        let unmapped: BTreeSet<String> = watched.chain(custom).filter(|name| !mapped.contains(name)).collect();
-        let fields = mapped.into_iter().chain(unmapped.iter().cloned()).collect();
-        Ok(Wanted { fields, unmapped })
+        let custom = custom.into_iter().filter(|field| field.custom).map(|field| field.name).collect();
+        Ok(choose(mapped, watched.collect(), custom))
     }
 
-    /// Reads by id.
+    /// Reads by id; a few at a time where the answer for all is more than we read.
     pub(super) async fn fetch(&mut self, resource: Resource, ids: &[String], wanted: &Wanted) -> Result<Fetched> {
-        call!(self, pull, context => pull.fetch(&context, resource, ids, &wanted.fields))
+        match call!(self, pull, context => pull.fetch(&context, resource, ids, &wanted.fields)) {
+            Err(error) if is_too_large(&error) && ids.len() > SMALL_PAGE as usize => {
+                let mut all = Fetched::default();
+                for few in ids.chunks(SMALL_PAGE as usize) {
+                    let fetched = call!(self, pull, context => pull.fetch(&context, resource, few, &wanted.fields))?;
+                    all.records.extend(fetched.records);
+                    all.missing.extend(fetched.missing);
+                    all.malformed.extend(fetched.malformed);
+                }
+                Ok(all)
+            }
+            other => other,
+        }
     }
 
     /// Reads a few pages, starting at a position, until the walk is done or there is enough for one transaction.
     pub(super) async fn gather(&mut self, (resource, mode): (Resource, Mode), from: Option<Json>, wanted: &Wanted, limits: Limits) -> Gathered {
         let mut gathered = Gathered { records: Vec::new(), malformed: Vec::new(), position: from, caught_up: false, pages: 0, error: None };
         loop {
-            let request = PageRequest {
+            let mut request = PageRequest {
                 resource,
                 mode,
                 cursor: gathered.position.as_ref(),
@@ -113,7 +128,11 @@ impl<'a> Reader<'a> {
                 page_size: None,
                 now_ms: self.database.now().millis(),
             };
-            let page: Result<crate::connector::Page> = async { call!(self, pull, context => pull.page(&context, &request)) }.await;
+            let mut page: Result<crate::connector::Page> = async { call!(self, pull, context => pull.page(&context, &request)) }.await;
+            if page.as_ref().is_err_and(is_too_large) {
+                request.page_size = Some(SMALL_PAGE);
+                page = async { call!(self, pull, context => pull.page(&context, &request)) }.await;
+            }
             match page {
                 Ok(page) => {
                     gathered.records.extend(page.records);
@@ -130,6 +149,33 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// Whether an answer was more than we read; a shorter page may not be.
+fn is_too_large(error: &SyncError) -> bool {
+    matches!(error, SyncError::Connector(ConnectorError::Permanent { code, .. }) if code == "answer_too_large")
+}
+
+/// Chooses the properties to ask for: those mapped and those watched in any case, and of the account's own as many as one address can name.
+fn choose(mapped: BTreeSet<String>, watched: BTreeSet<String>, custom: BTreeSet<String>) -> Wanted {
+    // A name and the comma before it, which takes three characters in an address.
+    let room = |name: &String| name.len() + 3;
+    let mut unmapped: BTreeSet<String> = watched.into_iter().filter(|name| !mapped.contains(name)).collect();
+    let mut length: usize = mapped.iter().chain(&unmapped).map(room).sum();
+    let mut unread = Vec::new();
+    for name in custom {
+        if mapped.contains(&name) || unmapped.contains(&name) {
+            continue;
+        }
+        if length + room(&name) > MAX_PROPERTIES {
+            unread.push(name);
+            continue;
+        }
+        length += room(&name);
+        unmapped.insert(name);
+    }
+    let fields = mapped.into_iter().chain(unmapped.iter().cloned()).collect();
+    Wanted { fields, unmapped, unread }
 }
 
 /// When a batch is large enough.
@@ -162,4 +208,26 @@ fn mapped(mapping: &Mapping, resource: Resource) -> BTreeSet<String> {
         Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => BTreeSet::new(),
     };
     names.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn what_is_mapped_is_asked_for_first_and_what_does_not_fit_is_named() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let custom: BTreeSet<String> = (0..500).map(|number| format!("custom_property_{number:04}")).collect();
+        let wanted = choose(set(&["zz_mapped", "name"]), set(&["zz_watched", "name"]), custom);
+        let length: usize = wanted.fields.iter().map(|name| name.len() + 3).sum();
+        assert!(length <= MAX_PROPERTIES && length > MAX_PROPERTIES - 30);
+        for name in ["zz_mapped", "name", "zz_watched"] {
+            assert_eq!(wanted.fields.iter().filter(|field| *field == name).count(), 1, "{name}");
+        }
+        assert!(!wanted.unmapped.contains("name"));
+        assert_eq!(wanted.fields.len() + wanted.unread.len(), 503);
+        assert_eq!(wanted.unread.last().unwrap(), "custom_property_0499");
+        assert!(choose(set(&["a"]), set(&[]), set(&["b"])).unread.is_empty());
+    }
 }

@@ -11,19 +11,23 @@ use super::claim::{self, millis};
 use super::error::{Result, SyncError};
 use super::findings;
 use super::map::References;
+use super::merged;
+use super::pull::BACKFILL;
 use super::run::Engine;
 use super::settle;
 use super::walk::Reader;
 use crate::connector::{Fetched, Signal, SignalKind};
 use crate::error::ConnectorError;
-use crate::record::{Record, RecordLink, Resource};
+use crate::record::{Record, RecordLink, Resource, is_sound_id};
 use entities::change::{Author, Change, Origin};
 use entities::clock::Timestamp;
 use entities::connection::{self, ConnectionStatus};
 use entities::external_link;
-use entities::id::ConnectionId;
+use entities::id::{ConnectionId, PartnerId, TypedId};
 use entities::inbound_signal::{self, NewSignal};
 use entities::inbound_webhook::{self, InboxState};
+use entities::pending_link;
+use entities::sync_cursor;
 use entities::sync_run;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -69,8 +73,9 @@ impl Engine {
             // The bytes will not change, so neither will the answer.
             Some(Err(error)) => (InboxState::Dead, Some(format!("{}: {error}", error.code()))),
             Some(Ok(signals)) => {
-                let unread = signals.malformed.len();
-                let (known, unknown) = self.route(&change, &row.connector, signals.signals).await?;
+                let (sound, strange): (Vec<Signal>, Vec<Signal>) = signals.signals.into_iter().partition(is_sound);
+                let unread = signals.malformed.len() + strange.len();
+                let (known, unknown) = self.route(&change, &row.connector, sound).await?;
                 let state = if known.is_empty() && unknown > 0 { InboxState::UnknownTenant } else { InboxState::Done };
                 inbound_signal::raise(&change, known).await?;
                 let mut notes = Vec::new();
@@ -141,10 +146,14 @@ impl Engine {
         self.apply_fetched(claimed, resource, fetched, &wanted).await
     }
 
-    async fn apply_fetched(&self, claimed: &[inbound_signal::Model], resource: Resource, fetched: Fetched, wanted: &Wanted) -> Result<()> {
+    pub(super) async fn apply_fetched(&self, claimed: &[inbound_signal::Model], resource: Resource, fetched: Fetched, wanted: &Wanted) -> Result<()> {
         let Some(first) = claimed.first() else { return Ok(()) };
         let id = first.connection_id;
-        let (mut change, connection) = settle::begin(self.database(), id, Origin::Sync).await?;
+        // Before the first reading of everything is done, what a signal shows is history too.
+        let lanes = sync_cursor::list(self.database().read(), id).await?;
+        let is_new = lanes.iter().any(|lane| lane.resource == resource.as_str() && lane.lane == BACKFILL && !lane.complete);
+        let origin = if is_new { Origin::Backfill } else { Origin::Sync };
+        let (mut change, connection) = settle::begin(self.database(), id, origin).await?;
         let held = inbound_signal::still_claimed(&change, claimed).await?;
         let held: HashSet<String> = held.into_iter().map(|row| row.external_id).collect();
         let ours: Vec<inbound_signal::Model> = claimed.iter().filter(|row| held.contains(&row.external_id)).cloned().collect();
@@ -152,34 +161,36 @@ impl Engine {
             change.rollback().await?;
             return Ok(());
         }
-        let merged: HashSet<&str> = ours.iter().filter(|row| is_merge_loser(row)).map(|row| row.external_id.as_str()).collect();
         let Fetched { mut records, missing, malformed } = fetched;
-        // A merged record comes under its new id, which nobody need have claimed; its loser is then missing.
+        // A merged record comes under its new id, which nobody need have claimed: it is looked at under a claim of its own.
+        let asked: HashSet<&str> = claimed.iter().map(|row| row.external_id.as_str()).collect();
+        let renamed = records.iter().map(|record| record.external_id.clone()).filter(|known| !asked.contains(known.as_str()));
+        let mut again: BTreeSet<String> = renamed.collect();
+        // Whoever holds a signal now has read its record later than this worker did.
+        records.retain(|record| held.contains(&record.external_id));
         let missing: Vec<&str> = missing.iter().map(String::as_str).filter(|gone| held.contains(*gone)).collect();
+        let merges = merged::targets(&ours, &missing);
+        again.extend(merged::hand_on(&change, id, resource, &merges).await?);
+        let merged: HashSet<&str> = merges.values().flatten().map(String::as_str).collect();
+        // One that is held is read already, and applied below with what it has inherited.
+        let raised = again.into_iter().filter(|known| !held.contains(known)).map(|external_id| raise(id, resource, external_id, json!({ "kind": "changed" })));
+        inbound_signal::raise(&change, raised.collect()).await?;
         let put_away = put_away(&change, id, resource, &missing, &merged).await?;
         records.extend(put_away);
         let mut found = sync_run::Findings::default();
-        for bad in &malformed {
-            findings::issue(&mut found, resource, bad.external_id.as_deref(), None, "MALFORMED_RECORD", &bad.reason);
-            let counts = findings::counts(&mut found, resource);
-            counts.read += 1;
-            counts.kept_out += 1;
+        if !malformed.is_empty() {
+            findings::malformed(&mut found, resource, &malformed);
         }
         let references = References::load(change.transaction(), &connection).await?;
         let scope = Scope { connection: &connection, references: &references, wanted, source: Source::Direct };
         apply::records(&mut change, &scope, resource, records, &mut found).await?;
+        // What has gone into another record waits for nothing any more.
+        let merged: Vec<&str> = merged.into_iter().collect();
+        pending_link::delete_from(&change, id, resource.as_str(), &merged).await?;
         inbound_signal::settle(change.transaction(), &ours, change.now()).await?;
-        // A run for every look that found nothing new would bury those that did.
-        let told = found.issue_count > 0 || found.counts.values().any(|counts| counts.created + counts.updated + counts.archived + counts.kept_out > 0);
-        if told {
-            let run = sync_run::begin(&change, id, "webhook").await?;
-            sync_run::note(&change, run.id, &found).await?;
-            sync_run::finish(&mut change, sync_run::Model { findings: found, ..run }, None, false).await?;
-        }
+        settle::tell(&mut change, id, None, &found).await?;
         change.commit().await?;
-        let mut later = sync_run::Findings::default();
-        settle::resolve(self.database(), id, Origin::Sync, &mut later).await?;
-        Ok(())
+        settle::resolve(self.database(), id, origin, None).await
     }
 
     async fn put_back(&self, id: ConnectionId, claimed: &[inbound_signal::Model], error: SyncError) -> Result<()> {
@@ -195,36 +206,50 @@ impl Engine {
                 continue;
             }
             let setback = claim::setback(&error, row.attempts, now, settings.backoff, settings.backoff_cap);
-            let limited = setback.pauses;
-            let attempts = if limited { setback.attempts } else { row.attempts };
-            let dead = !limited && attempts >= settings.max_attempts;
-            inbound_signal::release(database.write(), row, setback.available_at, attempts, setback.error, dead).await?;
-            if limited {
-                connection::pause_until(database, id, setback.available_at).await?;
+            // A vendor or a database that is down is not the record's fault either: the signal waits, ever longer, and never dies of it.
+            let (attempts, dead) = if error.is_retryable() {
+                (setback.attempts.min(settings.max_attempts - 1), false)
+            } else {
+                (row.attempts, row.attempts >= settings.max_attempts)
+            };
+            let longest = now.plus_millis(millis(settings.backoff_cap));
+            let due = if attempts < row.attempts && setback.pause.is_none() { setback.available_at.max(longest) } else { setback.available_at };
+            inbound_signal::release(database.write(), row, due, attempts, setback.error, dead).await?;
+            if let Some(until) = setback.pause {
+                connection::pause_until(database, id, until).await?;
             }
         }
         Ok(())
     }
 }
 
-fn is_merge_loser(row: &inbound_signal::Model) -> bool {
-    row.hint.get("kind").is_some_and(|kind| kind == "merged")
+fn is_sound(signal: &Signal) -> bool {
+    let others = match &signal.kind {
+        SignalKind::Merged { into, from } => is_sound_id(into) && from.iter().all(|id| is_sound_id(id)),
+        SignalKind::AssociationChanged { other_id, .. } => is_sound_id(other_id),
+        SignalKind::Changed | SignalKind::Deleted | SignalKind::Erased => true,
+    };
+    others && is_sound_id(&signal.external_id)
+}
+
+fn raise(connection_id: ConnectionId, resource: Resource, external_id: String, hint: Json) -> NewSignal {
+    NewSignal { connection_id, resource: resource.as_str().to_owned(), external_id, hint }
 }
 
 /// The records an event asks to look at.
 fn records_of(connection_id: ConnectionId, signal: Signal) -> Vec<NewSignal> {
-    let raise = |resource: Resource, external_id: String, hint: Json| NewSignal { connection_id, resource: resource.as_str().to_owned(), external_id, hint };
+    let raise = |resource, external_id, hint| raise(connection_id, resource, external_id, hint);
     let resource = signal.resource;
     match signal.kind {
         SignalKind::Changed => vec![raise(resource, signal.external_id, json!({ "kind": "changed" }))],
         SignalKind::Deleted => vec![raise(resource, signal.external_id, json!({ "kind": "deleted" }))],
         SignalKind::Erased => vec![raise(resource, signal.external_id, json!({ "kind": "erased" }))],
         SignalKind::Merged { into, from } => {
-            let hint = json!({ "kind": "merged", "into": into });
+            let hint = json!({ "kind": inbound_signal::MERGED, "into": into });
             let losers = from.into_iter().filter(|id| *id != into).map(|id| raise(resource, id, hint.clone()));
-            let mut raised: Vec<NewSignal> = losers.collect();
-            raised.push(raise(resource, into, json!({ "kind": "changed" })));
-            raised
+            let raised: Vec<NewSignal> = losers.collect();
+            // What remains is looked at once it has inherited, which the work on the others sees to.
+            if raised.is_empty() { vec![raise(resource, into, json!({ "kind": "changed" }))] } else { raised }
         }
         // A link is kept by one end only; which one is the connector's matter, so both are looked at.
         SignalKind::AssociationChanged { other, other_id, .. } => {
@@ -234,8 +259,8 @@ fn records_of(connection_id: ConnectionId, signal: Signal) -> Vec<NewSignal> {
     }
 }
 
-/// Records that are gone, as they would look if the vendor had archived them: known values, put away. The loser of a merge keeps its row;
-/// only its link is closed.
+/// Records that are gone, as they would look if the vendor had archived them: known values, put away. A partner that went into another
+/// keeps its row, for a person ends partnerships; only its link is closed.
 async fn put_away(change: &Change, id: ConnectionId, resource: Resource, missing: &[&str], merged: &HashSet<&str>) -> Result<Vec<Record>> {
     let mut gone = Vec::new();
     let mut closed = Vec::new();
@@ -243,7 +268,7 @@ async fn put_away(change: &Change, id: ConnectionId, resource: Resource, missing
         if link.archived {
             continue;
         }
-        if merged.contains(link.external_id.as_str()) {
+        if merged.contains(link.external_id.as_str()) && link.subject_kind.as_deref() == Some(PartnerId::PREFIX) {
             let version = link.version + 1;
             closed.push(external_link::Model { archived: true, version, updated_at: change.now(), ..link });
             continue;

@@ -161,21 +161,39 @@ async fn what_is_fetched_by_id_and_not_there_is_missing() {
 
 #[tokio::test]
 async fn a_batch_that_failed_in_part_for_another_reason_is_no_absence() {
-    let rig = Rig::new(|_| {
+    let rig = Rig::new(|seen| {
+        let nameless = seen.body.contains("\"9\"");
+        let context = if nameless { "{}" } else { r#"{"ids":["2"]}"# };
+        let good = r#"{"id":"1","properties":{"hs_lastmodifieddate":"1700000000000"}}"#;
         json(
             207,
             "",
-            r#"{"results":[],"errors":[{"category":"INTERNAL_ERROR","context":{"ids":["2"]}}]}"#,
+            &format!(r#"{{"results":[{good}],"errors":[{{"category":"INTERNAL_ERROR","context":{context}}}]}}"#),
         )
     })
     .await;
-    assert_eq!(
-        rig.fetch(Resource::Company, &["2"])
-            .await
-            .unwrap_err()
-            .code(),
-        "TRANSIENT"
-    );
+    // The one it names is unreadable, the others are there; nobody is taken for missing.
+    let fetched = rig.fetch(Resource::Company, &["1", "2"]).await.unwrap();
+    assert_eq!(fetched.records.len(), 1);
+    assert_eq!(fetched.malformed[0].external_id.as_deref(), Some("2"));
+    assert!(fetched.missing.is_empty());
+    let nameless = rig.fetch(Resource::Company, &["1", "9"]).await;
+    assert_eq!(nameless.unwrap_err().code(), "TRANSIENT");
+}
+
+#[tokio::test]
+async fn a_record_without_a_readable_id_may_be_any_of_the_missing() {
+    let rig = Rig::new(|_| {
+        json(
+            200,
+            "",
+            r#"{"results":[{"id":{},"properties":{}},{"id":"1","properties":{"hs_lastmodifieddate":"1700000000000"}}]}"#,
+        )
+    })
+    .await;
+    let fetched = rig.fetch(Resource::Company, &["1", "2"]).await.unwrap();
+    assert_eq!((fetched.records.len(), fetched.malformed.len()), (1, 1));
+    assert!(fetched.missing.is_empty());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Companies become partners or customers.
 //!
 //! Invariant: a company has one row. When a customer becomes a partner, a partner is created and the link points at it; the customer stays
-//! with its deals, and the run says so. A partner that no longer matches the rule stays a partner: a person ends partnerships.
+//! with its deals, and the run says so. What its labels on those deals say of the partner is then read anew. A partner that no longer matches the rule stays a partner: a person ends partnerships.
 
 use super::field::{Ending, FieldMerger, count, create_all, ending_of, refusal};
 use super::link::{self, Outcome};
@@ -19,6 +19,7 @@ use entities::external_link;
 use entities::id::{CustomerId, PartnerId, TypedId};
 use entities::partner::{self, NewPartner, PartnerPatch};
 use entities::partnership::{self, NewPartnership};
+use entities::pending_link;
 use entities::sync_run::Findings;
 use entities::viewer::Viewer;
 use entities::visible;
@@ -128,7 +129,10 @@ async fn update_partner(
     let external_id = candidate.incoming.external_id.clone();
     let mut theirs = map::partner(mapping, &candidate.incoming.fields);
     claim_domain(domains, &mut theirs, mapping.partner_fields.get(&entities::connection::mapping::PartnerField::Domain), Some(row.id));
-    let base = candidate.base().map(|shadow| map::partner(mapping, &shadow.fields));
+    let mut base = candidate.base().map(|shadow| map::partner(mapping, &shadow.fields));
+    if let Some(base) = base.as_mut().filter(|_| candidate.was_flagged("DOMAIN_TAKEN")) {
+        base.domain = Reading::Unread;
+    }
     let base = base.as_ref();
     let (id, version, archiving) = (row.id, row.version, candidate.archiving());
     let mut merger = FieldMerger::new(findings, RESOURCE, &external_id);
@@ -228,11 +232,15 @@ async fn create_partners(
         return Ok(());
     }
     let made = create_all!(change, inputs, partner::create);
+    let mut turned = Vec::new();
     let imported = scope.connection.mapping.company.partnership;
     let mut partnerships = Vec::with_capacity(made.len());
     for ((candidate, mut flags), made) in kept.into_iter().zip(made) {
         match made {
             Ok(row) => {
+                if candidate.base().is_some() {
+                    turned.push(candidate.incoming.external_id.clone());
+                }
                 partnerships.push(NewPartnership { stage: imported.stage, ..NewPartnership::of(row.id, imported.kind) });
                 count(findings, RESOURCE, &candidate.incoming.external_id, Ending::Created, &flags);
                 links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::of(row.id, flags)));
@@ -244,6 +252,26 @@ async fn create_partners(
         }
     }
     partnership::create(change, partnerships).await?;
+    for company in turned {
+        await_anew(change, scope, company).await?;
+    }
+    Ok(())
+}
+
+/// Lets the deals that name a company wait for it as if it had just arrived: a label that meant nothing while it was a customer gives its
+/// share now.
+async fn await_anew(change: &Change, scope: &Scope<'_>, company: String) -> Result<()> {
+    let (connection_id, deal) = (scope.connection.id, Resource::Deal.as_str());
+    let naming = external_link::list_naming(change.transaction(), connection_id, deal, &format!("{RESOURCE}:{company}")).await?;
+    let wait = |link: external_link::Model| pending_link::Model {
+        connection_id,
+        from_resource: deal.to_owned(),
+        from_external_id: link.external_id,
+        to_resource: RESOURCE.as_str().to_owned(),
+        to_external_id: company.clone(),
+        created_at: change.now(),
+    };
+    pending_link::insert(change, naming.into_iter().map(wait).collect()).await?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! Deals, their customers and the shares of partners.
 //!
 //! A deal that is not known and whose stage means nothing is kept out and tried again; one that is known keeps its stage and is flagged. An
-//! end that has not arrived is awaited; when it comes, the deal is applied again from its shadow.
+//! end that has not arrived is awaited; when it comes, the deal is applied again from its shadow. What was flagged was not taken over, so it
+//! is no base of a later merge.
 
 use super::field::{Ending, FieldMerger, count, create_all, ending_of, refusal};
 use super::link::{self, Outcome};
@@ -27,6 +28,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 const RESOURCE: Resource = Resource::Deal;
+/// The flag of shares that were refused.
+const OVER_THE_WHOLE: &str = "WEIGHTS_EXCEED_WHOLE";
 
 type Awaited = Vec<(String, BTreeSet<(Resource, String)>)>;
 
@@ -66,10 +69,13 @@ pub(super) async fn apply(change: &mut Change, scope: &Scope<'_>, candidates: Ve
         };
         let id = candidate.incoming.external_id.clone();
         let passed_over = awaiting.of(&id, Resource::Company);
-        let base_ends = candidate.base().map(|base| DealEnds::read(&base.links, &companies, &mapping.labels, &passed_over));
-        let base = candidate.base().map(|base| base_reading(scope, &base.fields, &awaiting.of(&id, Resource::Owner)));
+        let mut base_ends = candidate.base().map(|base| DealEnds::read(&base.links, &companies, &mapping.labels, &passed_over));
+        let base = base_reading(scope, &candidate, &awaiting.of(&id, Resource::Owner));
         awaited.push((id, missing(&ends, &theirs)));
         let shares = shares.remove(&row.id).unwrap_or_default();
+        if let Some(ends) = base_ends.as_mut().filter(|_| candidate.was_flagged(OVER_THE_WHOLE)) {
+            ends.shares.retain(|key, _| shares.contains_key(key));
+        }
         links.extend(update(change, scope, candidate, Known { row, theirs, base, ends, base_ends, shares }, findings).await?);
     }
     create(change, scope, new, &mut links, &mut awaited, findings).await?;
@@ -93,13 +99,20 @@ async fn load_rows(change: &Change, ids: Vec<Uuid>) -> Result<(HashMap<Uuid, dea
 }
 
 /// What the shadow said when it was taken over: an owner who was not known then was not taken over.
-fn base_reading(scope: &Scope<'_>, fields: &crate::record::Fields, passed_over: &HashSet<&str>) -> DealReading {
-    let mut base = map::deal(&scope.connection.mapping.deal, scope.references, fields);
+fn base_reading(scope: &Scope<'_>, candidate: &Candidate, passed_over: &HashSet<&str>) -> Option<DealReading> {
+    let mut base = map::deal(&scope.connection.mapping.deal, scope.references, &candidate.base()?.fields);
     if !passed_over.is_empty() {
         base.owner_name = Reading::Value(None);
         base.owner_email = Reading::Value(None);
     }
-    base
+    // With the stage the dates were passed over too: which of the two a close date is depends on the stage.
+    if candidate.was_flagged("UNKNOWN_STAGE") {
+        base.stage = Reading::Unread;
+        base.source_stage = Reading::Unread;
+        base.expected_close_on = Reading::Unread;
+        base.closed_at = Reading::Unread;
+    }
+    Some(base)
 }
 
 fn missing(ends: &DealEnds, reading: &DealReading) -> BTreeSet<(Resource, String)> {
@@ -159,7 +172,7 @@ async fn update(change: &mut Change, scope: &Scope<'_>, candidate: Candidate, kn
 fn over_the_whole() -> Flag {
     Flag {
         property: "company".to_owned(),
-        code: "WEIGHTS_EXCEED_WHOLE",
+        code: OVER_THE_WHOLE,
         message: "The labels give partners more than the whole of the deal; the shares stay as they were.".to_owned(),
     }
 }

@@ -33,10 +33,9 @@ impl Outcome {
 /// The link to write, if it has to be.
 pub(super) fn after(change: &Change, scope: &Scope<'_>, resource: Resource, candidate: Candidate, outcome: Outcome) -> Option<Model> {
     let Candidate { incoming, link } = candidate;
-    let held_reason = match outcome.subject {
-        None => outcome.flags.first().map(|flag| flag.code.to_owned()),
-        Some(_) => None,
-    };
+    // A row whose stage could not be taken over waits for the pipeline or the mapping just as a record without a row does.
+    let waits = |flag: &&Flag| outcome.subject.is_none() || flag.code == "UNKNOWN_STAGE";
+    let held_reason = outcome.flags.iter().find(waits).map(|flag| flag.code.to_owned());
     let flags = outcome.flags.into_iter().map(|flag| (flag.property, flag.code.to_owned())).collect();
     let shadow = Shadow { fields: incoming.fields, links: incoming.links, flags };
     let (subject_kind, subject_id) = match outcome.subject {

@@ -20,7 +20,7 @@ mod tests;
 use super::error::Result;
 use super::findings;
 use super::map::{References, value};
-use crate::record::{Fields, Record, RecordLink, Resource};
+use crate::record::{Fields, Record, RecordLink, Resource, is_sound_id};
 use entities::change::Change;
 use entities::clock::Timestamp;
 use entities::connection;
@@ -39,6 +39,8 @@ type Links = BTreeMap<String, Vec<String>>;
 pub(super) struct Wanted {
     pub(super) fields: Vec<String>,
     pub(super) unmapped: BTreeSet<String>,
+    /// Properties of the account that are not read, because there are too many.
+    pub(super) unread: Vec<String>,
 }
 
 /// How fresh the records are.
@@ -81,6 +83,11 @@ impl Candidate {
         self.link.as_ref().filter(|link| link.subject_id.is_some()).map(|link| &link.shadow)
     }
 
+    /// Whether a value of the base was flagged so and hence never taken over: then it is no base.
+    fn was_flagged(&self, code: &str) -> bool {
+        self.base().is_some_and(|shadow| shadow.flags.values().any(|flag| flag == code))
+    }
+
     /// Whether our row is to be archived or restored: only when the vendor changed its mind.
     fn archiving(&self) -> Option<bool> {
         let before = self.link.as_ref().is_some_and(|link| link.archived);
@@ -91,6 +98,11 @@ impl Candidate {
 /// Applies records of one resource.
 pub(super) async fn records(change: &mut Change, scope: &Scope<'_>, resource: Resource, records: Vec<Record>, findings: &mut Findings) -> Result<()> {
     findings::counts(findings, resource).read += records.len() as u64;
+    let (records, strange): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| is_sound_id(&record.external_id));
+    for record in strange {
+        findings::issue(findings, resource, Some(&record.external_id), None, findings::MALFORMED, "The id is too long or holds control characters.");
+        findings::counts(findings, resource).kept_out += 1;
+    }
     match resource {
         Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => reference::apply(change, scope, resource, records, findings).await,
         Resource::Company | Resource::Contact | Resource::Deal => {
@@ -194,7 +206,11 @@ fn incoming(wanted: &Wanted, record: Record, link: Option<&external_link::Model>
     };
     for tie in record.links {
         let RecordLink { resource, external_id, labels, primary } = tie;
-        let entry = links.entry(format!("{resource}:{}", clean(&external_id))).or_default();
+        // What it points at could not have been brought in under such an id.
+        if !is_sound_id(&external_id) {
+            continue;
+        }
+        let entry = links.entry(format!("{resource}:{external_id}")).or_default();
         entry.extend(labels.iter().map(|label| clean(label)));
         if primary {
             entry.push(PRIMARY.to_owned());
@@ -203,7 +219,7 @@ fn incoming(wanted: &Wanted, record: Record, link: Option<&external_link::Model>
         entry.dedup();
     }
     Incoming {
-        external_id: clean(&record.external_id),
+        external_id: record.external_id,
         updated_at: (record.updated_at_ms > 0).then(|| Timestamp::from_millis(record.updated_at_ms)),
         archived: record.archived,
         fields,

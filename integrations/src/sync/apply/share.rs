@@ -100,6 +100,8 @@ impl DealEnds {
                         ends.customer = Some(customer);
                         chosen_is_primary = primary;
                     }
+                    // A customer has no share, so what people labelled the tie with has no place here.
+                    ends.unmapped.extend(tie.iter().filter(|label| *label != super::PRIMARY).map(|label| format!("company[{label}]")));
                 }
                 Some(CompanyEnd::Partner(partner)) => ends.share(companies, labels, partner, tie),
             }

@@ -2,7 +2,7 @@
 
 use super::reference::References;
 use super::value::{amount, checked, day, instant, present, text};
-use crate::record::{Fields, StageOutcome};
+use crate::record::{Fields, StageOutcome, is_sound_id};
 use crate::sync::merge::{Flag, Reading};
 use chrono::NaiveDate;
 use entities::clock::Timestamp;
@@ -55,7 +55,7 @@ pub(in crate::sync) fn deal(mapping: &DealMapping, references: &References, fiel
     let (expected_close_on, closed_at) = dates(of(DealField::CloseDate), references, fields, stage.value().copied());
     let owner = of(DealField::Owner).map(|property| (property, present(fields, property)));
     let facts = owner.and_then(|(_, id)| references.owners.get(id?));
-    let awaited_owner = owner.and_then(|(_, id)| id).filter(|_| facts.is_none()).map(str::to_owned);
+    let awaited_owner = owner.and_then(|(_, id)| id).filter(|id| facts.is_none() && is_sound_id(id)).map(str::to_owned);
     let of_owner = |value: fn(&super::OwnerFacts) -> &Option<String>| match (owner, facts) {
         (None, _) => Reading::Unread,
         (Some((property, _)), Some(facts)) => match value(facts) {

@@ -2,6 +2,7 @@
 //! The engine over a vendor in memory and a real database: a SQLite file, or with `ENTENTE_TEST_DATABASE=postgres` the server that
 //! `ENTENTE_TEST_POSTGRES` names (`postgres://user@host:port`).
 
+mod mended;
 mod vendor;
 
 use super::*;

@@ -19,6 +19,10 @@ pub(super) struct State {
     pub(super) clock_ms: i64,
     pub(super) failures: VecDeque<ConnectorError>,
     pub(super) malformed: Vec<MalformedRecord>,
+    /// Further properties of deals that people of the account made up.
+    pub(super) custom: Vec<String>,
+    /// The page sizes that were asked for.
+    pub(super) sizes: Vec<Option<u32>>,
 }
 
 pub(super) struct Vendor {
@@ -160,6 +164,7 @@ impl Pull for Vendor {
     async fn page(&self, _: &Context<'_>, request: &PageRequest<'_>) -> Result<Page> {
         self.pages.fetch_add(1, Ordering::SeqCst);
         let mut state = self.state.lock().unwrap();
+        state.sizes.push(request.page_size);
         if let Some(failure) = state.failures.pop_front() {
             return Err(failure);
         }
@@ -195,8 +200,12 @@ impl Pull for Vendor {
     }
     async fn fields(&self, _: &Context<'_>, resource: Resource) -> Result<Vec<FieldDescriptor>> {
         let names: &[&str] = if resource == Resource::Deal { &["product", "opportunity_id"] } else { &[] };
-        let field = |name: &&str| FieldDescriptor { name: (*name).to_owned(), label: String::new(), kind: String::new(), custom: true };
-        Ok(names.iter().map(field).collect())
+        let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        if resource == Resource::Deal {
+            names.extend(self.state.lock().unwrap().custom.iter().cloned());
+        }
+        let field = |name| FieldDescriptor { name, label: String::new(), kind: String::new(), custom: true };
+        Ok(names.into_iter().map(field).collect())
     }
 }
 
@@ -206,13 +215,13 @@ impl Webhooks for Vendor {
     }
     fn parse(&self, body: &[u8]) -> Result<Signals> {
         let events: Vec<(String, String, String)> = serde_json::from_slice(body).map_err(|_| ConnectorError::schema("not events"))?;
-        let signals = events.into_iter().map(|(tenant_id, resource, external_id)| Signal {
-            tenant_id,
-            resource: Resource::parse(&resource).unwrap(),
-            dedupe: external_id.clone(),
-            external_id,
-            kind: SignalKind::Changed,
-            occurred_at_ms: 0,
+        // "1,2>3" says that 1 and 2 became 3.
+        let signals = events.into_iter().map(|(tenant_id, resource, what)| {
+            let (external_id, kind) = match what.split_once('>') {
+                Some((from, into)) => (into.to_owned(), SignalKind::Merged { into: into.to_owned(), from: from.split(',').map(str::to_owned).collect() }),
+                None => (what.clone(), SignalKind::Changed),
+            };
+            Signal { tenant_id, resource: Resource::parse(&resource).unwrap(), dedupe: what, external_id, kind, occurred_at_ms: 0 }
         });
         Ok(Signals { signals: signals.collect(), ..Signals::default() })
     }

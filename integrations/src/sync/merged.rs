@@ -1,0 +1,94 @@
+//! Records that became one at the vendor.
+//!
+//! Owns: who inherits our row when a merge makes a record of a new id. Refuses: to believe the event alone: only a record that can no longer
+//! be read has been merged away. Invariant: what remains of a merge has one row, for deals that became one must not count twice: its own if it
+//! has one, else that of the eldest of the others, with its links and what people added to it.
+
+use super::error::Result;
+use crate::record::Resource;
+use entities::change::Change;
+use entities::external_link::{self, Model, Shadow};
+use entities::id::{ConnectionId, ExternalLinkId};
+use entities::inbound_signal::{self, MERGED};
+use entities::pending_link;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// By record that remains: those that became part of it and are gone.
+pub(super) type Merges = BTreeMap<String, BTreeSet<String>>;
+
+/// Reads the hints of signals. Where what remains of one merge was merged itself, the last one counts.
+pub(super) fn targets(signals: &[inbound_signal::Model], missing: &[&str]) -> Merges {
+    let mut hints: BTreeMap<&str, &str> = BTreeMap::new();
+    for row in signals.iter().filter(|row| missing.contains(&row.external_id.as_str())) {
+        let text = |key: &str| row.hint.get(key).and_then(|value| value.as_str());
+        if let (Some(MERGED), Some(into)) = (text("kind"), text("into")) {
+            hints.insert(&row.external_id, into);
+        }
+    }
+    let mut merges = Merges::new();
+    for (loser, first) in &hints {
+        let mut into = *first;
+        // No chain is longer than there are hints; a ring ends here as well.
+        for _ in 0..hints.len() {
+            into = hints.get(into).copied().unwrap_or(into);
+        }
+        if into != *loser {
+            merges.entry(into.to_owned()).or_default().insert((*loser).to_owned());
+        }
+    }
+    merges
+}
+
+/// Passes our rows on to the records that remain, and answers which those are: they have to be read. The rows of the other losers are put away
+/// by the caller, as those of all that is gone.
+pub(super) async fn hand_on(change: &Change, id: ConnectionId, resource: Resource, merges: &Merges) -> Result<Vec<String>> {
+    for (into, losers) in merges {
+        let ids: Vec<&str> = losers.iter().map(String::as_str).chain([into.as_str()]).collect();
+        let (mut remains, mut gone): (Vec<Model>, Vec<Model>) =
+            external_link::find_all(change.transaction(), id, resource.as_str(), &ids).await?.into_iter().partition(|link| &link.external_id == into);
+        let remains = remains.pop();
+        // The eldest: ids are given out in order, and a longer one is a later one.
+        gone.sort_by(|one, other| (one.external_id.len(), &one.external_id).cmp(&(other.external_id.len(), &other.external_id)));
+        let heir = gone.into_iter().find(|link| link.subject_id.is_some() && !link.archived);
+        if let Some(heir) = heir.filter(|_| remains.as_ref().is_none_or(|link| link.subject_id.is_none())) {
+            pending_link::pass_on(change, id, resource.as_str(), (&heir.external_id, into)).await?;
+            external_link::upsert(change, &pass_on(change, heir, into, remains)).await?;
+        }
+    }
+    Ok(merges.keys().cloned().collect())
+}
+
+/// The link of the record that remains, with the row and the shadow of the heir; and the heir's own, closed.
+fn pass_on(change: &Change, heir: Model, into: &str, remains: Option<Model>) -> [Model; 2] {
+    let now = change.now();
+    let fresh = |heir: &Model| Model {
+        id: change.new_id::<ExternalLinkId>(),
+        version: 0,
+        created_at: now,
+        external_id: into.to_owned(),
+        external_updated_at: None,
+        ..heir.clone()
+    };
+    let link = remains.unwrap_or_else(|| fresh(&heir));
+    let link = Model {
+        version: link.version + 1,
+        updated_at: now,
+        subject_kind: heir.subject_kind.clone(),
+        subject_id: heir.subject_id,
+        shadow: heir.shadow.clone(),
+        archived: false,
+        held_reason: heir.held_reason.clone(),
+        ..link
+    };
+    let closed = Model {
+        version: heir.version + 1,
+        updated_at: now,
+        subject_kind: None,
+        subject_id: None,
+        shadow: Shadow::default(),
+        archived: true,
+        held_reason: None,
+        ..heir
+    };
+    [link, closed]
+}
