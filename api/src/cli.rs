@@ -53,18 +53,30 @@ impl From<ConfigError> for Failure {
 
 impl From<DataDirError> for Failure {
     fn from(error: DataDirError) -> Self {
-        if error.is_usage() { Self::Usage(error.to_string()) } else { Self::Fault(error.to_string()) }
+        if error.is_usage() {
+            Self::Usage(error.to_string())
+        } else {
+            Self::Fault(error.to_string())
+        }
     }
 }
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        if error.is_usage() { Self::Usage(error.to_string()) } else { Self::Fault(error.to_string()) }
+        if error.is_usage() {
+            Self::Usage(error.to_string())
+        } else {
+            Self::Fault(error.to_string())
+        }
     }
 }
 
 #[derive(Parser)]
-#[command(name = "entente", version, about = "A partner ecosystem API: partners, deals and money over GraphQL, in step with your CRM.")]
+#[command(
+    name = "entente",
+    version,
+    about = "A partner ecosystem API: partners, deals and money over GraphQL, in step with your CRM."
+)]
 struct Cli {
     /// Read this configuration file instead of ./entente.toml.
     #[arg(long, global = true, value_name = "FILE")]
@@ -173,25 +185,40 @@ fn run(cli: Cli) -> Result<(), Failure> {
             on_runtime(serve::work(&config))
         }
         Command::Migrate(args) => on_runtime(migrate(load(flags(args.data.as_ref(), None))?)),
-        Command::Token(args) => on_runtime(token::token(load(flags(args.data.as_ref(), None))?, args)),
+        Command::Token(args) => {
+            on_runtime(token::token(load(flags(args.data.as_ref(), None))?, args))
+        }
         Command::Demo(args) => {
-            let mut sources = Sources::of_process(cli.config, flags(args.data.data.as_ref(), args.listen));
+            let mut sources =
+                Sources::of_process(cli.config, flags(args.data.data.as_ref(), args.listen));
             // What a shell happens to hold for another program is not what a demonstration should fill.
-            sources.environment.retain(|(name, _)| name != "DATABASE_URL");
+            sources
+                .environment
+                .retain(|(name, _)| name != "DATABASE_URL");
             let config = Config::load(&sources)?;
             demo::log(&config).map_err(|error| Failure::Usage(error.to_string()))?;
-            on_runtime(demo::demo(&config, DemoArgs { json: args.json, crm: args.crm }))
+            on_runtime(demo::demo(
+                &config,
+                DemoArgs {
+                    json: args.json,
+                    crm: args.crm,
+                },
+            ))
         }
     }
 }
 
 fn log(config: &Config) -> Result<(), Failure> {
-    logging::install(config.log.format, &config.log.filter).map_err(|error| Failure::Usage(error.to_string()))
+    logging::install(config.log.format, &config.log.filter)
+        .map_err(|error| Failure::Usage(error.to_string()))
 }
 
 fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::fault("the runtime cannot be started", error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime =
+        runtime.map_err(|error| Failure::fault("the runtime cannot be started", error))?;
     let outcome = runtime.block_on(work);
     // Everything that must end in order has ended; what is left (an idle connection, a sleeping watcher) is not waited for.
     runtime.shutdown_background();
@@ -204,7 +231,9 @@ pub(crate) fn answer(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let end = if text.ends_with('\n') { "" } else { "\n" };
     match write!(out, "{text}{end}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::fault("the answer cannot be written", error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::fault("the answer cannot be written", error))
+        }
         _ => Ok(()),
     }
 }
@@ -212,7 +241,9 @@ pub(crate) fn answer(text: &str) -> Result<(), Failure> {
 async fn migrate(config: Config) -> Result<(), Failure> {
     let _directory = data_dir(&config)?;
     let database = crate::state::open_database(&config).await?;
-    let applied = crate::state::schema::migrate(&database).await.map_err(|error| Failure::fault("the schema cannot be migrated", error))?;
+    let applied = crate::state::schema::migrate(&database)
+        .await
+        .map_err(|error| Failure::fault("the schema cannot be migrated", error))?;
     answer(&match applied {
         0 => "The schema is up to date.".to_owned(),
         1 => "1 migration was applied.".to_owned(),
@@ -222,7 +253,10 @@ async fn migrate(config: Config) -> Result<(), Failure> {
 
 /// The data directory, held for as long as the process needs it; none when another database is configured.
 fn data_dir(config: &Config) -> Result<Option<DataDir>, DataDirError> {
-    config.uses_data_dir().then(|| DataDir::open(&config.data_dir, Use::Shared)).transpose()
+    config
+        .uses_data_dir()
+        .then(|| DataDir::open(&config.data_dir, Use::Shared))
+        .transpose()
 }
 
 #[cfg(test)]
@@ -246,8 +280,17 @@ mod tests {
 
     #[test]
     fn what_the_caller_can_mend_has_its_own_code() {
-        assert_eq!(Failure::from(ConfigError::Missing(String::new())).exit_code(), 2);
-        assert_eq!(Failure::from(DataDirError::InUse { path: PathBuf::new() }).exit_code(), 2);
+        assert_eq!(
+            Failure::from(ConfigError::Missing(String::new())).exit_code(),
+            2
+        );
+        assert_eq!(
+            Failure::from(DataDirError::InUse {
+                path: PathBuf::new()
+            })
+            .exit_code(),
+            2
+        );
         assert_eq!(Failure::fault("x", "y").exit_code(), 1);
     }
 }

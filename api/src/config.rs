@@ -65,7 +65,10 @@ pub enum ConfigError {
 
 impl ConfigError {
     fn value(from: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Value { from: from.into(), problem: problem.into() }
+        Self::Value {
+            from: from.into(),
+            problem: problem.into(),
+        }
     }
 }
 
@@ -83,10 +86,19 @@ pub struct Sources {
 impl Sources {
     /// The process's environment and these values of the command line.
     #[must_use]
-    pub fn of_process(file: Option<PathBuf>, flags: Vec<(&'static str, &'static str, String)>) -> Self {
+    pub fn of_process(
+        file: Option<PathBuf>,
+        flags: Vec<(&'static str, &'static str, String)>,
+    ) -> Self {
         // Variables that are not text cannot be ours; `vars` would panic on them.
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self { file, environment: environment.collect(), flags }
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self {
+            file,
+            environment: environment.collect(),
+            flags,
+        }
     }
 }
 
@@ -124,7 +136,10 @@ pub struct Config {
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config").field("data_dir", &self.data_dir).field("listen", &self.listen).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("data_dir", &self.data_dir)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
     }
 }
 
@@ -139,7 +154,10 @@ impl Config {
         let public_url = settings
             .public_url
             .as_deref()
-            .map(|text| PublicUrl::parse(text).map_err(|error| bad(&figment, "public_url", &error.to_string())))
+            .map(|text| {
+                PublicUrl::parse(text)
+                    .map_err(|error| bad(&figment, "public_url", &error.to_string()))
+            })
             .transpose()?;
         check_bounds(&settings, &figment)?;
         let apps = app("hubspot", settings.hubspot)?.into_iter().collect();
@@ -167,13 +185,17 @@ impl Config {
     /// Whether somebody has set the key, as opposed to its default.
     #[must_use]
     pub fn is_chosen(&self, path: &str) -> bool {
-        self.figment.find_metadata(path).is_some_and(|metadata| metadata.name != DEFAULT)
+        self.figment
+            .find_metadata(path)
+            .is_some_and(|metadata| metadata.name != DEFAULT)
     }
 
     /// The database's address: what is set, else the SQLite file in the data directory.
     #[must_use]
     pub fn database_url(&self) -> SecretString {
-        self.database_url.clone().unwrap_or_else(|| sqlite_url(&self.data_dir).into())
+        self.database_url
+            .clone()
+            .unwrap_or_else(|| sqlite_url(&self.data_dir).into())
     }
 
     /// Whether the database is the SQLite file in the data directory, which then has to be there.
@@ -206,8 +228,14 @@ impl Config {
                     .to_owned(),
             ));
         };
-        let parse = |path: &str, text: &SecretString| MasterKey::parse(text).map_err(|error| bad(&self.figment, path, &error.to_string()));
-        let previous = self.vault_key_previous.as_ref().map(|text| parse("vault_key_previous", text)).transpose()?;
+        let parse = |path: &str, text: &SecretString| {
+            MasterKey::parse(text).map_err(|error| bad(&self.figment, path, &error.to_string()))
+        };
+        let previous = self
+            .vault_key_previous
+            .as_ref()
+            .map(|text| parse("vault_key_previous", text))
+            .transpose()?;
         Ok((parse("vault_key", current)?, previous.into_iter().collect()))
     }
 
@@ -240,15 +268,27 @@ fn layered(sources: &Sources) -> Result<Figment, ConfigError> {
     match &sources.file {
         Some(path) if !path.is_file() => return Err(ConfigError::NoFile { path: path.clone() }),
         Some(path) => figment = figment.merge(Toml::file_exact(path)),
-        None if Path::new(DEFAULT_FILE).is_file() => figment = figment.merge(Toml::file_exact(DEFAULT_FILE)),
+        None if Path::new(DEFAULT_FILE).is_file() => {
+            figment = figment.merge(Toml::file_exact(DEFAULT_FILE));
+        }
         None => {}
     }
     // The one variable that is not ours, by which most platforms hand over a database; our own goes before it.
-    let foreign = sources.environment.iter().filter(|(name, _)| name == "DATABASE_URL").map(|(name, value)| (name, "database_url", value));
+    let foreign = sources
+        .environment
+        .iter()
+        .filter(|(name, _)| name == "DATABASE_URL")
+        .map(|(name, value)| (name, "database_url", value));
     let mut own = Vec::new();
-    for (name, value) in sources.environment.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
+    for (name, value) in sources
+        .environment
+        .iter()
+        .filter(|(name, _)| name.starts_with(PREFIX))
+    {
         let key = KEYS.iter().find(|key| key.variable() == *name);
-        let key = key.ok_or_else(|| ConfigError::UnknownVariable { variable: name.clone() })?;
+        let key = key.ok_or_else(|| ConfigError::UnknownVariable {
+            variable: name.clone(),
+        })?;
         own.push((name, key.path, value));
     }
     for (name, path, value) in foreign.chain(own) {
@@ -277,15 +317,29 @@ impl OneKey {
             Kind::Text | Kind::Secret | Kind::Address => Value::from(text),
             Kind::Number => match text.trim().parse::<u64>() {
                 Ok(number) => Value::from(number),
-                Err(_) => return Err(ConfigError::value(from, format!("{} takes a whole number", key.path))),
+                Err(_) => {
+                    return Err(ConfigError::value(
+                        from,
+                        format!("{} takes a whole number", key.path),
+                    ));
+                }
             },
             Kind::Switch => match text.trim() {
                 "true" => Value::from(true),
                 "false" => Value::from(false),
-                _ => return Err(ConfigError::value(from, format!("{} takes true or false", key.path))),
+                _ => {
+                    return Err(ConfigError::value(
+                        from,
+                        format!("{} takes true or false", key.path),
+                    ));
+                }
             },
         };
-        Ok(Self { path: key.path, value, from })
+        Ok(Self {
+            path: key.path,
+            value,
+            from,
+        })
     }
 }
 
@@ -309,7 +363,9 @@ impl Provider for OneKey {
 
 /// Where a value came from, in words.
 fn source_of(metadata: Option<&Metadata>) -> String {
-    let Some(metadata) = metadata else { return DEFAULT.to_owned() };
+    let Some(metadata) = metadata else {
+        return DEFAULT.to_owned();
+    };
     match &metadata.source {
         Some(Source::File(path)) => format!("file {}", path.display()),
         _ => metadata.name.to_string(),
@@ -317,7 +373,10 @@ fn source_of(metadata: Option<&Metadata>) -> String {
 }
 
 fn bad(figment: &Figment, path: &str, problem: &str) -> ConfigError {
-    ConfigError::value(source_of(figment.find_metadata(path)), format!("{path}: {problem}"))
+    ConfigError::value(
+        source_of(figment.find_metadata(path)),
+        format!("{path}: {problem}"),
+    )
 }
 
 /// One line for a value that does not fit. The value itself is not repeated: it may be a secret in the wrong place.
@@ -325,15 +384,36 @@ fn explained(error: &figment::Error) -> ConfigError {
     let path = error.path.join(".");
     let problem = match &error.kind {
         FigmentKind::UnknownField(name, _) => {
-            let section = error.path.iter().filter(|part| *part != name).cloned().collect::<Vec<_>>();
-            let whole = section.iter().chain([name]).cloned().collect::<Vec<_>>().join(".");
+            let section = error
+                .path
+                .iter()
+                .filter(|part| *part != name)
+                .cloned()
+                .collect::<Vec<_>>();
+            let whole = section
+                .iter()
+                .chain([name])
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(".");
             format!("there is no setting {whole}; `entente config` lists them all")
         }
-        FigmentKind::InvalidType(actual, expected) => format!("{path} takes {expected}, not {}", kind_of(actual)),
+        FigmentKind::InvalidType(actual, expected) => {
+            format!("{path} takes {expected}, not {}", kind_of(actual))
+        }
         FigmentKind::MissingField(name) => format!("{name} is missing"),
-        FigmentKind::UnknownVariant(_, known) => format!("{path} takes one of {}", known.join(", ")),
-        FigmentKind::Message(message) if !Key::find(&path).is_some_and(|key| matches!(key.kind, Kind::Secret | Kind::Address)) => {
-            if path.is_empty() { first_line(message) } else { format!("{path}: {}", first_line(message)) }
+        FigmentKind::UnknownVariant(_, known) => {
+            format!("{path} takes one of {}", known.join(", "))
+        }
+        FigmentKind::Message(message)
+            if !Key::find(&path)
+                .is_some_and(|key| matches!(key.kind, Kind::Secret | Kind::Address)) =>
+        {
+            if path.is_empty() {
+                first_line(message)
+            } else {
+                format!("{path}: {}", first_line(message))
+            }
         }
         _ => format!("{path} has a value it cannot take"),
     };
@@ -341,7 +421,12 @@ fn explained(error: &figment::Error) -> ConfigError {
 }
 
 fn first_line(message: &str) -> String {
-    message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    message
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 const fn kind_of(actual: &Actual) -> &'static str {
@@ -358,8 +443,14 @@ const fn kind_of(actual: &Actual) -> &'static str {
 fn check_bounds(settings: &Settings, figment: &Figment) -> Result<(), ConfigError> {
     let positive = [
         ("pool.connections", u64::from(settings.pool.connections)),
-        ("pool.worker_connections", u64::from(settings.pool.worker_connections)),
-        ("token.lifetime_hours", u64::from(settings.token.lifetime_hours)),
+        (
+            "pool.worker_connections",
+            u64::from(settings.pool.worker_connections),
+        ),
+        (
+            "token.lifetime_hours",
+            u64::from(settings.token.lifetime_hours),
+        ),
         ("limits.seconds", settings.limits.seconds),
         ("limits.nesting", settings.limits.nesting as u64),
         ("sync.interval_seconds", settings.sync.interval_seconds),
@@ -376,17 +467,35 @@ fn check_bounds(settings: &Settings, figment: &Figment) -> Result<(), ConfigErro
     Ok(())
 }
 
-fn app(connector: &str, settings: AppSettings) -> Result<Option<(String, AppCredentials)>, ConfigError> {
-    let given = |secret: &Option<SecretString>| secret.as_ref().is_some_and(|secret| !secret.expose_secret().is_empty());
+fn app(
+    connector: &str,
+    settings: AppSettings,
+) -> Result<Option<(String, AppCredentials)>, ConfigError> {
+    let given = |secret: &Option<SecretString>| {
+        secret
+            .as_ref()
+            .is_some_and(|secret| !secret.expose_secret().is_empty())
+    };
     let client_id = settings.client_id.filter(|id| !id.is_empty());
     match (client_id, given(&settings.client_secret)) {
         (None, false) => Ok(None),
         (Some(client_id), true) => {
-            let previous = settings.client_secret_previous.filter(|secret| !secret.expose_secret().is_empty());
+            let previous = settings
+                .client_secret_previous
+                .filter(|secret| !secret.expose_secret().is_empty());
             let client_secret = settings.client_secret.unwrap_or_default();
-            Ok(Some((connector.to_owned(), AppCredentials { client_id, client_secret, previous_client_secret: previous })))
+            Ok(Some((
+                connector.to_owned(),
+                AppCredentials {
+                    client_id,
+                    client_secret,
+                    previous_client_secret: previous,
+                },
+            )))
         }
-        _ => Err(ConfigError::Missing(format!("{connector}.client_id and {connector}.client_secret belong together: one of them is not set"))),
+        _ => Err(ConfigError::Missing(format!(
+            "{connector}.client_id and {connector}.client_secret belong together: one of them is not set"
+        ))),
     }
 }
 

@@ -62,12 +62,19 @@ impl DataDirError {
     /// Whether the caller asked for the wrong thing, as opposed to something failing.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::InUse { .. } | Self::OtherSource { .. } | Self::Crm { .. })
+        matches!(
+            self,
+            Self::InUse { .. } | Self::OtherSource { .. } | Self::Crm { .. }
+        )
     }
 
     fn file(attempt: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::File { attempt, path, source }
+        move |source| Self::File {
+            attempt,
+            path,
+            source,
+        }
     }
 }
 
@@ -97,18 +104,34 @@ impl DataDir {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(path).map_err(DataDirError::file("make", path))?;
+        builder
+            .create(path)
+            .map_err(DataDirError::file("make", path))?;
         let lock_path = path.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&lock_path);
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&lock_path);
         let lock = lock.map_err(DataDirError::file("open", &lock_path))?;
         let taken = match usage {
             Use::Alone => lock.try_lock(),
             Use::Shared => lock.try_lock_shared(),
         };
         match taken {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path: path.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(DataDirError::File { attempt: "lock", path: lock_path, source }),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse {
+                path: path.to_owned(),
+            }),
+            Err(TryLockError::Error(source)) => Err(DataDirError::File {
+                attempt: "lock",
+                path: lock_path,
+                source,
+            }),
         }
     }
 
@@ -132,12 +155,18 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), DataDirError> {
     options.create(true).truncate(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&temporary).map_err(DataDirError::file("write", &temporary))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(DataDirError::file("write", &temporary))?;
+    let mut file = options
+        .open(&temporary)
+        .map_err(DataDirError::file("write", &temporary))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(DataDirError::file("write", &temporary))?;
     std::fs::rename(&temporary, path).map_err(DataDirError::file("write", path))?;
     // The name is on disk only once its folder is.
     let folder = path.parent().unwrap_or(path);
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(DataDirError::file("write", folder))
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(DataDirError::file("write", folder))
 }
 
 #[cfg(test)]

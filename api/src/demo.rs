@@ -24,12 +24,12 @@ use entities::connection;
 use entities::id::ConnectionId;
 use entities::sync_run::{self, SyncRunStatus};
 use entities::viewer::{Scopes, StaffRole, ViewerKind};
+use integrations::Endpoints;
 use integrations::connector::webhook_path;
 use integrations::http::HostPolicy;
 use integrations::hubspot::{self, HubSpotEndpoints};
 use integrations::sync::SyncKind;
 use integrations::vault::Vault;
-use integrations::Endpoints;
 use sandbox::{App, Faults, HubSpot, HubSpotOptions, Limits, SandboxError, Source};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
@@ -62,8 +62,16 @@ pub struct DemoArgs {
 /// # Errors
 /// When the log cannot be set up.
 pub fn log(config: &Config) -> Result<(), LoggingError> {
-    let format = if config.is_chosen("log.format") { config.log.format } else { LogFormat::Text };
-    let filter = if config.is_chosen("log.filter") { config.log.filter.as_str() } else { "warn" };
+    let format = if config.is_chosen("log.format") {
+        config.log.format
+    } else {
+        LogFormat::Text
+    };
+    let filter = if config.is_chosen("log.filter") {
+        config.log.filter.as_str()
+    } else {
+        "warn"
+    };
     logging::install(format, filter)
 }
 
@@ -73,17 +81,36 @@ pub fn log(config: &Config) -> Result<(), LoggingError> {
 /// One line: what is in the way, or what failed.
 pub async fn demo(config: &Config, args: DemoArgs) -> Result<(), Failure> {
     let mut signal = stop_signal();
-    let source = args.crm.as_deref().map_or(Ok(DemoSource::Generated { deals: GENERATED_DEALS }), DemoSource::crm)?;
+    let source = args.crm.as_deref().map_or(
+        Ok(DemoSource::Generated {
+            deals: GENERATED_DEALS,
+        }),
+        DemoSource::crm,
+    )?;
     if let Some(known) = DemoFile::find(&config.data_dir)? {
         known.check(&config.data_dir, &source)?;
     }
     let directory = DataDir::open(&config.data_dir, Use::Alone)?;
     let (listener, bound) = bind(config.listen)?;
-    let public_url = PublicUrl::of_loopback(bound)
-        .map_err(|_| Failure::Usage(format!("--listen {bound}: a demonstration listens on loopback only, such as 127.0.0.1:8080")))?;
+    let public_url = PublicUrl::of_loopback(bound).map_err(|_| {
+        Failure::Usage(format!(
+            "--listen {bound}: a demonstration listens on loopback only, such as 127.0.0.1:8080"
+        ))
+    })?;
     let kept = DemoFile::settle(&directory, source, public_url.as_str(), chance().as_ref())?;
-    let sandbox = HubSpot::start(sandbox_options(&directory, &kept, &public_url)).await.map_err(sandbox_failure)?;
-    let outcome = with_sandbox(config, &args, &kept, public_url, listener, &sandbox, &mut signal).await;
+    let sandbox = HubSpot::start(sandbox_options(&directory, &kept, &public_url))
+        .await
+        .map_err(sandbox_failure)?;
+    let outcome = with_sandbox(
+        config,
+        &args,
+        &kept,
+        public_url,
+        listener,
+        &sandbox,
+        &mut signal,
+    )
+    .await;
     let stopped = sandbox.stop().await.map_err(sandbox_failure);
     outcome.and(stopped)
 }
@@ -104,7 +131,9 @@ async fn with_sandbox(
     let core = Core::new(database, vault, outside(sandbox, kept)?, config)?;
     if config.uses_data_dir() {
         // The directory is ours alone, so whoever still holds a lease was killed; nobody needs to wait for it to run out.
-        core.engine.break_leases().await.map_err(|error| Failure::fault("work that was interrupted cannot be taken up", error))?;
+        core.engine.break_leases().await.map_err(|error| {
+            Failure::fault("work that was interrupted cannot be taken up", error)
+        })?;
     }
     let state = Arc::new(State::new(core.clone(), public_url, kept.issuer.clone(), config).await?);
     let mut settings = ProcessSettings::of(config);
@@ -173,17 +202,36 @@ fn sandbox_failure(error: SandboxError) -> Failure {
 }
 
 fn outside(sandbox: &HubSpot, kept: &DemoFile) -> Result<Outside, Failure> {
-    let addresses = sandbox.url().socket_addrs(|| None).map_err(|error| Failure::fault("the sandbox has no address", error))?;
-    let endpoints = Endpoints { hubspot: HubSpotEndpoints::at(sandbox.url()) };
+    let addresses = sandbox
+        .url()
+        .socket_addrs(|| None)
+        .map_err(|error| Failure::fault("the sandbox has no address", error))?;
+    let endpoints = Endpoints {
+        hubspot: HubSpotEndpoints::at(sandbox.url()),
+    };
     let apps = BTreeMap::from([(hubspot::ID.to_owned(), kept.app.clone())]);
-    Ok(Outside::sandbox(HostPolicy::sandbox(addresses), endpoints, apps))
+    Ok(Outside::sandbox(
+        HostPolicy::sandbox(addresses),
+        endpoints,
+        apps,
+    ))
 }
 
 /// Connects the sandbox's portal, unless it is connected, and reads what is new.
-async fn first_sync(state: &State, sandbox: &HubSpot, json: bool) -> Result<sync_run::Model, Failure> {
+async fn first_sync(
+    state: &State,
+    sandbox: &HubSpot,
+    json: bool,
+) -> Result<sync_run::Model, Failure> {
     let connection = connected(state, sandbox).await?;
     let bars = progress::Bars::new(!json);
-    let run = state.core.engine.sync_connection(connection, SyncKind::Changes, |progress| bars.show(&progress)).await;
+    let run = state
+        .core
+        .engine
+        .sync_connection(connection, SyncKind::Changes, |progress| {
+            bars.show(&progress);
+        })
+        .await;
     bars.finish();
     let run = run.map_err(|error| Failure::fault("the first sync failed", error))?;
     if run.status == SyncRunStatus::Failed {
@@ -202,9 +250,13 @@ async fn connected(state: &State, sandbox: &HubSpot) -> Result<ConnectionId, Fai
     {
         return Ok(known.id);
     }
-    browser::consent(state, hubspot::ID).await.map_err(|error| Failure::fault("the sandbox could not be connected", error))?;
+    browser::consent(state, hubspot::ID)
+        .await
+        .map_err(|error| Failure::fault("the sandbox could not be connected", error))?;
     let made = find().await.map_err(lookup)?;
-    made.map(|connection| connection.id).ok_or_else(|| Failure::Fault("the sandbox could not be connected: no connection was stored".to_owned()))
+    made.map(|connection| connection.id).ok_or_else(|| {
+        Failure::Fault("the sandbox could not be connected: no connection was stored".to_owned())
+    })
 }
 
 fn token(state: &State) -> Result<SecretString, Failure> {
@@ -215,15 +267,27 @@ fn token(state: &State) -> Result<SecretString, Failure> {
         scopes: Scopes::all(),
         lifetime_seconds: TOKEN_SECONDS,
     };
-    state.tokens.issue(&request, state.core.chance.as_ref()).map_err(|error| Failure::fault("the token cannot be made", error))
+    state
+        .tokens
+        .issue(&request, state.core.chance.as_ref())
+        .map_err(|error| Failure::fault("the token cannot be made", error))
 }
 
-fn announce(state: &State, sandbox: &HubSpot, run: &sync_run::Model, json: bool) -> Result<(), Failure> {
+fn announce(
+    state: &State,
+    sandbox: &HubSpot,
+    run: &sync_run::Model,
+    json: bool,
+) -> Result<(), Failure> {
     let welcome = Welcome {
         graphql: state.public_url.audience(),
         graphiql: state.public_url.at("/graphiql"),
         token: token(state)?,
         hubspot: sandbox.url().as_str().trim_end_matches('/').to_owned(),
     };
-    answer(&if json { welcome.json() } else { welcome.prose(&run.findings) })
+    answer(&if json {
+        welcome.json()
+    } else {
+        welcome.prose(&run.findings)
+    })
 }

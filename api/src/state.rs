@@ -6,8 +6,8 @@
 pub mod keys;
 pub mod schema;
 
-use crate::config::{Config, ConfigError};
 use crate::config::public_url::PublicUrl;
+use crate::config::{Config, ConfigError};
 use crate::oauth::token::TokenAuthority;
 use entities::chance::{Chance, SystemChance};
 use entities::clock::SystemClock;
@@ -35,7 +35,9 @@ pub enum StartError {
     #[error("the database failed: {0}")]
     Database(#[from] sea_orm::DbErr),
     /// The schema is older than this build.
-    #[error("the database lacks {0} migration(s) of this version: run `entente migrate`, or set ENTENTE_MIGRATE_ON_START=true")]
+    #[error(
+        "the database lacks {0} migration(s) of this version: run `entente migrate`, or set ENTENTE_MIGRATE_ON_START=true"
+    )]
     Pending(usize),
     /// The event log cannot be begun.
     #[error("the event log cannot be begun: {0}")]
@@ -52,7 +54,10 @@ impl StartError {
     /// Whether the caller can mend it by configuring or by another command.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Pending(_) | Self::Keys(keys::KeysError::Sealed { .. }))
+        matches!(
+            self,
+            Self::Config(_) | Self::Pending(_) | Self::Keys(keys::KeysError::Sealed { .. })
+        )
     }
 }
 
@@ -69,7 +74,9 @@ pub fn chance() -> Arc<dyn Chance> {
 pub async fn open_database(config: &Config) -> Result<Database, StartError> {
     let mut options = DatabaseOptions::new(config.database_url().expose_secret().to_owned());
     options.connections = config.pool.connections;
-    Database::open(options, Arc::new(SystemClock), chance()).await.map_err(StartError::Open)
+    Database::open(options, Arc::new(SystemClock), chance())
+        .await
+        .map_err(StartError::Open)
 }
 
 /// Makes sure of the schema, then begins the event log. A SQLite file is brought up to date, for it belongs to this process; a PostgreSQL
@@ -86,7 +93,9 @@ pub async fn prepare_schema(database: &Database, migrate_on_start: bool) -> Resu
         let applied = schema::migrate(database).await?;
         tracing::info!(applied, "the schema was brought up to date");
     }
-    event::settle_epoch(database).await.map_err(StartError::Epoch)
+    event::settle_epoch(database)
+        .await
+        .map_err(StartError::Epoch)
 }
 
 /// The world outside: which addresses may be called, where the vendors are, and our registrations with them.
@@ -101,13 +110,21 @@ impl Outside {
     /// The real one.
     #[must_use]
     pub fn public(apps: Apps) -> Self {
-        Self { policy: HostPolicy::public(), endpoints: Endpoints::default(), apps }
+        Self {
+            policy: HostPolicy::public(),
+            endpoints: Endpoints::default(),
+            apps,
+        }
     }
 
     /// A demonstration's: its sandboxes and nothing else.
     #[must_use]
     pub const fn sandbox(policy: HostPolicy, endpoints: Endpoints, apps: Apps) -> Self {
-        Self { policy, endpoints, apps }
+        Self {
+            policy,
+            endpoints,
+            apps,
+        }
     }
 }
 
@@ -133,7 +150,12 @@ impl Core {
     ///
     /// # Errors
     /// When the outgoing client cannot be made.
-    pub fn new(database: Database, vault: Vault, outside: Outside, config: &Config) -> Result<Self, StartError> {
+    pub fn new(
+        database: Database,
+        vault: Vault,
+        outside: Outside,
+        config: &Config,
+    ) -> Result<Self, StartError> {
         let registry = connectors(outside.endpoints);
         let settings = Settings {
             every: Duration::from_secs(config.sync.interval_seconds),
@@ -148,14 +170,21 @@ impl Core {
             apps: outside.apps.clone(),
             settings,
         });
-        Ok(Self { database, vault, chance: chance(), registry, apps: Arc::new(outside.apps), engine })
+        Ok(Self {
+            database,
+            vault,
+            chance: chance(),
+            registry,
+            apps: Arc::new(outside.apps),
+            engine,
+        })
     }
 }
 
 impl Core {
     /// Closes the database's connections; SQLite then moves its log into its file. Nothing may be asked of it afterwards.
     pub async fn close(&self) {
-        for connection in [self.database.read(), self.database.write()] {
+        for connection in [self.database.read().connection(), self.database.write()] {
             if let Err(error) = connection.clone().close().await {
                 tracing::warn!(%error, "a database connection did not close in order");
             }
@@ -165,7 +194,9 @@ impl Core {
 
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").field("database", &self.database).finish_non_exhaustive()
+        f.debug_struct("Core")
+            .field("database", &self.database)
+            .finish_non_exhaustive()
     }
 }
 
@@ -187,11 +218,27 @@ impl State {
     ///
     /// # Errors
     /// When the keys cannot be used.
-    pub async fn new(core: Core, public_url: PublicUrl, issuer: String, config: &Config) -> Result<Self, StartError> {
+    pub async fn new(
+        core: Core,
+        public_url: PublicUrl,
+        issuer: String,
+        config: &Config,
+    ) -> Result<Self, StartError> {
         let ring = keys::load(&core.database, &core.vault, core.chance.as_ref()).await?;
         let audience = format!("{issuer}/graphql");
-        let tokens = TokenAuthority::new(issuer, audience, ring, Arc::clone(core.database.clock()), config.token.remembered);
+        let tokens = TokenAuthority::new(
+            issuer,
+            audience,
+            ring,
+            Arc::clone(core.database.clock()),
+            config.token.remembered,
+        );
         let inbox = Ingest::spawn(core.database.clone());
-        Ok(Self { core, public_url, tokens: Arc::new(tokens), inbox })
+        Ok(Self {
+            core,
+            public_url,
+            tokens: Arc::new(tokens),
+            inbox,
+        })
     }
 }

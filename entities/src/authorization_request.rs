@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::id::PartnerId;
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
+use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
-use sea_orm::IntoActiveModel;
 
 /// How long a consent may take, in milliseconds.
 pub const VALID_MILLIS: i64 = 10 * 60 * 1_000;
@@ -51,7 +51,9 @@ impl Visible for Entity {
 /// # Errors
 /// When the database fails.
 pub async fn insert(database: &Database, row: Model) -> Result<()> {
-    Entity::insert(row.into_active_model()).exec_without_returning(database.write()).await?;
+    Entity::insert(row.into_active_model())
+        .exec_without_returning(database.write())
+        .await?;
     Ok(())
 }
 
@@ -59,7 +61,12 @@ pub async fn insert(database: &Database, row: Model) -> Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn redeem(database: &Database, connector: &str, state_hash: &str, cookie_hash: &str) -> Result<Option<Model>> {
+pub async fn redeem(
+    database: &Database,
+    connector: &str,
+    state_hash: &str,
+    cookie_hash: &str,
+) -> Result<Option<Model>> {
     let now = database.now();
     let done = Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(now))
@@ -73,6 +80,7 @@ pub async fn redeem(database: &Database, connector: &str, state_hash: &str, cook
     if done.rows_affected != 1 {
         return Ok(None);
     }
-    let select = Entity::visible_to(&Viewer::system("authorization_request")).filter(Column::StateHash.eq(state_hash));
+    let select = Entity::visible_to(&Viewer::system("authorization_request"))
+        .filter(Column::StateHash.eq(state_hash));
     Ok(select.one(database.write()).await?)
 }

@@ -15,7 +15,11 @@ use sea_orm::{DeriveActiveEnum, EnumIter};
 
 /// Where a change comes from. History must not act: what reacts to events skips [`Origin::Backfill`] and [`Origin::Import`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
-#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Origin {
     /// A person at a front end.
@@ -65,13 +69,21 @@ impl Author {
             ViewerKind::Staff(_) | ViewerKind::Partner(_) | ViewerKind::Nobody => Origin::Human,
             ViewerKind::Integration | ViewerKind::System => Origin::Api,
         };
-        Self { actor: viewer.subject().to_owned(), origin, connection: None }
+        Self {
+            actor: viewer.subject().to_owned(),
+            origin,
+            connection: None,
+        }
     }
 
     /// The author of a change that a connection brings.
     #[must_use]
     pub fn connection(connection: ConnectionId, origin: Origin) -> Self {
-        Self { actor: "sync".to_owned(), origin, connection: Some(connection) }
+        Self {
+            actor: "sync".to_owned(),
+            origin,
+            connection: Some(connection),
+        }
     }
 }
 
@@ -91,7 +103,13 @@ impl Change {
     /// When the database fails.
     pub async fn begin(database: &Database, author: Author) -> Result<Self> {
         let transaction = database.begin().await?;
-        Ok(Self { database: database.clone(), transaction, author, now: database.now(), events: Vec::new() })
+        Ok(Self {
+            database: database.clone(),
+            transaction,
+            author,
+            now: database.now(),
+            events: Vec::new(),
+        })
     }
 
     /// The transaction, to read and write with.
@@ -141,7 +159,14 @@ impl Change {
     /// When the database fails; then nothing was written.
     pub async fn commit(self) -> Result<()> {
         let wakes = !self.events.is_empty();
-        event::insert(&self.transaction, &self.database, &self.author, self.now, &self.events).await?;
+        event::insert(
+            &self.transaction,
+            &self.database,
+            &self.author,
+            self.now,
+            &self.events,
+        )
+        .await?;
         self.transaction.commit().await?;
         if wakes {
             self.database.wake().wake();

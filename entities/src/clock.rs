@@ -87,7 +87,8 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom("not an RFC 3339 instant"))
+        Self::parse_rfc3339(&text)
+            .ok_or_else(|| serde::de::Error::custom("not an RFC 3339 instant"))
     }
 }
 
@@ -121,8 +122,10 @@ impl ManualClock {
 
     /// Moves the clock forward.
     pub fn advance_millis(&self, millis: i64) {
-        self.0
-            .fetch_add(millis.saturating_mul(1_000), std::sync::atomic::Ordering::SeqCst);
+        self.0.fetch_add(
+            millis.saturating_mul(1_000),
+            std::sync::atomic::Ordering::SeqCst,
+        );
     }
 }
 
@@ -139,7 +142,10 @@ mod tests {
     #[test]
     fn rfc3339_round_trips_to_the_microsecond() {
         let at = Timestamp::parse_rfc3339("2026-11-01T10:00:00.123456+02:00");
-        assert_eq!(at.map(Timestamp::to_rfc3339).as_deref(), Some("2026-11-01T08:00:00.123456Z"));
+        assert_eq!(
+            at.map(Timestamp::to_rfc3339).as_deref(),
+            Some("2026-11-01T08:00:00.123456Z")
+        );
         assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
     }
 

@@ -11,8 +11,8 @@ use crate::diff::Texts;
 use crate::error::{Error, Result, ViolationCode};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{ConnectionId, PartnerId};
-use crate::viewer::Viewer;
 use crate::sync_cursor;
+use crate::viewer::Viewer;
 use crate::visible::{Versioned, Visible, nothing};
 use mapping::Mapping;
 use sea_orm::ActiveValue::{Set, Unchanged};
@@ -24,7 +24,11 @@ use serde_json::json;
 
 /// Whether a connection works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
-#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ConnectionStatus {
     /// Consent has been asked for.
@@ -47,7 +51,12 @@ impl ConnectionStatus {
     pub const fn transitions(self) -> &'static [Self] {
         match self {
             Self::Authorizing => &[Self::Active, Self::Revoked],
-            Self::Active => &[Self::Degraded, Self::ReauthRequired, Self::Paused, Self::Revoked],
+            Self::Active => &[
+                Self::Degraded,
+                Self::ReauthRequired,
+                Self::Paused,
+                Self::Revoked,
+            ],
             Self::Degraded => &[Self::Active, Self::ReauthRequired, Self::Revoked],
             Self::ReauthRequired | Self::Paused => &[Self::Active, Self::Revoked],
             Self::Revoked => &[],
@@ -141,8 +150,14 @@ pub struct Authorized {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_by_tenant(connection: &impl ConnectionTrait, connector: &str, tenant_id: &str) -> Result<Option<Model>> {
-    let select = Entity::visible_to(&Viewer::system("connection")).filter(Column::Connector.eq(connector)).filter(Column::TenantId.eq(tenant_id));
+pub async fn find_by_tenant(
+    connection: &impl ConnectionTrait,
+    connector: &str,
+    tenant_id: &str,
+) -> Result<Option<Model>> {
+    let select = Entity::visible_to(&Viewer::system("connection"))
+        .filter(Column::Connector.eq(connector))
+        .filter(Column::TenantId.eq(tenant_id));
     Ok(select.one(connection).await?)
 }
 
@@ -151,8 +166,17 @@ pub async fn find_by_tenant(connection: &impl ConnectionTrait, connector: &str, 
 ///
 /// # Errors
 /// When the connection was revoked, or the database fails.
-pub async fn connect(change: &mut Change, authorized: Authorized, seal: impl FnOnce(ConnectionId) -> String) -> Result<Model> {
-    let known = find_by_tenant(change.transaction(), &authorized.connector, &authorized.tenant_id).await?;
+pub async fn connect(
+    change: &mut Change,
+    authorized: Authorized,
+    seal: impl FnOnce(ConnectionId) -> String,
+) -> Result<Model> {
+    let known = find_by_tenant(
+        change.transaction(),
+        &authorized.connector,
+        &authorized.tenant_id,
+    )
+    .await?;
     let now = change.now();
     let row = match known {
         None => {
@@ -178,7 +202,11 @@ pub async fn connect(change: &mut Change, authorized: Authorized, seal: impl FnO
             row
         }
         Some(row) if row.status == ConnectionStatus::Revoked => {
-            return Err(Error::invalid(ViolationCode::Locked, "connection", "This account was disconnected for good."));
+            return Err(Error::invalid(
+                ViolationCode::Locked,
+                "connection",
+                "This account was disconnected for good.",
+            ));
         }
         Some(row) => {
             let version = row.version;
@@ -205,12 +233,24 @@ pub async fn connect(change: &mut Change, authorized: Authorized, seal: impl FnO
 ///
 /// # Errors
 /// A transition the status does not have, or a fault of the database.
-pub async fn set_status(change: &mut Change, row: Model, status: ConnectionStatus, reason: Option<String>) -> Result<Model> {
+pub async fn set_status(
+    change: &mut Change,
+    row: Model,
+    status: ConnectionStatus,
+    reason: Option<String>,
+) -> Result<Model> {
     if row.status == status {
         return Ok(row);
     }
     if !row.status.transitions().contains(&status) {
-        return Err(Error::invalid(ViolationCode::TransitionNotAllowed, "status", format!("A connection cannot go from {:?} to {status:?}.", row.status)));
+        return Err(Error::invalid(
+            ViolationCode::TransitionNotAllowed,
+            "status",
+            format!(
+                "A connection cannot go from {:?} to {status:?}.",
+                row.status
+            ),
+        ));
     }
     let version = row.version;
     let mut active: ActiveModel = row.clone().into();
@@ -227,7 +267,14 @@ pub async fn set_status(change: &mut Change, row: Model, status: ConnectionStatu
         _ => None,
     };
     if let Some(kind) = kind {
-        change.record(NewEvent::about(kind, updated.id, json!({ "from": row.status, "reason": reason })).internal());
+        change.record(
+            NewEvent::about(
+                kind,
+                updated.id,
+                json!({ "from": row.status, "reason": reason }),
+            )
+            .internal(),
+        );
     }
     Ok(updated)
 }
@@ -237,13 +284,22 @@ pub async fn set_status(change: &mut Change, row: Model, status: ConnectionStatu
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim_renewal(database: &crate::database::Database, id: ConnectionId, seen_version: i64, millis: i64) -> Result<bool> {
+pub async fn claim_renewal(
+    database: &crate::database::Database,
+    id: ConnectionId,
+    seen_version: i64,
+    millis: i64,
+) -> Result<bool> {
     let now = database.now();
     let done = Entity::update_many()
         .col_expr(Column::RenewingUntil, Expr::value(now.plus_millis(millis)))
         .filter(Column::Id.eq(id))
         .filter(Column::CredentialsVersion.eq(seen_version))
-        .filter(Condition::any().add(Column::RenewingUntil.is_null()).add(Column::RenewingUntil.lte(now)))
+        .filter(
+            Condition::any()
+                .add(Column::RenewingUntil.is_null())
+                .add(Column::RenewingUntil.lte(now)),
+        )
         .exec(database.write())
         .await?;
     Ok(done.rows_affected == 1)
@@ -253,9 +309,16 @@ pub async fn claim_renewal(database: &crate::database::Database, id: ConnectionI
 ///
 /// # Errors
 /// When the database fails.
-pub async fn release_renewal(database: &crate::database::Database, id: ConnectionId, seen_version: i64) -> Result<()> {
+pub async fn release_renewal(
+    database: &crate::database::Database,
+    id: ConnectionId,
+    seen_version: i64,
+) -> Result<()> {
     Entity::update_many()
-        .col_expr(Column::RenewingUntil, Expr::value(Option::<Timestamp>::None))
+        .col_expr(
+            Column::RenewingUntil,
+            Expr::value(Option::<Timestamp>::None),
+        )
         .filter(Column::Id.eq(id))
         .filter(Column::CredentialsVersion.eq(seen_version))
         .exec(database.write())
@@ -269,7 +332,10 @@ pub async fn release_renewal(database: &crate::database::Database, id: Connectio
 /// When the database fails.
 pub async fn break_renewals(database: &crate::database::Database) -> Result<()> {
     Entity::update_many()
-        .col_expr(Column::RenewingUntil, Expr::value(Option::<Timestamp>::None))
+        .col_expr(
+            Column::RenewingUntil,
+            Expr::value(Option::<Timestamp>::None),
+        )
         .filter(Column::RenewingUntil.is_not_null())
         .exec(database.write())
         .await?;
@@ -280,11 +346,19 @@ pub async fn break_renewals(database: &crate::database::Database) -> Result<()> 
 ///
 /// # Errors
 /// When the database fails.
-pub async fn swap_credentials(database: &crate::database::Database, id: ConnectionId, seen_version: i64, sealed: String) -> Result<bool> {
+pub async fn swap_credentials(
+    database: &crate::database::Database,
+    id: ConnectionId,
+    seen_version: i64,
+    sealed: String,
+) -> Result<bool> {
     let done = Entity::update_many()
         .col_expr(Column::Credentials, Expr::value(sealed))
         .col_expr(Column::CredentialsVersion, Expr::value(seen_version + 1))
-        .col_expr(Column::RenewingUntil, Expr::value(Option::<Timestamp>::None))
+        .col_expr(
+            Column::RenewingUntil,
+            Expr::value(Option::<Timestamp>::None),
+        )
         .filter(Column::Id.eq(id))
         .filter(Column::CredentialsVersion.eq(seen_version))
         .exec(database.write())
@@ -296,11 +370,19 @@ pub async fn swap_credentials(database: &crate::database::Database, id: Connecti
 ///
 /// # Errors
 /// When the database fails.
-pub async fn pause_until(database: &crate::database::Database, id: ConnectionId, until: Timestamp) -> Result<()> {
+pub async fn pause_until(
+    database: &crate::database::Database,
+    id: ConnectionId,
+    until: Timestamp,
+) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::PausedUntil, Expr::value(until))
         .filter(Column::Id.eq(id))
-        .filter(Condition::any().add(Column::PausedUntil.is_null()).add(Column::PausedUntil.lt(until)))
+        .filter(
+            Condition::any()
+                .add(Column::PausedUntil.is_null())
+                .add(Column::PausedUntil.lt(until)),
+        )
         .exec(database.write())
         .await?;
     Ok(())
@@ -312,8 +394,18 @@ pub async fn pause_until(database: &crate::database::Database, id: ConnectionId,
 /// When the connection does not work, or the database fails.
 pub async fn request_sync(change: &mut Change, row: Model) -> Result<Model> {
     if !row.status.is_working() {
-        let message = format!("The connection is {:?}: {}", row.status, row.status_reason.as_deref().unwrap_or("connect it again first."));
-        return Err(Error::invalid(ViolationCode::Locked, "connectionId", message));
+        let message = format!(
+            "The connection is {:?}: {}",
+            row.status,
+            row.status_reason
+                .as_deref()
+                .unwrap_or("connect it again first.")
+        );
+        return Err(Error::invalid(
+            ViolationCode::Locked,
+            "connectionId",
+            message,
+        ));
     }
     sync_cursor::make_due(change.transaction(), row.id, change.now()).await?;
     Ok(row)

@@ -91,10 +91,21 @@ pub struct ContactPatch {
 pub async fn create(change: &mut Change, inputs: Vec<NewContact>) -> Result<Vec<Model>> {
     let mut violations = Violations::default();
     for input in &inputs {
-        check(&mut violations, Some(&input.name), [&input.email, &input.phone, &input.title], Some(&input.roles));
+        check(
+            &mut violations,
+            Some(&input.name),
+            [&input.email, &input.phone, &input.title],
+            Some(&input.roles),
+        );
         one_employer(&mut violations, input.partner_id, input.customer_id);
     }
-    employers(change, &mut violations, inputs.iter().filter_map(|input| input.partner_id), inputs.iter().filter_map(|input| input.customer_id)).await?;
+    employers(
+        change,
+        &mut violations,
+        inputs.iter().filter_map(|input| input.partner_id),
+        inputs.iter().filter_map(|input| input.customer_id),
+    )
+    .await?;
     violations.finish()?;
     let now = change.now();
     let rows: Vec<Model> = inputs
@@ -128,9 +139,28 @@ pub async fn create(change: &mut Change, inputs: Vec<NewContact>) -> Result<Vec<
 pub async fn update(change: &mut Change, row: Model, patch: ContactPatch) -> Result<Model> {
     let mut violations = Violations::default();
     let flat = |text: &Option<Option<String>>| text.clone().flatten();
-    check(&mut violations, patch.name.as_deref(), [&flat(&patch.email), &flat(&patch.phone), &flat(&patch.title)], patch.roles.as_deref());
-    one_employer(&mut violations, patch.partner_id.unwrap_or(row.partner_id), patch.customer_id.unwrap_or(row.customer_id));
-    employers(change, &mut violations, patch.partner_id.flatten(), patch.customer_id.flatten()).await?;
+    check(
+        &mut violations,
+        patch.name.as_deref(),
+        [
+            &flat(&patch.email),
+            &flat(&patch.phone),
+            &flat(&patch.title),
+        ],
+        patch.roles.as_deref(),
+    );
+    one_employer(
+        &mut violations,
+        patch.partner_id.unwrap_or(row.partner_id),
+        patch.customer_id.unwrap_or(row.customer_id),
+    );
+    employers(
+        change,
+        &mut violations,
+        patch.partner_id.flatten(),
+        patch.customer_id.flatten(),
+    )
+    .await?;
     violations.finish()?;
     let now = change.now();
     let mut diff = Diff::private();
@@ -156,7 +186,11 @@ pub async fn update(change: &mut Change, row: Model, patch: ContactPatch) -> Res
     }
     let updated = crate::write::update(change, active, row.version).await?;
     if let Some(archived) = archiving {
-        let kind = if archived { EventKind::ContactArchived } else { EventKind::ContactRestored };
+        let kind = if archived {
+            EventKind::ContactArchived
+        } else {
+            EventKind::ContactRestored
+        };
         change.record(about(kind, &updated, json!({})));
     }
     if !diff.is_empty() {
@@ -174,7 +208,12 @@ fn about(kind: EventKind, row: &Model, data: serde_json::Value) -> NewEvent {
     }
 }
 
-fn check(violations: &mut Violations, name: Option<&str>, [email, phone, title]: [&Option<String>; 3], roles: Option<&[String]>) {
+fn check(
+    violations: &mut Violations,
+    name: Option<&str>,
+    [email, phone, title]: [&Option<String>; 3],
+    roles: Option<&[String]>,
+) {
     if let Some(name) = name {
         violations.text("name", name, 300);
     }
@@ -191,13 +230,26 @@ fn check(violations: &mut Violations, name: Option<&str>, [email, phone, title]:
 #[must_use]
 pub fn is_email(text: &str) -> bool {
     text.split_once('@').is_some_and(|(user, host)| {
-        !user.is_empty() && !host.is_empty() && !host.contains('@') && !text.chars().any(|letter| letter.is_whitespace() || letter.is_control())
+        !user.is_empty()
+            && !host.is_empty()
+            && !host.contains('@')
+            && !text
+                .chars()
+                .any(|letter| letter.is_whitespace() || letter.is_control())
     })
 }
 
-fn one_employer(violations: &mut Violations, partner: Option<PartnerId>, customer: Option<CustomerId>) {
+fn one_employer(
+    violations: &mut Violations,
+    partner: Option<PartnerId>,
+    customer: Option<CustomerId>,
+) {
     if partner.is_some() && customer.is_some() {
-        violations.add(ViolationCode::Invalid, "customerId", "A contact belongs to a partner or to a customer, not to both.");
+        violations.add(
+            ViolationCode::Invalid,
+            "customerId",
+            "A contact belongs to a partner or to a customer, not to both.",
+        );
     }
 }
 
@@ -209,11 +261,29 @@ async fn employers(
 ) -> Result<()> {
     let system = Viewer::system("contact");
     let partners: HashSet<PartnerId> = partners.into_iter().collect();
-    if !partners.is_empty() && visible::find_all::<partner::Entity, _>(change.transaction(), &system, partners.iter().map(|id| id.0)).await?.len() < partners.len() {
+    if !partners.is_empty()
+        && visible::find_all::<partner::Entity, _>(
+            change.transaction(),
+            &system,
+            partners.iter().map(|id| id.0),
+        )
+        .await?
+        .len()
+            < partners.len()
+    {
         violations.add(ViolationCode::NotFound, "partnerId", "No such partner.");
     }
     let customers: HashSet<CustomerId> = customers.into_iter().collect();
-    if !customers.is_empty() && visible::find_all::<customer::Entity, _>(change.transaction(), &system, customers.iter().map(|id| id.0)).await?.len() < customers.len() {
+    if !customers.is_empty()
+        && visible::find_all::<customer::Entity, _>(
+            change.transaction(),
+            &system,
+            customers.iter().map(|id| id.0),
+        )
+        .await?
+        .len()
+            < customers.len()
+    {
         violations.add(ViolationCode::NotFound, "customerId", "No such customer.");
     }
     Ok(())

@@ -54,7 +54,8 @@ impl Visible for Entity {
             .from(deal::Entity)
             .inner_join(
                 deal_partner::Entity,
-                Expr::col((deal_partner::Entity, deal_partner::Column::DealId)).equals((deal::Entity, deal::Column::Id)),
+                Expr::col((deal_partner::Entity, deal_partner::Column::DealId))
+                    .equals((deal::Entity, deal::Column::Id)),
             )
             .and_where(deal_partner::Column::PartnerId.eq(partner))
             .and_where(deal::Column::CustomerId.is_not_null())
@@ -92,7 +93,12 @@ pub struct CustomerPatch {
 pub async fn create(change: &mut Change, inputs: Vec<NewCustomer>) -> Result<Vec<Model>> {
     let mut violations = Violations::default();
     for input in &inputs {
-        check(&mut violations, Some(&input.name), input.country.as_deref(), input.segment.as_deref());
+        check(
+            &mut violations,
+            Some(&input.name),
+            input.country.as_deref(),
+            input.segment.as_deref(),
+        );
     }
     violations.finish()?;
     let now = change.now();
@@ -112,7 +118,14 @@ pub async fn create(change: &mut Change, inputs: Vec<NewCustomer>) -> Result<Vec
         .collect();
     crate::write::insert::<Entity>(change, &rows).await?;
     for row in &rows {
-        change.record(NewEvent::about(EventKind::CustomerCreated, row.id, json!({ "name": row.name })).internal());
+        change.record(
+            NewEvent::about(
+                EventKind::CustomerCreated,
+                row.id,
+                json!({ "name": row.name }),
+            )
+            .internal(),
+        );
     }
     Ok(rows)
 }
@@ -151,16 +164,28 @@ pub async fn update(change: &mut Change, row: Model, patch: CustomerPatch) -> Re
     }
     let updated = crate::write::update(change, active, row.version).await?;
     if let Some(archived) = archiving {
-        let kind = if archived { EventKind::CustomerArchived } else { EventKind::CustomerRestored };
+        let kind = if archived {
+            EventKind::CustomerArchived
+        } else {
+            EventKind::CustomerRestored
+        };
         change.record(NewEvent::about(kind, updated.id, json!({})).internal());
     }
     if !diff.is_empty() {
-        change.record(diff.into_event(EventKind::CustomerUpdated, updated.id).internal());
+        change.record(
+            diff.into_event(EventKind::CustomerUpdated, updated.id)
+                .internal(),
+        );
     }
     Ok(updated)
 }
 
-fn check(violations: &mut Violations, name: Option<&str>, country: Option<&str>, segment: Option<&str>) {
+fn check(
+    violations: &mut Violations,
+    name: Option<&str>,
+    country: Option<&str>,
+    segment: Option<&str>,
+) {
     if let Some(name) = name {
         violations.text("name", name, 300);
     }

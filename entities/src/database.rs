@@ -2,15 +2,16 @@
 //!
 //! SQLite has exactly one writer, so writes go through a pool of one connection and begin `IMMEDIATE`: a writer waits for its
 //! turn instead of failing half-way. On PostgreSQL reads and writes share a pool. [`Database::with_own_pool`] gives a server
-//! worker a read pool of its own; one pool shared by several single-threaded workers wakes tasks across threads.
+//! worker connections of its own to read with; one pool shared by several single-threaded workers wakes tasks across threads.
 
 use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
 use crate::id::{Ids, TypedId};
+use crate::reader::Reader;
 use sea_orm::{
-    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use std::sync::Arc;
@@ -35,7 +36,11 @@ impl DatabaseOptions {
     /// Ordinary options for an address.
     #[must_use]
     pub const fn new(url: String) -> Self {
-        Self { url, connections: 8, observer: None }
+        Self {
+            url,
+            connections: 8,
+            observer: None,
+        }
     }
 
     fn is_sqlite(&self) -> bool {
@@ -109,13 +114,15 @@ struct Shared {
 /// A cheap handle on the database.
 #[derive(Clone)]
 pub struct Database {
-    read: DatabaseConnection,
+    read: Reader,
     shared: Arc<Shared>,
 }
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("backend", &self.shared.backend).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("backend", &self.shared.backend)
+            .finish_non_exhaustive()
     }
 }
 
@@ -124,7 +131,11 @@ impl Database {
     ///
     /// # Errors
     /// When the address is no database's or the database does not answer.
-    pub async fn open(options: DatabaseOptions, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Result<Self> {
+    pub async fn open(
+        options: DatabaseOptions,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+    ) -> Result<Self> {
         let (read, write) = if options.is_sqlite() {
             // The writer comes first: it creates the file and sets WAL, which readers then find.
             let write = options.connect(1).await?;
@@ -134,22 +145,46 @@ impl Database {
             (pool.clone(), pool)
         };
         let backend = write.get_database_backend();
-        let shared = Shared { options, write, backend, clock, ids: Ids::new(chance), wake: Wake::default(), epoch: 0.into() };
-        Ok(Self { read, shared: Arc::new(shared) })
+        let read = Reader::pool(read);
+        let shared = Shared {
+            options,
+            write,
+            backend,
+            clock,
+            ids: Ids::new(chance),
+            wake: Wake::default(),
+            epoch: 0.into(),
+        };
+        Ok(Self {
+            read,
+            shared: Arc::new(shared),
+        })
     }
 
-    /// The same database with a read pool of its own, for one server worker.
+    /// The same database with connections of its own to read with, for one server worker. On SQLite it is the same.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn with_own_pool(&self, connections: u32) -> Result<Self> {
-        let read = self.shared.options.connect(connections).await?;
-        Ok(Self { read, shared: Arc::clone(&self.shared) })
+        let read = if self.is_postgres() {
+            Reader::lanes(
+                self.shared.write.clone(),
+                connections,
+                self.shared.options.observer.clone(),
+            )
+            .await?
+        } else {
+            self.read.clone()
+        };
+        Ok(Self {
+            read,
+            shared: Arc::clone(&self.shared),
+        })
     }
 
     /// What to read with.
     #[must_use]
-    pub const fn read(&self) -> &DatabaseConnection {
+    pub const fn read(&self) -> &Reader {
         &self.read
     }
 
@@ -214,7 +249,9 @@ impl Database {
     }
 
     pub(crate) fn set_epoch(&self, epoch: i64) {
-        self.shared.epoch.store(epoch, std::sync::atomic::Ordering::Relaxed);
+        self.shared
+            .epoch
+            .store(epoch, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Begins a write transaction; on SQLite it waits here for its turn.
@@ -222,8 +259,14 @@ impl Database {
     /// # Errors
     /// When the database fails or stays busy.
     pub async fn begin(&self) -> Result<DatabaseTransaction> {
-        let options =
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
-        self.shared.write.begin_with_options(options).await.map_err(Error::from)
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.shared
+            .write
+            .begin_with_options(options)
+            .await
+            .map_err(Error::from)
     }
 }

@@ -19,16 +19,33 @@ use crate::visible::{Versioned, Visible};
 use crate::{customer, visible};
 use chrono::NaiveDate;
 use sea_orm::ActiveValue::{Set, Unchanged};
-use sea_orm::TryIntoModel;
 use sea_orm::Iterable;
+use sea_orm::TryIntoModel;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, Query};
 use serde_json::json;
 use std::collections::HashSet;
 
 /// How far a deal is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, serde::Serialize, serde::Deserialize)]
-#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    EnumIter,
+    DeriveActiveEnum,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DealStage {
     /// First contact.
@@ -63,7 +80,11 @@ impl DealStage {
     /// The stages a caller of the API may move to; a closed deal has none.
     #[must_use]
     pub fn transitions(self) -> Vec<Self> {
-        if self.is_closed() { Vec::new() } else { Self::iter().filter(|next| *next != self).collect() }
+        if self.is_closed() {
+            Vec::new()
+        } else {
+            Self::iter().filter(|next| *next != self).collect()
+        }
     }
 }
 
@@ -98,7 +119,10 @@ impl Model {
     /// The amount, where it is known.
     #[must_use]
     pub fn amount(&self) -> Option<Money> {
-        Some(Money { minor: self.amount_minor?, currency: self.amount_currency? })
+        Some(Money {
+            minor: self.amount_minor?,
+            currency: self.amount_currency?,
+        })
     }
 }
 
@@ -169,16 +193,37 @@ pub async fn create(change: &mut Change, inputs: Vec<NewDeal>) -> Result<Vec<Mod
     let mut violations = Violations::default();
     let external = change.author().origin.is_external();
     for input in &inputs {
-        check_texts(&mut violations, Some(&input.name), [("lostReason", &input.lost_reason), ("owner.name", &input.owner_name), ("owner.email", &input.owner_email)]);
+        check_texts(
+            &mut violations,
+            Some(&input.name),
+            [
+                ("lostReason", &input.lost_reason),
+                ("owner.name", &input.owner_name),
+                ("owner.email", &input.owner_email),
+            ],
+        );
         violations.tags("products", &input.products);
         if input.stage.is_closed() && !external {
-            violations.add(ViolationCode::TransitionNotAllowed, "stage", "A new deal is open; win or lose it afterwards.");
+            violations.add(
+                ViolationCode::TransitionNotAllowed,
+                "stage",
+                "A new deal is open; win or lose it afterwards.",
+            );
         }
         if input.stage != DealStage::Lost && input.lost_reason.is_some() && !external {
-            violations.add(ViolationCode::Invalid, "lostReason", "Only a lost deal has a reason.");
+            violations.add(
+                ViolationCode::Invalid,
+                "lostReason",
+                "Only a lost deal has a reason.",
+            );
         }
     }
-    known_customers(change, &mut violations, inputs.iter().filter_map(|input| input.customer_id)).await?;
+    known_customers(
+        change,
+        &mut violations,
+        inputs.iter().filter_map(|input| input.customer_id),
+    )
+    .await?;
     violations.finish()?;
 
     let now = change.now();
@@ -207,7 +252,11 @@ pub async fn create(change: &mut Change, inputs: Vec<NewDeal>) -> Result<Vec<Mod
     crate::write::insert::<Entity>(change, &rows).await?;
     let history = change.author().origin.is_history();
     for row in &rows {
-        change.record(NewEvent::about(EventKind::DealCreated, row.id, json!({ "name": row.name, "stage": row.stage, "amount": row.amount() })));
+        change.record(NewEvent::about(
+            EventKind::DealCreated,
+            row.id,
+            json!({ "name": row.name, "stage": row.stage, "amount": row.amount() }),
+        ));
         if !history && row.stage.is_closed() {
             change.record(closing_event(row));
         }
@@ -225,7 +274,11 @@ pub async fn update(change: &mut Change, row: Model, patch: DealPatch) -> Result
     check_texts(
         &mut violations,
         patch.name.as_deref(),
-        [("lostReason", &flat(&patch.lost_reason)), ("owner.name", &flat(&patch.owner_name)), ("owner.email", &flat(&patch.owner_email))],
+        [
+            ("lostReason", &flat(&patch.lost_reason)),
+            ("owner.name", &flat(&patch.owner_name)),
+            ("owner.email", &flat(&patch.owner_email)),
+        ],
     );
     violations.tags("products", patch.products.as_deref().unwrap_or_default());
     let external = change.author().origin.is_external();
@@ -235,16 +288,31 @@ pub async fn update(change: &mut Change, row: Model, patch: DealPatch) -> Result
         && !external
         && !stage.transitions().contains(&next)
     {
-        violations.add(ViolationCode::TransitionNotAllowed, "stage", format!("A {stage:?} deal is closed."));
+        violations.add(
+            ViolationCode::TransitionNotAllowed,
+            "stage",
+            format!("A {stage:?} deal is closed."),
+        );
     }
     if !external && patch.stage.unwrap_or(stage) == DealStage::Lost {
-        let reason = patch.lost_reason.clone().unwrap_or_else(|| row.lost_reason.clone());
+        let reason = patch
+            .lost_reason
+            .clone()
+            .unwrap_or_else(|| row.lost_reason.clone());
         if patch.stage.is_some() && reason.is_none_or(|text| text.trim().is_empty()) {
-            violations.add(ViolationCode::Blank, "reason", "A lost deal needs its reason.");
+            violations.add(
+                ViolationCode::Blank,
+                "reason",
+                "A lost deal needs its reason.",
+            );
         }
     }
     if stage.is_won() && !external && patch.amount.is_some_and(|amount| amount != row.amount()) {
-        violations.add(ViolationCode::Locked, "amount", "The deal is won: its amount is locked.");
+        violations.add(
+            ViolationCode::Locked,
+            "amount",
+            "The deal is won: its amount is locked.",
+        );
     }
     known_customers(change, &mut violations, patch.customer_id.flatten()).await?;
     violations.finish()?;
@@ -259,11 +327,13 @@ pub async fn update(change: &mut Change, row: Model, patch: DealPatch) -> Result
     }
     // Closing sets the instant, reopening clears it, unless the patch brings one of its own.
     let next_stage = patch.stage.unwrap_or(stage);
-    let closed_at = patch.closed_at.or_else(|| match (stage.is_closed(), next_stage.is_closed()) {
-        (false, true) => Some(Some(now)),
-        (true, false) => Some(None),
-        _ => None,
-    });
+    let closed_at = patch
+        .closed_at
+        .or_else(|| match (stage.is_closed(), next_stage.is_closed()) {
+            (false, true) => Some(Some(now)),
+            (true, false) => Some(None),
+            _ => None,
+        });
     let mut active = ActiveModel {
         id: Unchanged(row.id),
         version: Set(row.version + 1),
@@ -275,7 +345,11 @@ pub async fn update(change: &mut Change, row: Model, patch: DealPatch) -> Result
         source_stage: diff.field("sourceStage", row.source_stage, patch.source_stage),
         amount_minor: Set(next_amount.map(|money| money.minor)),
         amount_currency: Set(next_amount.map(|money| money.currency)),
-        expected_close_on: diff.field("expectedCloseOn", row.expected_close_on, patch.expected_close_on),
+        expected_close_on: diff.field(
+            "expectedCloseOn",
+            row.expected_close_on,
+            patch.expected_close_on,
+        ),
         closed_at: diff.field("closedAt", row.closed_at, closed_at),
         lost_reason: diff.field("lostReason", row.lost_reason, patch.lost_reason),
         owner_name: diff.field("owner.name", row.owner_name, patch.owner_name),
@@ -290,12 +364,20 @@ pub async fn update(change: &mut Change, row: Model, patch: DealPatch) -> Result
     }
     let updated = crate::write::update(change, active, row.version).await?;
     if let Some(archived) = archiving {
-        let kind = if archived { EventKind::DealArchived } else { EventKind::DealRestored };
+        let kind = if archived {
+            EventKind::DealArchived
+        } else {
+            EventKind::DealRestored
+        };
         change.record(NewEvent::about(kind, updated.id, json!({})));
     }
     if updated.stage != stage {
         let facts = json!({ "from": stage, "to": updated.stage });
-        change.record(NewEvent::about(EventKind::DealStageChanged, updated.id, facts.clone()));
+        change.record(NewEvent::about(
+            EventKind::DealStageChanged,
+            updated.id,
+            facts.clone(),
+        ));
         if stage.is_closed() {
             change.record(NewEvent::about(EventKind::DealReopened, updated.id, facts));
         }
@@ -313,11 +395,21 @@ pub async fn update(change: &mut Change, row: Model, patch: DealPatch) -> Result
 ///
 /// # Errors
 /// When the deal is already closed.
-pub async fn win(change: &mut Change, row: Model, amount: Option<Money>, closed_at: Option<Timestamp>) -> Result<Model> {
+pub async fn win(
+    change: &mut Change,
+    row: Model,
+    amount: Option<Money>,
+    closed_at: Option<Timestamp>,
+) -> Result<Model> {
     if row.stage.is_closed() {
         return Err(closed(row.stage));
     }
-    let patch = DealPatch { stage: Some(DealStage::Won), amount: amount.map(Some), closed_at: closed_at.map(Some), ..DealPatch::default() };
+    let patch = DealPatch {
+        stage: Some(DealStage::Won),
+        amount: amount.map(Some),
+        closed_at: closed_at.map(Some),
+        ..DealPatch::default()
+    };
     update(change, row, patch).await
 }
 
@@ -325,24 +417,50 @@ pub async fn win(change: &mut Change, row: Model, amount: Option<Money>, closed_
 ///
 /// # Errors
 /// When the deal is already closed or the reason is blank.
-pub async fn lose(change: &mut Change, row: Model, reason: String, closed_at: Option<Timestamp>) -> Result<Model> {
+pub async fn lose(
+    change: &mut Change,
+    row: Model,
+    reason: String,
+    closed_at: Option<Timestamp>,
+) -> Result<Model> {
     if row.stage.is_closed() {
         return Err(closed(row.stage));
     }
-    let patch = DealPatch { stage: Some(DealStage::Lost), lost_reason: Some(Some(reason)), closed_at: closed_at.map(Some), ..DealPatch::default() };
+    let patch = DealPatch {
+        stage: Some(DealStage::Lost),
+        lost_reason: Some(Some(reason)),
+        closed_at: closed_at.map(Some),
+        ..DealPatch::default()
+    };
     update(change, row, patch).await
 }
 
 fn closed(stage: DealStage) -> crate::error::Error {
-    crate::error::Error::invalid(ViolationCode::TransitionNotAllowed, "stage", format!("The deal is already closed ({stage:?})."))
+    crate::error::Error::invalid(
+        ViolationCode::TransitionNotAllowed,
+        "stage",
+        format!("The deal is already closed ({stage:?})."),
+    )
 }
 
 fn closing_event(row: &Model) -> NewEvent {
-    let kind = if row.stage.is_won() { EventKind::DealWon } else { EventKind::DealLost };
-    NewEvent::about(kind, row.id, json!({ "amount": row.amount(), "closedAt": row.closed_at, "reason": row.lost_reason }))
+    let kind = if row.stage.is_won() {
+        EventKind::DealWon
+    } else {
+        EventKind::DealLost
+    };
+    NewEvent::about(
+        kind,
+        row.id,
+        json!({ "amount": row.amount(), "closedAt": row.closed_at, "reason": row.lost_reason }),
+    )
 }
 
-fn check_texts(violations: &mut Violations, name: Option<&str>, others: [(&str, &Option<String>); 3]) {
+fn check_texts(
+    violations: &mut Violations,
+    name: Option<&str>,
+    others: [(&str, &Option<String>); 3],
+) {
     if let Some(name) = name {
         violations.text("name", name, 500);
     }
@@ -351,12 +469,21 @@ fn check_texts(violations: &mut Violations, name: Option<&str>, others: [(&str, 
     }
 }
 
-async fn known_customers(change: &Change, violations: &mut Violations, ids: impl IntoIterator<Item = CustomerId>) -> Result<()> {
+async fn known_customers(
+    change: &Change,
+    violations: &mut Violations,
+    ids: impl IntoIterator<Item = CustomerId>,
+) -> Result<()> {
     let asked: HashSet<CustomerId> = ids.into_iter().collect();
     if asked.is_empty() {
         return Ok(());
     }
-    let known = visible::find_all::<customer::Entity, _>(change.transaction(), &Viewer::system("deal"), asked.iter().map(|id| id.0)).await?;
+    let known = visible::find_all::<customer::Entity, _>(
+        change.transaction(),
+        &Viewer::system("deal"),
+        asked.iter().map(|id| id.0),
+    )
+    .await?;
     if known.len() < asked.len() {
         violations.add(ViolationCode::NotFound, "customerId", "No such customer.");
     }

@@ -12,8 +12,8 @@ use crate::event::{EventKind, NewEvent};
 use crate::id::{DealId, DealPartnerId, PartnerId, PartnershipId};
 use crate::money::BasisPoints;
 use crate::partnership;
-use crate::visible::Visible;
 use crate::viewer::Viewer;
+use crate::visible::Visible;
 use sea_orm::Iterable;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _};
@@ -21,8 +21,25 @@ use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What a partner did for a deal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, serde::Serialize, serde::Deserialize)]
-#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    EnumIter,
+    DeriveActiveEnum,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DealPartnerRole {
     /// Brought the deal.
@@ -99,15 +116,25 @@ pub struct Share {
 ///
 /// # Errors
 /// Weights over the whole, an unknown partnership, a share named twice, or a locked deal; then nothing is written.
-pub async fn attribute(change: &mut Change, deals: &[(deal::Model, Vec<Share>)]) -> Result<HashSet<DealId>> {
+pub async fn attribute(
+    change: &mut Change,
+    deals: &[(deal::Model, Vec<Share>)],
+) -> Result<HashSet<DealId>> {
     let mut violations = Violations::default();
-    let partnerships: HashSet<PartnershipId> = deals.iter().flat_map(|(_, shares)| shares.iter().map(|share| share.partnership_id)).collect();
+    let partnerships: HashSet<PartnershipId> = deals
+        .iter()
+        .flat_map(|(_, shares)| shares.iter().map(|share| share.partnership_id))
+        .collect();
     let partners: HashMap<PartnershipId, PartnerId> =
-        crate::visible::find_all::<partnership::Entity, _>(change.transaction(), &Viewer::system("deal_partner"), partnerships.iter().map(|id| id.0))
-            .await?
-            .into_iter()
-            .map(|row| (row.id, row.partner_id))
-            .collect();
+        crate::visible::find_all::<partnership::Entity, _>(
+            change.transaction(),
+            &Viewer::system("deal_partner"),
+            partnerships.iter().map(|id| id.0),
+        )
+        .await?
+        .into_iter()
+        .map(|row| (row.id, row.partner_id))
+        .collect();
     let mut current: HashMap<DealId, Vec<Model>> = HashMap::new();
     let existing = Entity::visible_to(&Viewer::system("deal_partner"))
         .filter(Column::DealId.is_in(deals.iter().map(|(deal, _)| deal.id)))
@@ -122,22 +149,46 @@ pub async fn attribute(change: &mut Change, deals: &[(deal::Model, Vec<Share>)])
     let mut events = Vec::new();
     for (deal, shares) in deals {
         let before = current.remove(&deal.id).unwrap_or_default();
-        let wanted: BTreeMap<(PartnershipId, DealPartnerRole), BasisPoints> =
-            shares.iter().map(|share| ((share.partnership_id, share.role), share.weight_bp)).collect();
+        let wanted: BTreeMap<(PartnershipId, DealPartnerRole), BasisPoints> = shares
+            .iter()
+            .map(|share| ((share.partnership_id, share.role), share.weight_bp))
+            .collect();
         if wanted.len() < shares.len() {
-            violations.add(ViolationCode::Taken, "partners", "A partnership may have each role once.");
+            violations.add(
+                ViolationCode::Taken,
+                "partners",
+                "A partnership may have each role once.",
+            );
         }
-        let earning: i64 = wanted.iter().filter(|((_, role), _)| role.earns()).map(|(_, weight)| i64::from(weight.points())).sum();
+        let earning: i64 = wanted
+            .iter()
+            .filter(|((_, role), _)| role.earns())
+            .map(|(_, weight)| i64::from(weight.points()))
+            .sum();
         if earning > i64::from(BasisPoints::WHOLE.points()) {
-            violations.add(ViolationCode::WeightsExceedWhole, "partners", "The weights of the earning roles exceed 10,000 basis points.");
+            violations.add(
+                ViolationCode::WeightsExceedWhole,
+                "partners",
+                "The weights of the earning roles exceed 10,000 basis points.",
+            );
         }
-        let same: BTreeMap<_, _> = before.iter().map(|row| ((row.partnership_id, row.role), row.weight_bp)).collect();
+        let same: BTreeMap<_, _> = before
+            .iter()
+            .map(|row| ((row.partnership_id, row.role), row.weight_bp))
+            .collect();
         if same == wanted {
             continue;
         }
         // An outside system is the authority over its own closed deals; a caller of the API is not.
-        if deal.stage.is_won() && !change.author().origin.is_external() && change.author().origin != Origin::Correction {
-            violations.add(ViolationCode::Locked, "partners", "The deal is won: its shares are locked.");
+        if deal.stage.is_won()
+            && !change.author().origin.is_external()
+            && change.author().origin != Origin::Correction
+        {
+            violations.add(
+                ViolationCode::Locked,
+                "partners",
+                "The deal is won: its shares are locked.",
+            );
             continue;
         }
         let mut concerned: HashSet<PartnerId> = HashSet::new();
@@ -149,7 +200,11 @@ pub async fn attribute(change: &mut Change, deals: &[(deal::Model, Vec<Share>)])
         }
         for ((partnership_id, role), weight_bp) in wanted {
             let Some(partner_id) = partners.get(&partnership_id).copied() else {
-                violations.add(ViolationCode::NotFound, "partners.partnershipId", "No such partnership.");
+                violations.add(
+                    ViolationCode::NotFound,
+                    "partners.partnershipId",
+                    "No such partnership.",
+                );
                 continue;
             };
             if same.get(&(partnership_id, role)) == Some(&weight_bp) {
@@ -177,14 +232,21 @@ pub async fn attribute(change: &mut Change, deals: &[(deal::Model, Vec<Share>)])
                 .filter(|row| row.deal_id == deal.id && row.partner_id == partner)
                 .map(|row| json!({ "partnership": row.partnership_id, "role": row.role, "weightBp": row.weight_bp }))
                 .collect();
-            let data = json!({ "partner": partner, "set": shares, "correction": deal.stage.is_won() });
-            events.push((deal.id, NewEvent::about(EventKind::DealAttributed, deal.id, data).for_partner(partner)));
+            let data =
+                json!({ "partner": partner, "set": shares, "correction": deal.stage.is_won() });
+            events.push((
+                deal.id,
+                NewEvent::about(EventKind::DealAttributed, deal.id, data).for_partner(partner),
+            ));
         }
     }
     violations.finish()?;
 
     for chunk in removed.chunks(500) {
-        Entity::delete_many().filter(Column::Id.is_in(chunk.iter().copied())).exec(change.transaction()).await?;
+        Entity::delete_many()
+            .filter(Column::Id.is_in(chunk.iter().copied()))
+            .exec(change.transaction())
+            .await?;
     }
     crate::write::insert::<Entity>(change, &added).await?;
     let mut changed = HashSet::new();
@@ -193,11 +255,17 @@ pub async fn attribute(change: &mut Change, deals: &[(deal::Model, Vec<Share>)])
         change.record(event);
     }
     // A deal made in this change has been seen by nobody yet.
-    let seen: Vec<DealId> =
-        deals.iter().filter(|(deal, _)| changed.contains(&deal.id) && deal.created_at != change.now()).map(|(deal, _)| deal.id).collect();
+    let seen: Vec<DealId> = deals
+        .iter()
+        .filter(|(deal, _)| changed.contains(&deal.id) && deal.created_at != change.now())
+        .map(|(deal, _)| deal.id)
+        .collect();
     for chunk in seen.chunks(500) {
         deal::Entity::update_many()
-            .col_expr(deal::Column::Version, Expr::col(deal::Column::Version).add(1))
+            .col_expr(
+                deal::Column::Version,
+                Expr::col(deal::Column::Version).add(1),
+            )
             .col_expr(deal::Column::UpdatedAt, Expr::value(change.now()))
             .filter(deal::Column::Id.is_in(chunk.iter().copied()))
             .exec(change.transaction())

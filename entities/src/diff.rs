@@ -1,7 +1,7 @@
 //! What an update really changes: fields whose new value differs, kept for the event, and lists of texts as a column.
 
-use crate::event::{EventKind, NewEvent};
 use crate::clock::Timestamp;
+use crate::event::{EventKind, NewEvent};
 use crate::id::TypedId;
 use sea_orm::ActiveValue::{self, Set, Unchanged};
 use sea_orm::FromJsonQueryResult;
@@ -29,7 +29,10 @@ impl Diff {
     /// A diff of personal data: it names the fields and keeps the values out of the log.
     #[must_use]
     pub fn private() -> Self {
-        Self { changes: Map::new(), private: true }
+        Self {
+            changes: Map::new(),
+            private: true,
+        }
     }
 
     /// The column's new value if the patch brings one that differs, else the old one.
@@ -48,7 +51,11 @@ impl Diff {
 
     /// Notes a change that spans several columns.
     pub fn note(&mut self, name: &str, from: &impl Serialize, to: &impl Serialize) {
-        let shown = if self.private { json!({}) } else { json!({ "from": from, "to": to }) };
+        let shown = if self.private {
+            json!({})
+        } else {
+            json!({ "from": from, "to": to })
+        };
         self.changes.insert(name.to_owned(), shown);
     }
 
@@ -72,7 +79,11 @@ impl Diff {
 
 /// The new `archived_at` for a wish to archive (true) or restore (false), and whether it changes anything.
 #[must_use]
-pub fn archived(current: Option<Timestamp>, wish: Option<bool>, now: Timestamp) -> (ActiveValue<Option<Timestamp>>, Option<bool>) {
+pub fn archived(
+    current: Option<Timestamp>,
+    wish: Option<bool>,
+    now: Timestamp,
+) -> (ActiveValue<Option<Timestamp>>, Option<bool>) {
     match (current, wish) {
         (None, Some(true)) => (Set(Some(now)), Some(true)),
         (Some(_), Some(false)) => (Set(None), Some(false)),

@@ -31,11 +31,18 @@ impl FromStr for DomainName {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         let host = host.split_once(':').map_or(host, |(host, _)| host);
-        let ascii = idna::domain_to_ascii_strict(host.trim_end_matches('.')).map_err(|_| InvalidDomainName)?;
-        let bare = ascii.strip_prefix("www.").filter(|rest| rest.contains('.')).unwrap_or(&ascii);
+        let ascii = idna::domain_to_ascii_strict(host.trim_end_matches('.'))
+            .map_err(|_| InvalidDomainName)?;
+        let bare = ascii
+            .strip_prefix("www.")
+            .filter(|rest| rest.contains('.'))
+            .unwrap_or(&ascii);
         let last = bare.rsplit('.').next().unwrap_or_default();
         // An address is no domain: the last label of a name always holds a letter.
-        if bare.len() > 253 || !bare.contains('.') || !last.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        if bare.len() > 253
+            || !bare.contains('.')
+            || !last.bytes().any(|byte| byte.is_ascii_alphabetic())
+        {
             return Err(InvalidDomainName);
         }
         Ok(Self(bare.to_owned()))
@@ -60,16 +67,44 @@ mod tests {
 
     #[test]
     fn many_spellings_are_one_domain() {
-        for text in ["acme.com", "ACME.com.", "https://www.acme.com/about?x#y", "http://user@acme.com:8080", " acme.com "] {
-            assert_eq!(text.parse::<DomainName>().map(|domain| domain.to_string()), Ok("acme.com".to_owned()), "{text}");
+        for text in [
+            "acme.com",
+            "ACME.com.",
+            "https://www.acme.com/about?x#y",
+            "http://user@acme.com:8080",
+            " acme.com ",
+        ] {
+            assert_eq!(
+                text.parse::<DomainName>().map(|domain| domain.to_string()),
+                Ok("acme.com".to_owned()),
+                "{text}"
+            );
         }
-        assert_eq!("bücher.example".parse::<DomainName>().map(|domain| domain.0), Ok("xn--bcher-kva.example".to_owned()));
-        assert_eq!("www.com".parse::<DomainName>().map(|domain| domain.0), Ok("www.com".to_owned()));
+        assert_eq!(
+            "bücher.example"
+                .parse::<DomainName>()
+                .map(|domain| domain.0),
+            Ok("xn--bcher-kva.example".to_owned())
+        );
+        assert_eq!(
+            "www.com".parse::<DomainName>().map(|domain| domain.0),
+            Ok("www.com".to_owned())
+        );
     }
 
     #[test]
     fn what_is_no_domain_is_refused() {
-        for text in ["", "localhost", "acme", "1.2.3.4", "acme..com", "a b.com", "https://", "-.com", "[::1]"] {
+        for text in [
+            "",
+            "localhost",
+            "acme",
+            "1.2.3.4",
+            "acme..com",
+            "a b.com",
+            "https://",
+            "-.com",
+            "[::1]",
+        ] {
             assert_eq!(text.parse::<DomainName>(), Err(InvalidDomainName), "{text}");
         }
     }

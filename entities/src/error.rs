@@ -42,7 +42,11 @@ pub struct Violation {
 impl Violation {
     /// A violation of one field.
     pub fn new(code: ViolationCode, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, field: field.into(), message: message.into() }
+        Self {
+            code,
+            field: field.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -65,7 +69,11 @@ pub enum Error {
 
 impl Error {
     /// A single violation as an error.
-    pub fn invalid(code: ViolationCode, field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn invalid(
+        code: ViolationCode,
+        field: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         Self::Invalid(vec![Violation::new(code, field, message)])
     }
 
@@ -75,7 +83,9 @@ impl Error {
         Self::invalid(
             ViolationCode::VersionConflict,
             "expectedVersion",
-            format!("The row is at version {actual}, not {expected}: read it again and repeat the change."),
+            format!(
+                "The row is at version {actual}, not {expected}: read it again and repeat the change."
+            ),
         )
     }
 
@@ -94,7 +104,12 @@ pub struct Violations(Vec<Violation>);
 
 impl Violations {
     /// Notes one violation.
-    pub fn add(&mut self, code: ViolationCode, field: impl Into<String>, message: impl Into<String>) {
+    pub fn add(
+        &mut self,
+        code: ViolationCode,
+        field: impl Into<String>,
+        message: impl Into<String>,
+    ) {
         self.0.push(Violation::new(code, field, message));
     }
 
@@ -111,10 +126,21 @@ impl Violations {
     pub fn optional_text(&mut self, field: &str, value: Option<&str>, max: usize) {
         let Some(value) = value else { return };
         if value.chars().count() > max {
-            self.add(ViolationCode::TooLong, field, format!("At most {max} characters."));
+            self.add(
+                ViolationCode::TooLong,
+                field,
+                format!("At most {max} characters."),
+            );
         }
-        if value.chars().any(|letter| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t')) {
-            self.add(ViolationCode::Invalid, field, "Control characters are not allowed.");
+        if value
+            .chars()
+            .any(|letter| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
+        {
+            self.add(
+                ViolationCode::Invalid,
+                field,
+                "Control characters are not allowed.",
+            );
         }
     }
 
@@ -133,6 +159,10 @@ impl Violations {
     /// # Errors
     /// [`Error::Invalid`] with everything noted.
     pub fn finish(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(self.0))
+        }
     }
 }

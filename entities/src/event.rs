@@ -14,11 +14,11 @@
 use crate::change::{Author, Origin};
 use crate::clock::Timestamp;
 use crate::database::Database;
+use crate::deal_partner;
 use crate::error::{Error, Result};
 use crate::id::{ConnectionId, EventId, PartnerId, TypedId};
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
-use crate::deal_partner;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait as _, Query};
 use sea_orm::{DatabaseTransaction, FromQueryResult, QueryOrder, QuerySelect};
@@ -152,7 +152,14 @@ pub struct NewEvent {
 impl NewEvent {
     /// An event about a row, with what changed.
     pub fn about<T: TypedId>(kind: EventKind, subject: T, data: Json) -> Self {
-        Self { kind, subject_kind: T::PREFIX, subject_id: subject.uuid(), partner_id: None, internal: false, data }
+        Self {
+            kind,
+            subject_kind: T::PREFIX,
+            subject_id: subject.uuid(),
+            partner_id: None,
+            internal: false,
+            data,
+        }
     }
 
     /// The partner it concerns.
@@ -234,7 +241,10 @@ pub struct Position {
 
 impl From<&Model> for Position {
     fn from(row: &Model) -> Self {
-        Self { position: row.position, seq: row.seq }
+        Self {
+            position: row.position,
+            seq: row.seq,
+        }
     }
 }
 
@@ -242,16 +252,28 @@ impl From<&Model> for Position {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list_after(database: &Database, viewer: &Viewer, after: Option<Position>, kinds: Option<&[String]>, limit: u64) -> Result<Vec<Model>> {
+pub async fn list_after(
+    database: &Database,
+    viewer: &Viewer,
+    after: Option<Position>,
+    kinds: Option<&[String]>,
+    limit: u64,
+) -> Result<Vec<Model>> {
     let mut select = Entity::visible_to(viewer);
     if let Some(after) = after {
-        select = select.filter(Expr::tuple([Expr::col(Column::Position), Expr::col(Column::Seq)]).gt(Expr::tuple([
-            Expr::value(after.position),
-            Expr::value(after.seq),
-        ])));
+        select = select.filter(
+            Expr::tuple([Expr::col(Column::Position), Expr::col(Column::Seq)]).gt(Expr::tuple([
+                Expr::value(after.position),
+                Expr::value(after.seq),
+            ])),
+        );
     }
     if let Some(kinds) = kinds {
-        select = if kinds.is_empty() { select.filter(nothing()) } else { select.filter(Column::Kind.is_in(kinds.iter().map(String::as_str))) };
+        select = if kinds.is_empty() {
+            select.filter(nothing())
+        } else {
+            select.filter(Column::Kind.is_in(kinds.iter().map(String::as_str)))
+        };
     }
     if database.is_postgres() {
         let horizon = Expr::cust_with_values(
@@ -260,7 +282,12 @@ pub async fn list_after(database: &Database, viewer: &Viewer, after: Option<Posi
         );
         select = select.filter(horizon);
     }
-    let rows = select.order_by_asc(Column::Position).order_by_asc(Column::Seq).limit(limit).all(database.read()).await?;
+    let rows = select
+        .order_by_asc(Column::Position)
+        .order_by_asc(Column::Seq)
+        .limit(limit)
+        .all(database.read())
+        .await?;
     Ok(rows)
 }
 

@@ -9,9 +9,9 @@ use crate::error::Result;
 use crate::id::{ConnectionId, ExternalLinkId, PartnerId};
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
-use sea_orm::{FromJsonQueryResult, QueryOrder as _, QuerySelect as _};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, ExprTrait as _, LikeExpr, OnConflict, Query};
+use sea_orm::{FromJsonQueryResult, QueryOrder as _, QuerySelect as _};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -128,17 +128,29 @@ pub async fn upsert(change: &Change, rows: &[Model]) -> Result<()> {
 
 fn of(connection_id: ConnectionId, resource: &str) -> Select<Entity> {
     let links = Entity::visible_to(&Viewer::system("external_link"));
-    links.filter(Column::ConnectionId.eq(connection_id)).filter(Column::Resource.eq(resource))
+    links
+        .filter(Column::ConnectionId.eq(connection_id))
+        .filter(Column::Resource.eq(resource))
 }
 
 /// The links of these records, as far as they are known, in no particular order.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_all(connection: &impl ConnectionTrait, connection_id: ConnectionId, resource: &str, external_ids: &[&str]) -> Result<Vec<Model>> {
+pub async fn find_all(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    resource: &str,
+    external_ids: &[&str],
+) -> Result<Vec<Model>> {
     let mut found = Vec::with_capacity(external_ids.len());
     for chunk in external_ids.chunks(500) {
-        found.extend(of(connection_id, resource).filter(Column::ExternalId.is_in(chunk.iter().copied())).all(connection).await?);
+        found.extend(
+            of(connection_id, resource)
+                .filter(Column::ExternalId.is_in(chunk.iter().copied()))
+                .all(connection)
+                .await?,
+        );
     }
     Ok(found)
 }
@@ -147,20 +159,46 @@ pub async fn find_all(connection: &impl ConnectionTrait, connection_id: Connecti
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list_naming(connection: &impl ConnectionTrait, connection_id: ConnectionId, resource: &str, end: &str) -> Result<Vec<Model>> {
+pub async fn list_naming(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    resource: &str,
+    end: &str,
+) -> Result<Vec<Model>> {
     // The text of the shadow narrows the search on both databases alike; the shadow itself decides.
     let key = serde_json::Value::from(end).to_string();
-    let literal: String = key.chars().flat_map(|letter| matches!(letter, '%' | '_' | '\\').then_some('\\').into_iter().chain([letter])).collect();
-    let text = Expr::col((Entity, Column::Shadow)).cast_as("text").like(LikeExpr::new(format!("%{literal}%")).escape('\\'));
-    let found = of(connection_id, resource).filter(Column::SubjectId.is_not_null()).filter(text).all(connection).await?;
-    Ok(found.into_iter().filter(|link| link.shadow.links.contains_key(end)).collect())
+    let literal: String = key
+        .chars()
+        .flat_map(|letter| {
+            matches!(letter, '%' | '_' | '\\')
+                .then_some('\\')
+                .into_iter()
+                .chain([letter])
+        })
+        .collect();
+    let text = Expr::col((Entity, Column::Shadow))
+        .cast_as("text")
+        .like(LikeExpr::new(format!("%{literal}%")).escape('\\'));
+    let found = of(connection_id, resource)
+        .filter(Column::SubjectId.is_not_null())
+        .filter(text)
+        .all(connection)
+        .await?;
+    Ok(found
+        .into_iter()
+        .filter(|link| link.shadow.links.contains_key(end))
+        .collect())
 }
 
 /// Every link of a resource that is small: owners, pipelines, labels.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list(connection: &impl ConnectionTrait, connection_id: ConnectionId, resource: &str) -> Result<Vec<Model>> {
+pub async fn list(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    resource: &str,
+) -> Result<Vec<Model>> {
     Ok(of(connection_id, resource).all(connection).await?)
 }
 
@@ -168,7 +206,19 @@ pub async fn list(connection: &impl ConnectionTrait, connection_id: ConnectionId
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list_held(connection: &impl ConnectionTrait, connection_id: ConnectionId, resource: &str, after: &str, limit: u64) -> Result<Vec<Model>> {
-    let held = of(connection_id, resource).filter(Column::HeldReason.is_not_null()).filter(Column::ExternalId.gt(after));
-    Ok(held.order_by_asc(Column::ExternalId).limit(limit).all(connection).await?)
+pub async fn list_held(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    resource: &str,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let held = of(connection_id, resource)
+        .filter(Column::HeldReason.is_not_null())
+        .filter(Column::ExternalId.gt(after));
+    Ok(held
+        .order_by_asc(Column::ExternalId)
+        .limit(limit)
+        .all(connection)
+        .await?)
 }

@@ -38,7 +38,8 @@ pub fn parse_any(text: &str) -> Result<(String, Uuid), InvalidId> {
 
 /// The alphabet of a TypeID's suffix.
 const ALPHABET: [char; 32] = [
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'y', 'z',
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j',
+    'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'y', 'z',
 ];
 
 /// Shows a UUID under a prefix: five bits a character, the greatest first. Every row of every answer has one, so it is written here at once.
@@ -49,7 +50,11 @@ pub fn show(prefix: &str, uuid: Uuid) -> String {
     shown.push_str(prefix);
     shown.push('_');
     // The mask keeps the place below 32.
-    shown.extend((0..26_u32).rev().filter_map(|place| ALPHABET.get((bits >> (5 * place)) as usize & 31)));
+    shown.extend(
+        (0..26_u32)
+            .rev()
+            .filter_map(|place| ALPHABET.get((bits >> (5 * place)) as usize & 31)),
+    );
     shown
 }
 
@@ -135,7 +140,10 @@ impl Ids {
     /// An id maker over a source of chance.
     #[must_use]
     pub fn new(chance: Arc<dyn Chance>) -> Self {
-        Self { chance, last: Mutex::new((0, 0)) }
+        Self {
+            chance,
+            last: Mutex::new((0, 0)),
+        }
     }
 
     /// The next id of any kind.
@@ -156,7 +164,9 @@ impl Ids {
         let time = u128::from(millis & 0xFFFF_FFFF_FFFF) << 80;
         let high = (entropy >> 62) << 64;
         let low = entropy & ((1 << 62) - 1);
-        T::from_uuid(Uuid::from_u128(time | (0x7 << 76) | high | (0b10 << 62) | low))
+        T::from_uuid(Uuid::from_u128(
+            time | (0x7 << 76) | high | (0b10 << 62) | low,
+        ))
     }
 
     /// Random bytes from the same source, for secrets and nonces.
@@ -174,7 +184,9 @@ mod tests {
     #[test]
     fn ids_rise_within_one_millisecond_and_are_version_7() {
         let ids = Ids::new(Arc::new(SeededChance::new(7)));
-        let made: Vec<DealId> = (0..10_000).map(|_| ids.next(Timestamp::from_millis(1_800_000_000_000))).collect();
+        let made: Vec<DealId> = (0..10_000)
+            .map(|_| ids.next(Timestamp::from_millis(1_800_000_000_000)))
+            .collect();
         assert!(made.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!(made[0].0.get_version_num(), 7);
         assert_eq!(made[9_999].0.get_variant(), uuid::Variant::RFC4122);
@@ -183,10 +195,17 @@ mod tests {
     #[test]
     fn a_suffix_is_written_as_the_standard_says() {
         let ids = Ids::new(Arc::new(SeededChance::new(3)));
-        let made = (0..1_000).map(|_| ids.next::<DealId>(Timestamp::from_millis(1_800_000_000_000)).0);
+        let made = (0..1_000).map(|_| {
+            ids.next::<DealId>(Timestamp::from_millis(1_800_000_000_000))
+                .0
+        });
         for uuid in made.chain([Uuid::nil(), Uuid::max()]) {
-            let standard = TypeSafeId::from_type_and_uuid(DynamicType::new("x").unwrap(), uuid).to_string();
-            assert_eq!(show("sync_run", uuid).strip_prefix("sync_run_"), standard.strip_prefix("x_"));
+            let standard =
+                TypeSafeId::from_type_and_uuid(DynamicType::new("x").unwrap(), uuid).to_string();
+            assert_eq!(
+                show("sync_run", uuid).strip_prefix("sync_run_"),
+                standard.strip_prefix("x_")
+            );
         }
     }
 
@@ -196,7 +215,13 @@ mod tests {
         let id: SyncRunId = ids.next(Timestamp::from_millis(1_800_000_000_000));
         assert_eq!(id.to_string().parse::<SyncRunId>(), Ok(id));
         assert_eq!(id.to_string().parse::<DealId>(), Err(InvalidId));
-        for bad in ["", "deal", "deal_", "deal_zzzzzzzzzzzzzzzzzzzzzzzzzz", "deal_01h2xcejqtf2nbrexx3vqjhp4"] {
+        for bad in [
+            "",
+            "deal",
+            "deal_",
+            "deal_zzzzzzzzzzzzzzzzzzzzzzzzzz",
+            "deal_01h2xcejqtf2nbrexx3vqjhp4",
+        ] {
             assert_eq!(bad.parse::<DealId>(), Err(InvalidId), "{bad}");
         }
     }

@@ -52,7 +52,11 @@ impl Visible for Entity {
 /// [`ViolationCode::IdempotencyMismatch`] when the key was used for another request.
 pub async fn find(change: &Change, caller: &str, key: &str, request: &str) -> Result<Option<Uuid>> {
     if key.is_empty() || key.len() > 200 || key.chars().any(char::is_control) {
-        return Err(Error::invalid(ViolationCode::Invalid, "idempotencyKey", "Between 1 and 200 characters, none of them a control character."));
+        return Err(Error::invalid(
+            ViolationCode::Invalid,
+            "idempotencyKey",
+            "Between 1 and 200 characters, none of them a control character.",
+        ));
     }
     let kept = Entity::visible_to(&Viewer::system("idempotency_key"))
         .filter(Column::Caller.eq(caller))
@@ -61,9 +65,11 @@ pub async fn find(change: &Change, caller: &str, key: &str, request: &str) -> Re
         .one(change.transaction())
         .await?;
     match kept {
-        Some(row) if row.request != request => {
-            Err(Error::invalid(ViolationCode::IdempotencyMismatch, "idempotencyKey", "This key was used for another request."))
-        }
+        Some(row) if row.request != request => Err(Error::invalid(
+            ViolationCode::IdempotencyMismatch,
+            "idempotencyKey",
+            "This key was used for another request.",
+        )),
         Some(row) => Ok(Some(row.subject_id)),
         None => Ok(None),
     }
@@ -73,7 +79,13 @@ pub async fn find(change: &Change, caller: &str, key: &str, request: &str) -> Re
 ///
 /// # Errors
 /// When the database fails.
-pub async fn keep(change: &Change, caller: &str, key: &str, request: &str, subject_id: Uuid) -> Result<bool> {
+pub async fn keep(
+    change: &Change,
+    caller: &str,
+    key: &str,
+    request: &str,
+    subject_id: Uuid,
+) -> Result<bool> {
     let now = change.now();
     Entity::delete_many()
         .filter(Column::Caller.eq(caller))

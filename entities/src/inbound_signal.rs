@@ -78,9 +78,16 @@ pub struct NewSignal {
 pub async fn raise(change: &Change, mut signals: Vec<NewSignal>) -> Result<()> {
     // Always in the order of the key, so that two changes over the same records cannot wait for each other; and each record once,
     // because one INSERT cannot touch a row twice.
-    signals.sort_by(|one, other| (one.connection_id, &one.resource, &one.external_id).cmp(&(other.connection_id, &other.resource, &other.external_id)));
+    signals.sort_by(|one, other| {
+        (one.connection_id, &one.resource, &one.external_id).cmp(&(
+            other.connection_id,
+            &other.resource,
+            &other.external_id,
+        ))
+    });
     signals.dedup_by(|next, kept| {
-        let same = (next.connection_id, &next.resource, &next.external_id) == (kept.connection_id, &kept.resource, &kept.external_id);
+        let same = (next.connection_id, &next.resource, &next.external_id)
+            == (kept.connection_id, &kept.resource, &kept.external_id);
         let is_merge = |hint: &Json| hint.get("kind").is_some_and(|kind| kind == MERGED);
         if same && (is_merge(&next.hint) || !is_merge(&kept.hint)) {
             std::mem::swap(&mut next.hint, &mut kept.hint);
@@ -118,7 +125,10 @@ pub async fn raise(change: &Change, mut signals: Vec<NewSignal>) -> Result<()> {
         }
         statement.on_conflict(
             OnConflict::columns([Column::ConnectionId, Column::Resource, Column::ExternalId])
-                .value(Column::Generation, Expr::col((Entity, Column::Generation)).add(1_i64))
+                .value(
+                    Column::Generation,
+                    Expr::col((Entity, Column::Generation)).add(1_i64),
+                )
                 .value(Column::Attempts, Expr::value(0_i32))
                 .value(Column::Dead, Expr::value(false))
                 .value(Column::Hint, Expr::cust(LASTING_HINT))
@@ -134,17 +144,29 @@ pub async fn raise(change: &Change, mut signals: Vec<NewSignal>) -> Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim(database: &Database, worker: Uuid, lease_millis: i64, limit: u64, max_attempts: i32) -> Result<Vec<Model>> {
+pub async fn claim(
+    database: &Database,
+    worker: Uuid,
+    lease_millis: i64,
+    limit: u64,
+    max_attempts: i32,
+) -> Result<Vec<Model>> {
     let now = database.now();
     let due = || {
-        let lease = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now));
+        let lease = Condition::any()
+            .add(Column::LeaseUntil.is_null())
+            .add(Column::LeaseUntil.lte(now));
         Entity::visible_to(&Viewer::system("inbound_signal"))
             .filter(Column::Dead.eq(false))
             .filter(Column::AvailableAt.lte(now))
             .filter(lease)
             .filter(Column::ConnectionId.in_subquery(callable_connections(now)))
     };
-    let Some(first) = due().order_by_asc(Column::AvailableAt).one(database.read()).await? else {
+    let Some(first) = due()
+        .order_by_asc(Column::AvailableAt)
+        .one(database.read())
+        .await?
+    else {
         return Ok(Vec::new());
     };
     let transaction = database.begin().await?;
@@ -161,7 +183,9 @@ pub async fn claim(database: &Database, worker: Uuid, lease_millis: i64, limit: 
     for mut row in rows {
         if row.attempts >= max_attempts {
             row.dead = true;
-            row.error = row.error.or_else(|| Some("it never came to an end".to_owned()));
+            row.error = row
+                .error
+                .or_else(|| Some("it never came to an end".to_owned()));
         } else {
             row.attempts += 1;
             row.lease_owner = Some(worker);
@@ -198,7 +222,9 @@ fn key(row: &Model) -> Condition {
 /// # Errors
 /// When the database fails.
 pub async fn still_claimed(change: &Change, claimed: &[Model]) -> Result<Vec<Model>> {
-    let Some(first) = claimed.first() else { return Ok(Vec::new()) };
+    let Some(first) = claimed.first() else {
+        return Ok(Vec::new());
+    };
     let rows = Entity::visible_to(&Viewer::system("inbound_signal"))
         .filter(Column::ConnectionId.eq(first.connection_id))
         .filter(Column::Resource.eq(first.resource.as_str()))
@@ -207,7 +233,11 @@ pub async fn still_claimed(change: &Change, claimed: &[Model]) -> Result<Vec<Mod
         .lock_exclusive()
         .all(change.transaction())
         .await?;
-    let ours = |row: &Model| claimed.iter().any(|mine| mine.external_id == row.external_id && mine.fence == row.fence);
+    let ours = |row: &Model| {
+        claimed
+            .iter()
+            .any(|mine| mine.external_id == row.external_id && mine.fence == row.fence)
+    };
     Ok(rows.into_iter().filter(ours).collect())
 }
 
@@ -215,10 +245,20 @@ pub async fn still_claimed(change: &Change, claimed: &[Model]) -> Result<Vec<Mod
 ///
 /// # Errors
 /// When the database fails.
-pub async fn settle(connection: &impl ConnectionTrait, claimed: &[Model], now: Timestamp) -> Result<()> {
+pub async fn settle(
+    connection: &impl ConnectionTrait,
+    claimed: &[Model],
+    now: Timestamp,
+) -> Result<()> {
     for row in claimed {
-        let unchanged = Condition::all().add(key(row)).add(Column::Fence.eq(row.fence));
-        let gone = Entity::delete_many().filter(unchanged.clone()).filter(Column::Generation.eq(row.generation)).exec(connection).await?;
+        let unchanged = Condition::all()
+            .add(key(row))
+            .add(Column::Fence.eq(row.fence));
+        let gone = Entity::delete_many()
+            .filter(unchanged.clone())
+            .filter(Column::Generation.eq(row.generation))
+            .exec(connection)
+            .await?;
         if gone.rows_affected == 0 {
             release(connection, row, now, 0, None, false).await?;
         }
@@ -231,7 +271,14 @@ pub async fn settle(connection: &impl ConnectionTrait, claimed: &[Model], now: T
 ///
 /// # Errors
 /// When the database fails.
-pub async fn release(connection: &impl ConnectionTrait, row: &Model, available_at: Timestamp, attempts: i32, error: Option<String>, dead: bool) -> Result<()> {
+pub async fn release(
+    connection: &impl ConnectionTrait,
+    row: &Model,
+    available_at: Timestamp,
+    attempts: i32,
+    error: Option<String>,
+    dead: bool,
+) -> Result<()> {
     let give_back = |attempts: i32, dead: bool| {
         Entity::update_many()
             .col_expr(Column::AvailableAt, Expr::value(available_at))
@@ -243,10 +290,19 @@ pub async fn release(connection: &impl ConnectionTrait, row: &Model, available_a
             .filter(key(row))
             .filter(Column::Fence.eq(row.fence))
     };
-    if dead && give_back(attempts, true).filter(Column::Generation.eq(row.generation)).exec(connection).await?.rows_affected > 0 {
+    if dead
+        && give_back(attempts, true)
+            .filter(Column::Generation.eq(row.generation))
+            .exec(connection)
+            .await?
+            .rows_affected
+            > 0
+    {
         return Ok(());
     }
-    give_back(if dead { 0 } else { attempts }, false).exec(connection).await?;
+    give_back(if dead { 0 } else { attempts }, false)
+        .exec(connection)
+        .await?;
     Ok(())
 }
 

@@ -18,7 +18,11 @@ use uuid::Uuid;
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
-#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum InboxState {
     /// Waits to be split.
@@ -104,7 +108,9 @@ pub async fn store(database: &Database, deliveries: Vec<NewDelivery>) -> Result<
         rows.push((id, delivery));
     }
     // Always in the order of the unique key, so that two nodes with the same deliveries cannot wait for each other.
-    rows.sort_by(|(_, one), (_, other)| (&one.connector, &one.dedupe_key).cmp(&(&other.connector, &other.dedupe_key)));
+    rows.sort_by(|(_, one), (_, other)| {
+        (&one.connector, &one.dedupe_key).cmp(&(&other.connector, &other.dedupe_key))
+    });
     for (id, delivery) in rows {
         statement.values_panic([
             Expr::value(id),
@@ -119,7 +125,11 @@ pub async fn store(database: &Database, deliveries: Vec<NewDelivery>) -> Result<
         ]);
     }
     statement
-        .on_conflict(OnConflict::columns([Column::Connector, Column::DedupeKey]).do_nothing().to_owned())
+        .on_conflict(
+            OnConflict::columns([Column::Connector, Column::DedupeKey])
+                .do_nothing()
+                .to_owned(),
+        )
         .returning(Query::returning().column(Column::Id));
     let transaction = database.begin().await?;
     let mut stored: HashSet<InboundWebhookId> = HashSet::new();
@@ -134,10 +144,18 @@ pub async fn store(database: &Database, deliveries: Vec<NewDelivery>) -> Result<
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim(database: &Database, worker: Uuid, lease_millis: i64, limit: u64, max_attempts: i32) -> Result<Vec<Model>> {
+pub async fn claim(
+    database: &Database,
+    worker: Uuid,
+    lease_millis: i64,
+    limit: u64,
+    max_attempts: i32,
+) -> Result<Vec<Model>> {
     let now = database.now();
     let due = || {
-        let lease = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now));
+        let lease = Condition::any()
+            .add(Column::LeaseUntil.is_null())
+            .add(Column::LeaseUntil.lte(now));
         Entity::visible_to(&Viewer::system("inbound_webhook"))
             .filter(Column::State.eq(InboxState::Pending))
             .filter(Column::AvailableAt.lte(now))
@@ -151,12 +169,17 @@ pub async fn claim(database: &Database, worker: Uuid, lease_millis: i64, limit: 
         return Ok(Vec::new());
     }
     let transaction = database.begin().await?;
-    let rows = due().lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).all(&transaction).await?;
+    let rows = due()
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .all(&transaction)
+        .await?;
     let mut claimed = Vec::with_capacity(rows.len());
     for mut row in rows {
         if row.attempts >= max_attempts {
             row.state = InboxState::Dead;
-            row.error = row.error.or_else(|| Some("it never came to an end".to_owned()));
+            row.error = row
+                .error
+                .or_else(|| Some("it never came to an end".to_owned()));
         } else {
             row.attempts += 1;
             row.lease_owner = Some(worker);
@@ -185,7 +208,13 @@ pub async fn claim(database: &Database, worker: Uuid, lease_millis: i64, limit: 
 ///
 /// # Errors
 /// [`Error::LeaseLost`], or a fault of the database.
-pub async fn settle(connection: &impl ConnectionTrait, row: &Model, state: InboxState, error: Option<String>, available_at: Timestamp) -> Result<()> {
+pub async fn settle(
+    connection: &impl ConnectionTrait,
+    row: &Model,
+    state: InboxState,
+    error: Option<String>,
+    available_at: Timestamp,
+) -> Result<()> {
     let done = Entity::update_many()
         .col_expr(Column::State, Expr::value(state))
         .col_expr(Column::Error, Expr::value(error))
@@ -196,7 +225,11 @@ pub async fn settle(connection: &impl ConnectionTrait, row: &Model, state: Inbox
         .filter(Column::Fence.eq(row.fence))
         .exec(connection)
         .await?;
-    if done.rows_affected == 1 { Ok(()) } else { Err(Error::LeaseLost) }
+    if done.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(Error::LeaseLost)
+    }
 }
 
 /// Takes every lease away. Only for a caller that knows no other process works on this database: what a process that was killed

@@ -15,15 +15,16 @@ pub mod event;
 pub mod id;
 pub mod money;
 pub mod positional;
+pub mod reader;
 pub mod viewer;
 pub mod visible;
 mod write;
 
-pub mod deal_partner;
-pub mod partner;
 pub mod contact;
 pub mod customer;
 pub mod deal;
+pub mod deal_partner;
+pub mod partner;
 pub mod partnership;
 
 pub mod authorization_request;

@@ -43,7 +43,10 @@ impl FromStr for Currency {
         if known.exponent().is_none() || known == iso_currency::Currency::XXX {
             return Err(InvalidCurrency);
         }
-        text.as_bytes().try_into().map(Self).map_err(|_| InvalidCurrency)
+        text.as_bytes()
+            .try_into()
+            .map(Self)
+            .map_err(|_| InvalidCurrency)
     }
 }
 
@@ -94,7 +97,12 @@ impl Money {
     /// See [`InvalidAmount`].
     pub fn parse(text: &str, currency: Currency) -> Result<Self, InvalidAmount> {
         let plain = text.trim();
-        if plain.is_empty() || plain.len() > 40 || !plain.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+')) {
+        if plain.is_empty()
+            || plain.len() > 40
+            || !plain
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'))
+        {
             return Err(InvalidAmount::NotANumber);
         }
         let value = Decimal::from_str_exact(plain).map_err(|fault| match fault {
@@ -115,8 +123,13 @@ impl Money {
         if value.scale() > exponent {
             return Err(InvalidAmount::TooPrecise);
         }
-        let factor = 10_i128.checked_pow(exponent - value.scale()).ok_or(InvalidAmount::TooLarge)?;
-        let minor = value.mantissa().checked_mul(factor).ok_or(InvalidAmount::TooLarge)?;
+        let factor = 10_i128
+            .checked_pow(exponent - value.scale())
+            .ok_or(InvalidAmount::TooLarge)?;
+        let minor = value
+            .mantissa()
+            .checked_mul(factor)
+            .ok_or(InvalidAmount::TooLarge)?;
         let minor = i64::try_from(minor).map_err(|_| InvalidAmount::TooLarge)?;
         if minor.unsigned_abs() > Self::MOST.unsigned_abs() {
             return Err(InvalidAmount::TooLarge);
@@ -158,7 +171,11 @@ impl BasisPoints {
     /// A share; none outside 0 to 10,000.
     #[must_use]
     pub const fn new(points: i32) -> Option<Self> {
-        if points >= 0 && points <= 10_000 { Some(Self(points)) } else { None }
+        if points >= 0 && points <= 10_000 {
+            Some(Self(points))
+        } else {
+            None
+        }
     }
 
     /// The number of basis points.
@@ -193,11 +210,19 @@ mod tests {
         assert_eq!(parse("-0.5", "EUR"), Ok(-50));
         assert_eq!(parse("0.005", "USD"), Err(InvalidAmount::TooPrecise));
         assert_eq!(parse("1.5", "JPY"), Err(InvalidAmount::TooPrecise));
-        for bad in ["abc", "", "1e5", "1,000", "--1", "NaN", "0x10", "1.2.3", "."] {
+        for bad in [
+            "abc", "", "1e5", "1,000", "--1", "NaN", "0x10", "1.2.3", ".",
+        ] {
             assert_eq!(parse(bad, "USD"), Err(InvalidAmount::NotANumber), "{bad}");
         }
-        assert_eq!(parse("92233720368547758.08", "USD"), Err(InvalidAmount::TooLarge));
-        assert_eq!(parse("10000000000000.01", "USD"), Err(InvalidAmount::TooLarge));
+        assert_eq!(
+            parse("92233720368547758.08", "USD"),
+            Err(InvalidAmount::TooLarge)
+        );
+        assert_eq!(
+            parse("10000000000000.01", "USD"),
+            Err(InvalidAmount::TooLarge)
+        );
         assert_eq!(parse("-10000000000000.00", "USD"), Ok(-Money::MOST));
     }
 

@@ -21,7 +21,11 @@ use std::collections::HashSet;
 
 /// Where a partner stands with the programme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
-#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PartnerStatus {
     /// Under consideration.
@@ -155,13 +159,25 @@ pub async fn create(change: &mut Change, inputs: Vec<NewPartner>) -> Result<Vec<
     let mut domains = Vec::new();
     let parents: HashSet<PartnerId> = inputs.iter().filter_map(|input| input.parent_id).collect();
     for input in &inputs {
-        check(&mut violations, Some(&input.name), Some(input.website.as_deref()), Some(input.description.as_deref()), Some(input.country.as_deref()), Some(input.employees));
+        check(
+            &mut violations,
+            Some(&input.name),
+            Some(input.website.as_deref()),
+            Some(input.description.as_deref()),
+            Some(input.country.as_deref()),
+            Some(input.employees),
+        );
         violations.tags("tags", &input.tags);
         violations.tags("regions", &input.regions);
         violations.tags("verticals", &input.verticals);
         domains.extend(input.domain.clone());
     }
-    let known_parents = crate::visible::find_all::<Entity, _>(change.transaction(), &Viewer::system("partner"), parents.iter().map(|id| id.0)).await?;
+    let known_parents = crate::visible::find_all::<Entity, _>(
+        change.transaction(),
+        &Viewer::system("partner"),
+        parents.iter().map(|id| id.0),
+    )
+    .await?;
     if known_parents.len() < parents.len() {
         violations.add(ViolationCode::NotFound, "parentId", "No such partner.");
     }
@@ -190,7 +206,9 @@ pub async fn create(change: &mut Change, inputs: Vec<NewPartner>) -> Result<Vec<
             archived_at: input.archived.then_some(now),
         })
         .collect();
-    crate::write::insert::<Entity>(change, &rows).await.map_err(domain_taken)?;
+    crate::write::insert::<Entity>(change, &rows)
+        .await
+        .map_err(domain_taken)?;
     for row in &rows {
         let data = json!({ "name": row.name, "domain": row.domain, "status": row.status });
         change.record(NewEvent::about(EventKind::PartnerCreated, row.id, data).for_partner(row.id));
@@ -212,14 +230,22 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnerPatch) -> Res
         patch.country.as_ref().map(Option::as_deref),
         patch.employees,
     );
-    for (field, texts) in [("tags", &patch.tags), ("regions", &patch.regions), ("verticals", &patch.verticals)] {
+    for (field, texts) in [
+        ("tags", &patch.tags),
+        ("regions", &patch.regions),
+        ("verticals", &patch.verticals),
+    ] {
         violations.tags(field, texts.as_deref().unwrap_or_default());
     }
     if let Some(status) = patch.status
         && status != row.status
         && !row.status.transitions().contains(&status)
     {
-        violations.add(ViolationCode::TransitionNotAllowed, "status", format!("A partner cannot go from {:?} to {status:?}.", row.status));
+        violations.add(
+            ViolationCode::TransitionNotAllowed,
+            "status",
+            format!("A partner cannot go from {:?} to {status:?}.", row.status),
+        );
     }
     if let Some(Some(domain)) = &patch.domain
         && row.domain.as_ref() != Some(domain)
@@ -255,9 +281,15 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnerPatch) -> Res
         active.updated_at = sea_orm::ActiveValue::Unchanged(row.updated_at);
         return Ok(active.try_into_model()?);
     }
-    let updated = crate::write::update(change, active, row.version).await.map_err(domain_taken)?;
+    let updated = crate::write::update(change, active, row.version)
+        .await
+        .map_err(domain_taken)?;
     if let Some(archived) = archiving {
-        let kind = if archived { EventKind::PartnerArchived } else { EventKind::PartnerRestored };
+        let kind = if archived {
+            EventKind::PartnerArchived
+        } else {
+            EventKind::PartnerRestored
+        };
         change.record(NewEvent::about(kind, updated.id, json!({})).for_partner(updated.id));
     }
     if updated.status != status {
@@ -267,14 +299,25 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnerPatch) -> Res
             _ => None,
         };
         if let Some(kind) = kind {
-            change.record(NewEvent::about(kind, updated.id, json!({ "from": status })).for_partner(updated.id));
+            change.record(
+                NewEvent::about(kind, updated.id, json!({ "from": status }))
+                    .for_partner(updated.id),
+            );
         }
     }
     if !diff.is_empty() {
-        change.record(diff.into_event(EventKind::PartnerUpdated, updated.id).for_partner(updated.id));
+        change.record(
+            diff.into_event(EventKind::PartnerUpdated, updated.id)
+                .for_partner(updated.id),
+        );
     }
     if !internal.is_empty() {
-        change.record(internal.into_event(EventKind::PartnerUpdated, updated.id).for_partner(updated.id).internal());
+        change.record(
+            internal
+                .into_event(EventKind::PartnerUpdated, updated.id)
+                .for_partner(updated.id)
+                .internal(),
+        );
     }
     Ok(updated)
 }
@@ -294,7 +337,11 @@ fn check(
     violations.optional_text("description", description.flatten(), 20_000);
     violations.optional_text("country", country.flatten(), 100);
     if employees.flatten().is_some_and(|count| count < 0) {
-        violations.add(ViolationCode::Invalid, "employees", "A number of people is not negative.");
+        violations.add(
+            ViolationCode::Invalid,
+            "employees",
+            "A number of people is not negative.",
+        );
     }
 }
 
@@ -306,16 +353,25 @@ pub async fn find_domains(change: &Change, domains: &[DomainName]) -> Result<Vec
     if domains.is_empty() {
         return Ok(Vec::new());
     }
-    let select = Entity::visible_to(&Viewer::system("partner")).filter(Column::Domain.is_in(domains.iter().cloned()));
+    let select = Entity::visible_to(&Viewer::system("partner"))
+        .filter(Column::Domain.is_in(domains.iter().cloned()));
     Ok(select.all(change.transaction()).await?)
 }
 
-async fn taken_domains(change: &Change, violations: &mut Violations, mut domains: Vec<DomainName>) -> Result<()> {
+async fn taken_domains(
+    change: &Change,
+    violations: &mut Violations,
+    mut domains: Vec<DomainName>,
+) -> Result<()> {
     let asked = domains.len();
     domains.sort_unstable();
     domains.dedup();
     if asked > domains.len() || !find_domains(change, &domains).await?.is_empty() {
-        violations.add(ViolationCode::Taken, "domain", "Another partner has this domain.");
+        violations.add(
+            ViolationCode::Taken,
+            "domain",
+            "Another partner has this domain.",
+        );
     }
     Ok(())
 }
@@ -323,8 +379,14 @@ async fn taken_domains(change: &Change, violations: &mut Violations, mut domains
 /// The database's unique index has the last word when two changes run at once.
 fn domain_taken(error: Error) -> Error {
     match error {
-        Error::Db(fault) if matches!(fault.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-            Error::invalid(ViolationCode::Taken, "domain", "Another partner has this domain.")
+        Error::Db(fault)
+            if matches!(fault.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) =>
+        {
+            Error::invalid(
+                ViolationCode::Taken,
+                "domain",
+                "Another partner has this domain.",
+            )
         }
         other => other,
     }

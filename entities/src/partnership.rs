@@ -10,9 +10,9 @@ use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{PartnerId, PartnershipId};
 use crate::money::{Currency, Money};
+use crate::partner;
 use crate::viewer::Viewer;
 use crate::visible::{self, Versioned, Visible};
-use crate::partner;
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
@@ -99,7 +99,10 @@ impl PipelineStage {
     const ORDER: [Self; 4] = [Self::Prospect, Self::Engage, Self::Negotiate, Self::Active];
 
     fn index(self) -> usize {
-        Self::ORDER.iter().position(|stage| *stage == self).unwrap_or(0)
+        Self::ORDER
+            .iter()
+            .position(|stage| *stage == self)
+            .unwrap_or(0)
     }
 
     /// The stage after this one.
@@ -111,7 +114,10 @@ impl PipelineStage {
     /// The stage before this one.
     #[must_use]
     pub fn previous(self) -> Option<Self> {
-        self.index().checked_sub(1).and_then(|index| Self::ORDER.get(index)).copied()
+        self.index()
+            .checked_sub(1)
+            .and_then(|index| Self::ORDER.get(index))
+            .copied()
     }
 }
 
@@ -164,7 +170,10 @@ impl Model {
     /// The revenue target, where there is one.
     #[must_use]
     pub fn revenue_target(&self) -> Option<Money> {
-        Some(Money { minor: self.revenue_target_minor?, currency: self.revenue_target_currency? })
+        Some(Money {
+            minor: self.revenue_target_minor?,
+            currency: self.revenue_target_currency?,
+        })
     }
 }
 
@@ -264,11 +273,20 @@ pub async fn create(change: &mut Change, inputs: Vec<NewPartnership>) -> Result<
             input.timeline_months,
         );
         if input.stage != PipelineStage::Prospect && !external {
-            violations.add(ViolationCode::TransitionNotAllowed, "stage", "A new partnership begins at PROSPECT.");
+            violations.add(
+                ViolationCode::TransitionNotAllowed,
+                "stage",
+                "A new partnership begins at PROSPECT.",
+            );
         }
     }
     let asked: HashSet<PartnerId> = inputs.iter().map(|input| input.partner_id).collect();
-    let known = visible::find_all::<partner::Entity, _>(change.transaction(), &Viewer::system("partnership"), asked.iter().map(|id| id.0)).await?;
+    let known = visible::find_all::<partner::Entity, _>(
+        change.transaction(),
+        &Viewer::system("partnership"),
+        asked.iter().map(|id| id.0),
+    )
+    .await?;
     if known.len() < asked.len() {
         violations.add(ViolationCode::NotFound, "partnerId", "No such partner.");
     }
@@ -305,7 +323,10 @@ pub async fn create(change: &mut Change, inputs: Vec<NewPartnership>) -> Result<
     crate::write::insert::<Entity>(change, &rows).await?;
     for row in &rows {
         let data = json!({ "type": row.kind, "stage": row.stage, "imported": external });
-        change.record(NewEvent::about(EventKind::PartnershipCreated, row.id, data).for_partner(row.partner_id));
+        change.record(
+            NewEvent::about(EventKind::PartnershipCreated, row.id, data)
+                .for_partner(row.partner_id),
+        );
     }
     Ok(rows)
 }
@@ -316,7 +337,8 @@ pub async fn create(change: &mut Change, inputs: Vec<NewPartnership>) -> Result<
 /// Refused fields or a transition the status does not have; then nothing is written.
 pub async fn update(change: &mut Change, row: Model, patch: PartnershipPatch) -> Result<Model> {
     let mut violations = Violations::default();
-    let text = |field: &'static str, value: &'_ Option<Option<String>>| (field, value.clone().flatten());
+    let text =
+        |field: &'static str, value: &'_ Option<Option<String>>| (field, value.clone().flatten());
     let texts = [
         text("dri", &patch.dri),
         text("valueForUs", &patch.value_for_us),
@@ -325,28 +347,51 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnershipPatch) ->
     ];
     check(
         &mut violations,
-        texts.each_ref().map(|(field, value)| (*field, value.as_deref())),
+        texts
+            .each_ref()
+            .map(|(field, value)| (*field, value.as_deref())),
         patch.models.as_deref().unwrap_or_default(),
         patch.tags.as_deref().unwrap_or_default(),
         patch.revenue_target.flatten(),
         patch.timeline_months.flatten(),
     );
-    violations.optional_text("reason", patch.ended_reason.as_ref().and_then(Option::as_deref), 2_000);
+    violations.optional_text(
+        "reason",
+        patch.ended_reason.as_ref().and_then(Option::as_deref),
+        2_000,
+    );
     let status = row.status;
     if let Some(next) = patch.status
         && next != status
     {
         if !status.transitions(row.stage).contains(&next) {
-            violations.add(ViolationCode::TransitionNotAllowed, "status", format!("A partnership at {:?} cannot go from {status:?} to {next:?}.", row.stage));
+            violations.add(
+                ViolationCode::TransitionNotAllowed,
+                "status",
+                format!(
+                    "A partnership at {:?} cannot go from {status:?} to {next:?}.",
+                    row.stage
+                ),
+            );
         }
         let reason = patch.ended_reason.clone().flatten();
-        if matches!(next, PartnershipStatus::Declined | PartnershipStatus::Ended) && reason.is_none_or(|text| text.trim().is_empty()) {
-            violations.add(ViolationCode::Blank, "reason", "Declining or ending needs a reason.");
+        if matches!(next, PartnershipStatus::Declined | PartnershipStatus::Ended)
+            && reason.is_none_or(|text| text.trim().is_empty())
+        {
+            violations.add(
+                ViolationCode::Blank,
+                "reason",
+                "Declining or ending needs a reason.",
+            );
         }
     }
     violations.finish()?;
     let next_status = patch.status.unwrap_or(status);
-    let ends = next_status != status && matches!(next_status, PartnershipStatus::Declined | PartnershipStatus::Ended);
+    let ends = next_status != status
+        && matches!(
+            next_status,
+            PartnershipStatus::Declined | PartnershipStatus::Ended
+        );
     let target = row.revenue_target();
     let next_target = patch.revenue_target.unwrap_or(target);
     let mut diff = Diff::new();
@@ -360,8 +405,16 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnershipPatch) ->
         priority: diff.field("priority", row.priority, patch.priority),
         dri: diff.field("dri", row.dri.clone(), patch.dri),
         value_for_us: diff.field("valueForUs", row.value_for_us.clone(), patch.value_for_us),
-        value_for_them: diff.field("valueForThem", row.value_for_them.clone(), patch.value_for_them),
-        value_for_customers: diff.field("valueForCustomers", row.value_for_customers.clone(), patch.value_for_customers),
+        value_for_them: diff.field(
+            "valueForThem",
+            row.value_for_them.clone(),
+            patch.value_for_them,
+        ),
+        value_for_customers: diff.field(
+            "valueForCustomers",
+            row.value_for_customers.clone(),
+            patch.value_for_customers,
+        ),
         revenue_target_minor: Set(next_target.map(|money| money.minor)),
         revenue_target_currency: Set(next_target.map(|money| money.currency)),
         timeline_months: diff.field("timelineMonths", row.timeline_months, patch.timeline_months),
@@ -376,9 +429,16 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnershipPatch) ->
     let updated = crate::write::update(change, active, row.version).await?;
     if updated.status != status {
         let data = json!({ "from": status, "to": updated.status });
-        change.record(NewEvent::about(EventKind::PartnershipStatusChanged, updated.id, data).for_partner(updated.partner_id));
+        change.record(
+            NewEvent::about(EventKind::PartnershipStatusChanged, updated.id, data)
+                .for_partner(updated.partner_id),
+        );
     }
-    change.record(diff.into_event(EventKind::PartnershipUpdated, updated.id).for_partner(updated.partner_id).internal());
+    change.record(
+        diff.into_event(EventKind::PartnershipUpdated, updated.id)
+            .for_partner(updated.partner_id)
+            .internal(),
+    );
     Ok(updated)
 }
 
@@ -386,31 +446,68 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnershipPatch) ->
 ///
 /// # Errors
 /// A stage that is not a neighbour, a missing reason, or a partnership that is not open.
-pub async fn advance(change: &mut Change, row: Model, to: PipelineStage, reason: Option<String>) -> Result<Model> {
+pub async fn advance(
+    change: &mut Change,
+    row: Model,
+    to: PipelineStage,
+    reason: Option<String>,
+) -> Result<Model> {
     if row.status != PartnershipStatus::Open {
-        return Err(Error::invalid(ViolationCode::Locked, "stage", format!("The partnership is {:?}, not open.", row.status)));
+        return Err(Error::invalid(
+            ViolationCode::Locked,
+            "stage",
+            format!("The partnership is {:?}, not open.", row.status),
+        ));
     }
     let mut violations = Violations::default();
     violations.optional_text("reason", reason.as_deref(), 2_000);
     let forward = row.stage.next() == Some(to);
     let back = row.stage.previous() == Some(to);
     if !forward && !back {
-        violations.add(ViolationCode::TransitionNotAllowed, "stage", format!("From {:?} the neighbours are {:?} and {:?}.", row.stage, row.stage.previous(), row.stage.next()));
+        violations.add(
+            ViolationCode::TransitionNotAllowed,
+            "stage",
+            format!(
+                "From {:?} the neighbours are {:?} and {:?}.",
+                row.stage,
+                row.stage.previous(),
+                row.stage.next()
+            ),
+        );
     }
     if back && reason.as_deref().is_none_or(|text| text.trim().is_empty()) {
-        violations.add(ViolationCode::Blank, "reason", "A step back needs a reason.");
+        violations.add(
+            ViolationCode::Blank,
+            "reason",
+            "A step back needs a reason.",
+        );
     }
     violations.finish()?;
     let now = change.now();
     let from = row.stage;
-    let live_at = if to == PipelineStage::Active { row.live_at.or(Some(now)) } else { row.live_at };
-    let active = ActiveModel { stage: Set(to), live_at: Set(live_at), ..unchanged(&row, now) };
+    let live_at = if to == PipelineStage::Active {
+        row.live_at.or(Some(now))
+    } else {
+        row.live_at
+    };
+    let active = ActiveModel {
+        stage: Set(to),
+        live_at: Set(live_at),
+        ..unchanged(&row, now)
+    };
     let updated = crate::write::update(change, active, row.version).await?;
     let data = json!({ "from": from, "to": to });
-    change.record(NewEvent::about(EventKind::PartnershipStageChanged, updated.id, data).for_partner(updated.partner_id));
+    change.record(
+        NewEvent::about(EventKind::PartnershipStageChanged, updated.id, data)
+            .for_partner(updated.partner_id),
+    );
     if let Some(reason) = reason {
         let data = json!({ "stage": { "from": from, "to": to, "reason": reason } });
-        change.record(NewEvent::about(EventKind::PartnershipUpdated, updated.id, data).for_partner(updated.partner_id).internal());
+        change.record(
+            NewEvent::about(EventKind::PartnershipUpdated, updated.id, data)
+                .for_partner(updated.partner_id)
+                .internal(),
+        );
     }
     Ok(updated)
 }
@@ -438,9 +535,17 @@ fn check(
     violations.tags("models", models);
     violations.tags("tags", tags);
     if revenue_target.is_some_and(|target| target.minor < 0) {
-        violations.add(ViolationCode::Invalid, "revenueTarget", "A target is not negative.");
+        violations.add(
+            ViolationCode::Invalid,
+            "revenueTarget",
+            "A target is not negative.",
+        );
     }
     if timeline_months.is_some_and(|months| !(0..=1_200).contains(&months)) {
-        violations.add(ViolationCode::Invalid, "timelineMonths", "Between 0 and 1,200 months.");
+        violations.add(
+            ViolationCode::Invalid,
+            "timelineMonths",
+            "Between 0 and 1,200 months.",
+        );
     }
 }

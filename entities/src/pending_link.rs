@@ -47,7 +47,13 @@ impl Visible for Entity {
 /// When the database fails.
 pub async fn insert(change: &Change, rows: Vec<Model>) -> Result<()> {
     for chunk in rows.chunks(500) {
-        let key = [Column::ConnectionId, Column::FromResource, Column::FromExternalId, Column::ToResource, Column::ToExternalId];
+        let key = [
+            Column::ConnectionId,
+            Column::FromResource,
+            Column::FromExternalId,
+            Column::ToResource,
+            Column::ToExternalId,
+        ];
         Entity::insert_many(chunk.iter().cloned().map(Model::into_active_model))
             .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
             .exec_without_returning(change.transaction())
@@ -60,7 +66,12 @@ pub async fn insert(change: &Change, rows: Vec<Model>) -> Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_from(connection: &impl ConnectionTrait, connection_id: ConnectionId, resource: &str, external_ids: &[&str]) -> Result<Vec<Model>> {
+pub async fn find_from(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    resource: &str,
+    external_ids: &[&str],
+) -> Result<Vec<Model>> {
     let mut found = Vec::new();
     for chunk in external_ids.chunks(500) {
         let select = Entity::visible_to(&Viewer::system("pending_link"))
@@ -77,13 +88,28 @@ pub async fn find_from(connection: &impl ConnectionTrait, connection_id: Connect
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list_resolvable(connection: &impl ConnectionTrait, connection_id: ConnectionId, from_resource: &str, rowless: &[&str], limit: u64) -> Result<Vec<Model>> {
+pub async fn list_resolvable(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    from_resource: &str,
+    rowless: &[&str],
+    limit: u64,
+) -> Result<Vec<Model>> {
     let arrived = Query::select()
         .expr(Expr::value(1))
         .from(external_link::Entity)
-        .and_where(Expr::col((external_link::Entity, external_link::Column::ConnectionId)).equals((Entity, Column::ConnectionId)))
-        .and_where(Expr::col((external_link::Entity, external_link::Column::Resource)).equals((Entity, Column::ToResource)))
-        .and_where(Expr::col((external_link::Entity, external_link::Column::ExternalId)).equals((Entity, Column::ToExternalId)))
+        .and_where(
+            Expr::col((external_link::Entity, external_link::Column::ConnectionId))
+                .equals((Entity, Column::ConnectionId)),
+        )
+        .and_where(
+            Expr::col((external_link::Entity, external_link::Column::Resource))
+                .equals((Entity, Column::ToResource)),
+        )
+        .and_where(
+            Expr::col((external_link::Entity, external_link::Column::ExternalId))
+                .equals((Entity, Column::ToExternalId)),
+        )
         .cond_where(
             Condition::any()
                 .add(external_link::Column::SubjectId.is_not_null())
@@ -103,9 +129,20 @@ pub async fn list_resolvable(connection: &impl ConnectionTrait, connection_id: C
 ///
 /// # Errors
 /// When the database fails.
-pub async fn pass_on(change: &Change, connection_id: ConnectionId, resource: &str, (from, heir): (&str, &str)) -> Result<()> {
+pub async fn pass_on(
+    change: &Change,
+    connection_id: ConnectionId,
+    resource: &str,
+    (from, heir): (&str, &str),
+) -> Result<()> {
     let rows = find_from(change.transaction(), connection_id, resource, &[from]).await?;
-    let passed = rows.into_iter().map(|row| Model { from_external_id: heir.to_owned(), ..row }).collect();
+    let passed = rows
+        .into_iter()
+        .map(|row| Model {
+            from_external_id: heir.to_owned(),
+            ..row
+        })
+        .collect();
     insert(change, passed).await?;
     delete_from(change, connection_id, resource, &[from]).await
 }
@@ -114,7 +151,12 @@ pub async fn pass_on(change: &Change, connection_id: ConnectionId, resource: &st
 ///
 /// # Errors
 /// When the database fails.
-pub async fn delete_from(change: &Change, connection_id: ConnectionId, resource: &str, external_ids: &[&str]) -> Result<()> {
+pub async fn delete_from(
+    change: &Change,
+    connection_id: ConnectionId,
+    resource: &str,
+    external_ids: &[&str],
+) -> Result<()> {
     for chunk in external_ids.chunks(500) {
         Entity::delete_many()
             .filter(Column::ConnectionId.eq(connection_id))
@@ -143,7 +185,10 @@ pub async fn delete(change: &Change, rows: &[Model]) -> Result<()> {
                     .add(Column::ToExternalId.eq(row.to_external_id.as_str())),
             );
         }
-        Entity::delete_many().filter(any).exec(change.transaction()).await?;
+        Entity::delete_many()
+            .filter(any)
+            .exec(change.transaction())
+            .await?;
     }
     Ok(())
 }

@@ -40,7 +40,11 @@ impl Visible for Entity {
 /// # Errors
 /// When the database fails.
 pub async fn list(database: &Database) -> Result<Vec<Model>> {
-    Ok(Entity::visible_to(&Viewer::system("signing_key")).order_by_desc(Column::CreatedAt).order_by_desc(Column::Kid).all(database.read()).await?)
+    Ok(Entity::visible_to(&Viewer::system("signing_key"))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Kid)
+        .all(database.read())
+        .await?)
 }
 
 /// Stores a key.
@@ -48,7 +52,13 @@ pub async fn list(database: &Database) -> Result<Vec<Model>> {
 /// # Errors
 /// When the database fails.
 pub async fn insert(database: &Database, kid: String, sealed: String) -> Result<()> {
-    let row = ActiveModel { kid: Set(kid), sealed: Set(sealed), created_at: Set(database.now()) };
-    Entity::insert(row).exec_without_returning(database.write()).await?;
+    let row = ActiveModel {
+        kid: Set(kid),
+        sealed: Set(sealed),
+        created_at: Set(database.now()),
+    };
+    Entity::insert(row)
+        .exec_without_returning(database.write())
+        .await?;
     Ok(())
 }

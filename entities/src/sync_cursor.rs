@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 use crate::id::{ConnectionId, PartnerId};
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
+use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, ExprTrait as _, LockBehavior, LockType, OnConflict, Query};
-use sea_orm::QuerySelect;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -65,7 +65,11 @@ impl Visible for Entity {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn ensure(change: &Change, connection_id: ConnectionId, lanes: &[(&str, &str, Timestamp)]) -> Result<()> {
+pub async fn ensure(
+    change: &Change,
+    connection_id: ConnectionId,
+    lanes: &[(&str, &str, Timestamp)],
+) -> Result<()> {
     if lanes.is_empty() {
         return Ok(());
     }
@@ -90,7 +94,11 @@ pub async fn ensure(change: &Change, connection_id: ConnectionId, lanes: &[(&str
             Expr::value(0_i64),
         ]);
     }
-    statement.on_conflict(OnConflict::columns([Column::ConnectionId, Column::Resource, Column::Lane]).do_nothing().to_owned());
+    statement.on_conflict(
+        OnConflict::columns([Column::ConnectionId, Column::Resource, Column::Lane])
+            .do_nothing()
+            .to_owned(),
+    );
     change.transaction().execute(&statement).await?;
     Ok(())
 }
@@ -99,8 +107,12 @@ pub async fn ensure(change: &Change, connection_id: ConnectionId, lanes: &[(&str
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list(connection: &impl ConnectionTrait, connection_id: ConnectionId) -> Result<Vec<Model>> {
-    let select = Entity::visible_to(&Viewer::system("sync_cursor")).filter(Column::ConnectionId.eq(connection_id));
+pub async fn list(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+) -> Result<Vec<Model>> {
+    let select = Entity::visible_to(&Viewer::system("sync_cursor"))
+        .filter(Column::ConnectionId.eq(connection_id));
     Ok(select.all(connection).await?)
 }
 
@@ -109,14 +121,25 @@ pub(crate) fn callable_connections(now: Timestamp) -> sea_orm::sea_query::Select
     Query::select()
         .column(connection::Column::Id)
         .from(connection::Entity)
-        .and_where(connection::Column::Status.is_in([ConnectionStatus::Active, ConnectionStatus::Degraded]))
-        .cond_where(Condition::any().add(connection::Column::PausedUntil.is_null()).add(connection::Column::PausedUntil.lte(now)))
+        .and_where(
+            connection::Column::Status
+                .is_in([ConnectionStatus::Active, ConnectionStatus::Degraded]),
+        )
+        .cond_where(
+            Condition::any()
+                .add(connection::Column::PausedUntil.is_null())
+                .add(connection::Column::PausedUntil.lte(now)),
+        )
         .to_owned()
 }
 
 fn free(now: Timestamp) -> Condition {
-    let lease = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now));
-    Condition::all().add(Column::AvailableAt.lte(now)).add(lease)
+    let lease = Condition::any()
+        .add(Column::LeaseUntil.is_null())
+        .add(Column::LeaseUntil.lte(now));
+    Condition::all()
+        .add(Column::AvailableAt.lte(now))
+        .add(lease)
 }
 
 /// How a claim is made.
@@ -135,18 +158,34 @@ pub struct Claiming {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim(database: &Database, claiming: Claiming, rank: impl Fn(&Model) -> u32) -> Result<Option<Model>> {
+pub async fn claim(
+    database: &Database,
+    claiming: Claiming,
+    rank: impl Fn(&Model) -> u32,
+) -> Result<Option<Model>> {
     let system = Viewer::system("sync_cursor");
     let now = database.now();
-    let mut select = Entity::visible_to(&system).filter(Column::ConnectionId.in_subquery(callable_connections(now)));
-    select = select.filter(Condition::any().add(free(now)).add(Column::LeaseUntil.gt(now)));
+    let mut select = Entity::visible_to(&system)
+        .filter(Column::ConnectionId.in_subquery(callable_connections(now)));
+    select = select.filter(
+        Condition::any()
+            .add(free(now))
+            .add(Column::LeaseUntil.gt(now)),
+    );
     if let Some(only) = claiming.only {
         select = select.filter(Column::ConnectionId.eq(only));
     }
     let rows = select.all(database.read()).await?;
     let leased = |row: &Model| row.lease_until.is_some_and(|until| until > now);
-    let busy: HashSet<ConnectionId> = rows.iter().filter(|row| leased(row)).map(|row| row.connection_id).collect();
-    let mut due: Vec<&Model> = rows.iter().filter(|row| !busy.contains(&row.connection_id)).collect();
+    let busy: HashSet<ConnectionId> = rows
+        .iter()
+        .filter(|row| leased(row))
+        .map(|row| row.connection_id)
+        .collect();
+    let mut due: Vec<&Model> = rows
+        .iter()
+        .filter(|row| !busy.contains(&row.connection_id))
+        .collect();
     due.sort_by_key(|row| (rank(row), row.available_at));
     for row in due {
         if let Some(claimed) = try_claim(database, claiming, row, now).await? {
@@ -156,17 +195,37 @@ pub async fn claim(database: &Database, claiming: Claiming, rank: impl Fn(&Model
     Ok(None)
 }
 
-async fn try_claim(database: &Database, claiming: Claiming, row: &Model, now: Timestamp) -> Result<Option<Model>> {
+async fn try_claim(
+    database: &Database,
+    claiming: Claiming,
+    row: &Model,
+    now: Timestamp,
+) -> Result<Option<Model>> {
     let transaction = database.begin().await?;
     // Applying locks the connection's row first as well. Under it, what another worker has claimed meanwhile is seen.
     let system = Viewer::system("sync_cursor");
-    connection::Entity::visible_to(&system).filter(connection::Column::Id.eq(row.connection_id)).lock_exclusive().one(&transaction).await?;
-    if list(&transaction, row.connection_id).await?.iter().any(|lane| lane.lease_until.is_some_and(|until| until > now)) {
+    connection::Entity::visible_to(&system)
+        .filter(connection::Column::Id.eq(row.connection_id))
+        .lock_exclusive()
+        .one(&transaction)
+        .await?;
+    if list(&transaction, row.connection_id)
+        .await?
+        .iter()
+        .any(|lane| lane.lease_until.is_some_and(|until| until > now))
+    {
         return Ok(None);
     }
-    let select = Entity::visible_to(&system).filter(key(row)).filter(free(now));
-    let found = select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).one(&transaction).await?;
-    let Some(mut row) = found else { return Ok(None) };
+    let select = Entity::visible_to(&system)
+        .filter(key(row))
+        .filter(free(now));
+    let found = select
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .one(&transaction)
+        .await?;
+    let Some(mut row) = found else {
+        return Ok(None);
+    };
     row.attempts = row.attempts.saturating_add(1);
     row.fence += 1;
     row.lease_owner = Some(claiming.worker);
@@ -207,7 +266,11 @@ pub async fn write_back(connection: &impl ConnectionTrait, row: &Model) -> Resul
         .filter(Column::Fence.eq(row.fence))
         .exec(connection)
         .await?;
-    if done.rows_affected == 1 { Ok(()) } else { Err(Error::LeaseLost) }
+    if done.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(Error::LeaseLost)
+    }
 }
 
 /// Sets the position at which a lane goes on; whoever reads it at the time loses its lease.
@@ -241,14 +304,22 @@ pub async fn place(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn make_due(connection: &impl ConnectionTrait, connection_id: ConnectionId, now: Timestamp) -> Result<()> {
+pub async fn make_due(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    now: Timestamp,
+) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::AvailableAt, Expr::value(now))
         .col_expr(Column::Attempts, Expr::value(0_i32))
         .col_expr(Column::Error, Expr::value(Option::<String>::None))
         .filter(Column::ConnectionId.eq(connection_id))
         .filter(Column::AvailableAt.ne(DORMANT))
-        .filter(Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now)))
+        .filter(
+            Condition::any()
+                .add(Column::LeaseUntil.is_null())
+                .add(Column::LeaseUntil.lte(now)),
+        )
         .exec(connection)
         .await?;
     Ok(())
@@ -258,7 +329,11 @@ pub async fn make_due(connection: &impl ConnectionTrait, connection_id: Connecti
 ///
 /// # Errors
 /// When the database fails.
-pub async fn unpark(connection: &impl ConnectionTrait, connection_id: ConnectionId, available_at: Timestamp) -> Result<()> {
+pub async fn unpark(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    available_at: Timestamp,
+) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::AvailableAt, Expr::value(available_at))
         .filter(Column::ConnectionId.eq(connection_id))

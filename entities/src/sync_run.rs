@@ -7,16 +7,20 @@ use crate::event::{EventKind, NewEvent};
 use crate::id::{ConnectionId, PartnerId, SyncRunId};
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
-use sea_orm::{FromJsonQueryResult, IntoActiveModel as _, QueryOrder as _};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
+use sea_orm::{FromJsonQueryResult, IntoActiveModel as _, QueryOrder as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
-#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SyncRunStatus {
     /// Still going.
@@ -49,7 +53,15 @@ pub struct Counts {
 
 impl Counts {
     fn add(&mut self, more: &Self) {
-        let Self { read, created, updated, unchanged, archived, kept_out, flagged } = more;
+        let Self {
+            read,
+            created,
+            updated,
+            unchanged,
+            archived,
+            kept_out,
+            flagged,
+        } = more;
         self.read += read;
         self.created += created;
         self.updated += updated;
@@ -140,7 +152,10 @@ impl Visible for Entity {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_running(connection: &impl ConnectionTrait, connection_id: ConnectionId) -> Result<Option<Model>> {
+pub async fn find_running(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+) -> Result<Option<Model>> {
     let select = Entity::visible_to(&Viewer::system("sync_run"))
         .filter(Column::ConnectionId.eq(connection_id))
         .filter(Column::Status.eq(SyncRunStatus::Running))
@@ -163,7 +178,9 @@ pub async fn begin(change: &Change, connection_id: ConnectionId, kind: &str) -> 
         findings: Findings::default(),
         error: None,
     };
-    Entity::insert(row.clone().into_active_model()).exec_without_returning(change.transaction()).await?;
+    Entity::insert(row.clone().into_active_model())
+        .exec_without_returning(change.transaction())
+        .await?;
     Ok(row)
 }
 
@@ -186,8 +203,13 @@ pub async fn find_before(connection: &impl ConnectionTrait, run: &Model) -> Resu
 /// # Errors
 /// When the run is not there, or the database fails.
 pub async fn note(change: &Change, id: SyncRunId, more: &Findings) -> Result<Findings> {
-    let run = Entity::visible_to(&Viewer::system("sync_run")).filter(Column::Id.eq(id)).one(change.transaction()).await?;
-    let mut findings = run.ok_or_else(|| Error::Damaged("a run vanished".to_owned()))?.findings;
+    let run = Entity::visible_to(&Viewer::system("sync_run"))
+        .filter(Column::Id.eq(id))
+        .one(change.transaction())
+        .await?;
+    let mut findings = run
+        .ok_or_else(|| Error::Damaged("a run vanished".to_owned()))?
+        .findings;
     findings.add(more);
     Entity::update_many()
         .col_expr(Column::Findings, Expr::value(findings.clone()))
@@ -201,8 +223,17 @@ pub async fn note(change: &Change, id: SyncRunId, more: &Findings) -> Result<Fin
 ///
 /// # Errors
 /// When the database fails.
-pub async fn finish(change: &mut Change, run: Model, error: Option<String>, tells: bool) -> Result<Model> {
-    let status = if error.is_some() { SyncRunStatus::Failed } else { SyncRunStatus::Completed };
+pub async fn finish(
+    change: &mut Change,
+    run: Model,
+    error: Option<String>,
+    tells: bool,
+) -> Result<Model> {
+    let status = if error.is_some() {
+        SyncRunStatus::Failed
+    } else {
+        SyncRunStatus::Completed
+    };
     let done = Entity::update_many()
         .col_expr(Column::Status, Expr::value(status))
         .col_expr(Column::FinishedAt, Expr::value(Some(change.now())))
@@ -212,9 +243,18 @@ pub async fn finish(change: &mut Change, run: Model, error: Option<String>, tell
         .exec(change.transaction())
         .await?;
     if done.rows_affected == 1 && tells {
-        let kind = if error.is_some() { EventKind::SyncFailed } else { EventKind::SyncCompleted };
+        let kind = if error.is_some() {
+            EventKind::SyncFailed
+        } else {
+            EventKind::SyncCompleted
+        };
         let data = json!({ "kind": run.kind, "counts": run.findings.counts, "issues": run.findings.issue_count, "error": error });
         change.record(NewEvent::about(kind, run.id, data).internal());
     }
-    Ok(Model { status, finished_at: Some(change.now()), error, ..run })
+    Ok(Model {
+        status,
+        finished_at: Some(change.now()),
+        error,
+        ..run
+    })
 }

@@ -131,13 +131,21 @@ impl Scopes {
     /// Reads a space-separated `scope` claim. Unknown words are dropped: they can only have meant more than we know to give.
     #[must_use]
     pub fn from_claim(claim: &str) -> Self {
-        claim.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
+        claim
+            .split_ascii_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect()
     }
 
     /// The set as a `scope` claim.
     #[must_use]
     pub fn to_claim(self) -> String {
-        let words: Vec<&str> = Scope::ALL.iter().copied().filter(|scope| self.contains(*scope)).map(Scope::as_str).collect();
+        let words: Vec<&str> = Scope::ALL
+            .iter()
+            .copied()
+            .filter(|scope| self.contains(*scope))
+            .map(Scope::as_str)
+            .collect();
         words.join(" ")
     }
 }
@@ -178,7 +186,10 @@ impl StaffRole {
     /// The role as a token's `role` claim writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        Self::NAMES.iter().find(|(role, _)| *role == self).map_or("", |(_, name)| name)
+        Self::NAMES
+            .iter()
+            .find(|(role, _)| *role == self)
+            .map_or("", |(_, name)| name)
     }
 
     /// What the role may do at most, whatever a token says. Only the auditor's bounds are drawn by its name; the others' duties are
@@ -187,14 +198,21 @@ impl StaffRole {
     pub const fn bounds(self) -> Scopes {
         match self {
             Self::Auditor => Scopes::READING,
-            Self::Admin | Self::PartnerManager | Self::Finance | Self::Marketing | Self::Support => Scopes(u32::MAX),
+            Self::Admin
+            | Self::PartnerManager
+            | Self::Finance
+            | Self::Marketing
+            | Self::Support => Scopes(u32::MAX),
         }
     }
 
     /// Reads a `role` claim; an unknown role is no role.
     #[must_use]
     pub fn from_claim(claim: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, name)| *name == claim).map(|(role, _)| *role)
+        Self::NAMES
+            .iter()
+            .find(|(_, name)| *name == claim)
+            .map(|(role, _)| *role)
     }
 }
 
@@ -225,7 +243,11 @@ impl Viewer {
     /// Nobody: no rows, no scopes.
     #[must_use]
     pub const fn nobody() -> Self {
-        Self { kind: ViewerKind::Nobody, scopes: Scopes::NONE, subject: String::new() }
+        Self {
+            kind: ViewerKind::Nobody,
+            scopes: Scopes::NONE,
+            subject: String::new(),
+        }
     }
 
     /// A caller whose token was verified. `subject` is the token's `sub`. Its scopes are those of the token within those of its role.
@@ -236,13 +258,21 @@ impl Viewer {
             ViewerKind::Nobody => Scopes::NONE,
             ViewerKind::Partner(_) | ViewerKind::Integration | ViewerKind::System => scopes,
         };
-        Self { kind, scopes, subject }
+        Self {
+            kind,
+            scopes,
+            subject,
+        }
     }
 
     /// The process itself; `who` names the part that acts, and is what the event log shows as the actor.
     #[must_use]
     pub fn system(who: &str) -> Self {
-        Self { kind: ViewerKind::System, scopes: Scopes::all(), subject: who.to_owned() }
+        Self {
+            kind: ViewerKind::System,
+            scopes: Scopes::all(),
+            subject: who.to_owned(),
+        }
     }
 
     /// What kind of party this is.
@@ -284,7 +314,10 @@ impl Viewer {
     /// Whether internal values (notes, targets, scores, other partners) may be shown.
     #[must_use]
     pub const fn sees_internal(&self) -> bool {
-        matches!(self.kind, ViewerKind::Staff(_) | ViewerKind::Integration | ViewerKind::System)
+        matches!(
+            self.kind,
+            ViewerKind::Staff(_) | ViewerKind::Integration | ViewerKind::System
+        )
     }
 
     /// The partner this viewer is bound to, if it is one.
@@ -311,10 +344,22 @@ mod tests {
 
     #[test]
     fn a_role_bounds_what_a_token_may_say() {
-        let auditor = Viewer::new(ViewerKind::Staff(StaffRole::Auditor), Scopes::all(), String::new());
+        let auditor = Viewer::new(
+            ViewerKind::Staff(StaffRole::Auditor),
+            Scopes::all(),
+            String::new(),
+        );
         assert_eq!(auditor.scopes(), Scopes::READING);
-        assert!(Scope::ALL.iter().all(|scope| auditor.may(*scope) == scope.as_str().ends_with(":read")));
-        let admin = Viewer::new(ViewerKind::Staff(StaffRole::Admin), Scopes::all(), String::new());
+        assert!(
+            Scope::ALL
+                .iter()
+                .all(|scope| auditor.may(*scope) == scope.as_str().ends_with(":read"))
+        );
+        let admin = Viewer::new(
+            ViewerKind::Staff(StaffRole::Admin),
+            Scopes::all(),
+            String::new(),
+        );
         assert_eq!(admin.scopes(), Scopes::all());
     }
 

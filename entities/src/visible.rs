@@ -11,7 +11,10 @@ use crate::id::PartnerId;
 use crate::viewer::{Viewer, ViewerKind};
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Alias, Condition, Expr, SimpleExpr};
-use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
+};
 use uuid::Uuid;
 
 /// A table whose rows have viewers.
@@ -56,7 +59,11 @@ fn never() -> SimpleExpr {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_all<E: Visible, C: ConnectionTrait>(connection: &C, viewer: &Viewer, ids: impl IntoIterator<Item = Uuid>) -> Result<Vec<E::Model>> {
+pub async fn find_all<E: Visible, C: ConnectionTrait>(
+    connection: &C,
+    viewer: &Viewer,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<E::Model>> {
     match among::<E>(connection.get_database_backend(), ids) {
         Some(among) => Ok(E::visible_to(viewer).filter(among).all(connection).await?),
         None => Ok(Vec::new()),
@@ -67,19 +74,35 @@ pub async fn find_all<E: Visible, C: ConnectionTrait>(connection: &C, viewer: &V
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_one<E: Visible, C: ConnectionTrait>(connection: &C, viewer: &Viewer, id: Uuid) -> Result<Option<E::Model>> {
+pub async fn find_one<E: Visible, C: ConnectionTrait>(
+    connection: &C,
+    viewer: &Viewer,
+    id: Uuid,
+) -> Result<Option<E::Model>> {
     // Without a LIMIT, which the key makes needless: a bound one would keep PostgreSQL from keeping the statement's plan.
-    Ok(E::visible_to(viewer).filter(id_column::<E>().eq(id)).all(connection).await?.pop())
+    Ok(E::visible_to(viewer)
+        .filter(id_column::<E>().eq(id))
+        .all(connection)
+        .await?
+        .pop())
 }
 
 /// Reads the visible rows among these ids and keeps others from changing them until the change ends.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lock_all<E: Visible>(change: &Change, viewer: &Viewer, ids: impl IntoIterator<Item = Uuid>) -> Result<Vec<E::Model>> {
+pub async fn lock_all<E: Visible>(
+    change: &Change,
+    viewer: &Viewer,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<E::Model>> {
     // Always in the order of the ids, so that two changes over the same rows cannot wait for each other.
-    let Some(among) = among::<E>(change.transaction().get_database_backend(), ids) else { return Ok(Vec::new()) };
-    let select = E::visible_to(viewer).filter(among).order_by_asc(id_column::<E>());
+    let Some(among) = among::<E>(change.transaction().get_database_backend(), ids) else {
+        return Ok(Vec::new());
+    };
+    let select = E::visible_to(viewer)
+        .filter(among)
+        .order_by_asc(id_column::<E>());
     Ok(select.lock_exclusive().all(change.transaction()).await?)
 }
 
@@ -87,14 +110,25 @@ pub async fn lock_all<E: Visible>(change: &Change, viewer: &Viewer, ids: impl In
 ///
 /// # Errors
 /// Not found (or not visible), a version conflict, or a fault of the database.
-pub async fn lock_one<E>(change: &Change, viewer: &Viewer, id: Uuid, expected_version: Option<i64>) -> Result<E::Model>
+pub async fn lock_one<E>(
+    change: &Change,
+    viewer: &Viewer,
+    id: Uuid,
+    expected_version: Option<i64>,
+) -> Result<E::Model>
 where
     E: Visible,
     E::Model: Versioned,
 {
-    let row = lock_all::<E>(change, viewer, [id]).await?.into_iter().next().ok_or_else(|| Error::not_found("id"))?;
+    let row = lock_all::<E>(change, viewer, [id])
+        .await?
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::not_found("id"))?;
     match expected_version {
-        Some(expected) if expected != row.version() => Err(Error::version_conflict(expected, row.version())),
+        Some(expected) if expected != row.version() => {
+            Err(Error::version_conflict(expected, row.version()))
+        }
         _ => Ok(row),
     }
 }
@@ -111,7 +145,10 @@ fn id_column<E: EntityTrait>() -> SimpleExpr {
 
 /// The condition that picks these ids; none when there are none, for then nothing need be asked. On PostgreSQL they are one array, so that
 /// every number of ids is the same prepared statement.
-fn among<E: EntityTrait>(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Option<SimpleExpr> {
+fn among<E: EntityTrait>(
+    backend: DbBackend,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Option<SimpleExpr> {
     let mut ids: Vec<Uuid> = ids.into_iter().collect();
     ids.sort_unstable();
     ids.dedup();

@@ -4,8 +4,8 @@ use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::visible::Versioned;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ConnectionTrait, IntoActiveModel, Iterable, QueryFilter};
 use sea_orm::sea_query::{Alias, ExprTrait as _, Query};
+use sea_orm::{ConnectionTrait, IntoActiveModel, Iterable, QueryFilter};
 
 /// Bound values of one INSERT, below SQLite's limit of 32,766.
 const VALUES_PER_INSERT: usize = 30_000;
@@ -20,10 +20,18 @@ where
     let per_statement = (VALUES_PER_INSERT / columns.len().max(1)).clamp(1, 500);
     for chunk in rows.chunks(per_statement) {
         let mut statement = Query::insert();
-        statement.into_table(E::default()).columns(columns.iter().copied());
+        statement
+            .into_table(E::default())
+            .columns(columns.iter().copied());
         for row in chunk {
             let active = row.clone().into_active_model();
-            let values = columns.iter().map(|column| active.get(*column).into_value().map(Expr::value).unwrap_or_else(|| Expr::cust("NULL")));
+            let values = columns.iter().map(|column| {
+                active
+                    .get(*column)
+                    .into_value()
+                    .map(Expr::value)
+                    .unwrap_or_else(|| Expr::cust("NULL"))
+            });
             statement.values_panic(values);
         }
         change.transaction().execute(&statement).await?;
@@ -32,7 +40,11 @@ where
 }
 
 /// Updates one row if it still is at `version`.
-pub(crate) async fn update<A>(change: &Change, active: A, version: i64) -> Result<<A::Entity as EntityTrait>::Model>
+pub(crate) async fn update<A>(
+    change: &Change,
+    active: A,
+    version: i64,
+) -> Result<<A::Entity as EntityTrait>::Model>
 where
     A: ActiveModelTrait + Clone + Send + sea_orm::TryIntoModel<<A::Entity as EntityTrait>::Model>,
     <A::Entity as EntityTrait>::Model: Versioned + IntoActiveModel<A>,
@@ -43,11 +55,19 @@ where
         .filter(Expr::col(Alias::new("id")).eq(id_of(&active)?))
         .filter(Expr::col(Alias::new("version")).eq(version));
     let done = statement.exec(change.transaction()).await?;
-    if done.rows_affected == 1 { Ok(row) } else { Err(Error::version_conflict(version, row.version())) }
+    if done.rows_affected == 1 {
+        Ok(row)
+    } else {
+        Err(Error::version_conflict(version, row.version()))
+    }
 }
 
 fn id_of<A: ActiveModelTrait>(active: &A) -> Result<sea_orm::Value> {
     use std::str::FromStr;
-    let column = <A::Entity as EntityTrait>::Column::from_str("id").map_err(|_| Error::Damaged("a table without an id".to_owned()))?;
-    active.get(column).into_value().ok_or_else(|| Error::Damaged("a row without an id".to_owned()))
+    let column = <A::Entity as EntityTrait>::Column::from_str("id")
+        .map_err(|_| Error::Damaged("a table without an id".to_owned()))?;
+    active
+        .get(column)
+        .into_value()
+        .ok_or_else(|| Error::Damaged("a row without an id".to_owned()))
 }

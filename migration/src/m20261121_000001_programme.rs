@@ -29,7 +29,15 @@ impl MigrationTrait for Migration {
             optional("archived_at", Instant),
         ]);
         create_with_keys(manager, "partner", partner, &[("parent_id", "partner")]).await?;
-        partial_index(manager, "ux_partner_domain", "partner", "domain", "domain IS NOT NULL", true).await?;
+        partial_index(
+            manager,
+            "ux_partner_domain",
+            "partner",
+            "domain",
+            "domain IS NOT NULL",
+            true,
+        )
+        .await?;
         index(manager, "partner", &["updated_at", "id"]).await?;
         index(manager, "partner", &["name", "id"]).await?;
         index(manager, "partner", &["status", "id"]).await?;
@@ -56,7 +64,13 @@ impl MigrationTrait for Migration {
             column("roles", Json),
             optional("archived_at", Instant),
         ]);
-        create_with_keys(manager, "contact", contact, &[("partner_id", "partner"), ("customer_id", "customer")]).await?;
+        create_with_keys(
+            manager,
+            "contact",
+            contact,
+            &[("partner_id", "partner"), ("customer_id", "customer")],
+        )
+        .await?;
         index(manager, "contact", &["updated_at", "id"]).await?;
         index(manager, "contact", &["name", "id"]).await?;
         index(manager, "contact", &["partner_id", "id"]).await?;
@@ -83,7 +97,13 @@ impl MigrationTrait for Migration {
             optional("ended_at", Instant),
             optional("ended_reason", Text),
         ]);
-        create_with_keys(manager, "partnership", partnership, &[("partner_id", "partner")]).await?;
+        create_with_keys(
+            manager,
+            "partnership",
+            partnership,
+            &[("partner_id", "partner")],
+        )
+        .await?;
         index(manager, "partnership", &["partner_id", "id"]).await?;
         index(manager, "partnership", &["updated_at", "id"]).await?;
         index(manager, "partnership", &["stage", "id"]).await?;
@@ -120,9 +140,18 @@ impl MigrationTrait for Migration {
             column("role", Text),
             column("weight_bp", Int),
         ]);
-        let keys = [("deal_id", "deal"), ("partnership_id", "partnership"), ("partner_id", "partner")];
+        let keys = [
+            ("deal_id", "deal"),
+            ("partnership_id", "partnership"),
+            ("partner_id", "partner"),
+        ];
         create_with_keys(manager, "deal_partner", deal_partner, &keys).await?;
-        unique(manager, "deal_partner", &["deal_id", "partnership_id", "role"]).await?;
+        unique(
+            manager,
+            "deal_partner",
+            &["deal_id", "partnership_id", "role"],
+        )
+        .await?;
         index(manager, "deal_partner", &["partner_id", "deal_id"]).await?;
         index(manager, "deal_partner", &["partnership_id"]).await?;
         Ok(())

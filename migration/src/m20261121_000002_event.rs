@@ -15,7 +15,11 @@ impl MigrationTrait for Migration {
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         // SQLite counts up only in a column declared INTEGER, and with AUTOINCREMENT never reuses a number.
-        let mut seq = if is_postgres(manager) { ColumnDef::new("seq").big_integer().take() } else { ColumnDef::new("seq").integer().take() };
+        let mut seq = if is_postgres(manager) {
+            ColumnDef::new("seq").big_integer().take()
+        } else {
+            ColumnDef::new("seq").integer().take()
+        };
         seq.not_null().auto_increment().primary_key();
         let event = vec![
             seq,
@@ -40,6 +44,11 @@ impl MigrationTrait for Migration {
 
         let mut id = column("id", Int);
         id.primary_key();
-        create(manager, "event_epoch", vec![id, column("epoch", BigInt), column("cluster", Text)]).await
+        create(
+            manager,
+            "event_epoch",
+            vec![id, column("epoch", BigInt), column("cluster", Text)],
+        )
+        .await
     }
 }

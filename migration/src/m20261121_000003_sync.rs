@@ -1,7 +1,9 @@
 //! Connections and what the engine keeps: links with their shadows, cursors, runs, the inbox and its signals.
 
 use crate::table::Of::{BigInt, Bool, Bytes, Instant, Int, Json, Text, Uuid};
-use crate::table::{column, create, create_keyed, create_with_keys, index, optional, partial_index, row, unique};
+use crate::table::{
+    column, create, create_keyed, create_with_keys, index, optional, partial_index, row, unique,
+};
 use sea_orm_migration::prelude::*;
 
 #[derive(DeriveMigrationName)]
@@ -58,10 +60,29 @@ impl MigrationTrait for Migration {
             column("archived", Bool),
             optional("held_reason", Text),
         ]);
-        create_with_keys(manager, "external_link", external_link, &[("connection_id", "connection")]).await?;
-        unique(manager, "external_link", &["connection_id", "resource", "external_id"]).await?;
+        create_with_keys(
+            manager,
+            "external_link",
+            external_link,
+            &[("connection_id", "connection")],
+        )
+        .await?;
+        unique(
+            manager,
+            "external_link",
+            &["connection_id", "resource", "external_id"],
+        )
+        .await?;
         index(manager, "external_link", &["subject_id"]).await?;
-        partial_index(manager, "ix_external_link_held", "external_link", "connection_id, resource", "held_reason IS NOT NULL", false).await?;
+        partial_index(
+            manager,
+            "ix_external_link_held",
+            "external_link",
+            "connection_id, resource",
+            "held_reason IS NOT NULL",
+            false,
+        )
+        .await?;
 
         let pending_link = vec![
             column("connection_id", Uuid),
@@ -71,9 +92,20 @@ impl MigrationTrait for Migration {
             column("to_external_id", Text),
             column("created_at", Instant),
         ];
-        let key = ["connection_id", "from_resource", "from_external_id", "to_resource", "to_external_id"];
+        let key = [
+            "connection_id",
+            "from_resource",
+            "from_external_id",
+            "to_resource",
+            "to_external_id",
+        ];
         create_keyed(manager, "pending_link", pending_link, &key).await?;
-        index(manager, "pending_link", &["connection_id", "to_resource", "to_external_id"]).await?;
+        index(
+            manager,
+            "pending_link",
+            &["connection_id", "to_resource", "to_external_id"],
+        )
+        .await?;
 
         let sync_cursor = with_claim(vec![
             column("connection_id", Uuid),
@@ -82,7 +114,13 @@ impl MigrationTrait for Migration {
             optional("position", Json),
             column("complete", Bool),
         ]);
-        create_keyed(manager, "sync_cursor", sync_cursor, &["connection_id", "resource", "lane"]).await?;
+        create_keyed(
+            manager,
+            "sync_cursor",
+            sync_cursor,
+            &["connection_id", "resource", "lane"],
+        )
+        .await?;
         index(manager, "sync_cursor", &["available_at"]).await?;
 
         let mut run_id = column("id", Uuid);
@@ -97,9 +135,23 @@ impl MigrationTrait for Migration {
             column("findings", Json),
             optional("error", Text),
         ];
-        create_with_keys(manager, "sync_run", sync_run, &[("connection_id", "connection")]).await?;
+        create_with_keys(
+            manager,
+            "sync_run",
+            sync_run,
+            &[("connection_id", "connection")],
+        )
+        .await?;
         index(manager, "sync_run", &["connection_id", "id"]).await?;
-        partial_index(manager, "ix_sync_run_running", "sync_run", "connection_id", "status = 'RUNNING'", false).await?;
+        partial_index(
+            manager,
+            "ix_sync_run_running",
+            "sync_run",
+            "connection_id",
+            "status = 'RUNNING'",
+            false,
+        )
+        .await?;
 
         let mut webhook_id = column("id", Uuid);
         webhook_id.primary_key();
@@ -113,7 +165,15 @@ impl MigrationTrait for Migration {
         ]);
         create(manager, "inbound_webhook", inbound_webhook).await?;
         unique(manager, "inbound_webhook", &["connector", "dedupe_key"]).await?;
-        partial_index(manager, "ix_inbound_webhook_pending", "inbound_webhook", "available_at, id", "state = 'PENDING'", false).await?;
+        partial_index(
+            manager,
+            "ix_inbound_webhook_pending",
+            "inbound_webhook",
+            "available_at, id",
+            "state = 'PENDING'",
+            false,
+        )
+        .await?;
 
         let inbound_signal = with_claim(vec![
             column("connection_id", Uuid),
@@ -124,7 +184,13 @@ impl MigrationTrait for Migration {
             column("first_seen_at", Instant),
             column("dead", Bool),
         ]);
-        create_keyed(manager, "inbound_signal", inbound_signal, &["connection_id", "resource", "external_id"]).await?;
+        create_keyed(
+            manager,
+            "inbound_signal",
+            inbound_signal,
+            &["connection_id", "resource", "external_id"],
+        )
+        .await?;
         index(manager, "inbound_signal", &["dead", "available_at"]).await
     }
 }

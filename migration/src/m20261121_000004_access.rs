@@ -14,7 +14,11 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let signing_key = vec![column("kid", Text), column("sealed", Text), column("created_at", Instant)];
+        let signing_key = vec![
+            column("kid", Text),
+            column("sealed", Text),
+            column("created_at", Instant),
+        ];
         create_keyed(manager, "signing_key", signing_key, &["kid"]).await?;
 
         let authorization_request = vec![
@@ -27,7 +31,13 @@ impl MigrationTrait for Migration {
             column("created_at", Instant),
             optional("used_at", Instant),
         ];
-        create_keyed(manager, "authorization_request", authorization_request, &["state_hash"]).await?;
+        create_keyed(
+            manager,
+            "authorization_request",
+            authorization_request,
+            &["state_hash"],
+        )
+        .await?;
 
         let idempotency_key = vec![
             column("caller", Text),
@@ -36,7 +46,13 @@ impl MigrationTrait for Migration {
             column("subject_id", Uuid),
             column("created_at", Instant),
         ];
-        create_keyed(manager, "idempotency_key", idempotency_key, &["caller", "key"]).await?;
+        create_keyed(
+            manager,
+            "idempotency_key",
+            idempotency_key,
+            &["caller", "key"],
+        )
+        .await?;
         index(manager, "idempotency_key", &["created_at"]).await
     }
 }

@@ -47,18 +47,32 @@ pub fn optional(name: &'static str, of: Of) -> ColumnDef {
 pub fn row(own: Vec<ColumnDef>) -> Vec<ColumnDef> {
     let mut id = column("id", Of::Uuid);
     id.primary_key();
-    let mut columns = vec![id, column("version", Of::BigInt), column("created_at", Of::Instant), column("updated_at", Of::Instant)];
+    let mut columns = vec![
+        id,
+        column("version", Of::BigInt),
+        column("created_at", Of::Instant),
+        column("updated_at", Of::Instant),
+    ];
     columns.extend(own);
     columns
 }
 
 /// A table of columns.
-pub async fn create(manager: &SchemaManager<'_>, name: &'static str, columns: Vec<ColumnDef>) -> Result<(), DbErr> {
+pub async fn create(
+    manager: &SchemaManager<'_>,
+    name: &'static str,
+    columns: Vec<ColumnDef>,
+) -> Result<(), DbErr> {
     create_keyed(manager, name, columns, &[]).await
 }
 
 /// A table whose primary key spans several columns.
-pub async fn create_keyed(manager: &SchemaManager<'_>, name: &'static str, columns: Vec<ColumnDef>, key: &[&'static str]) -> Result<(), DbErr> {
+pub async fn create_keyed(
+    manager: &SchemaManager<'_>,
+    name: &'static str,
+    columns: Vec<ColumnDef>,
+    key: &[&'static str],
+) -> Result<(), DbErr> {
     let mut table = Table::create();
     table.table(name);
     for column in columns {
@@ -87,15 +101,26 @@ pub async fn create_with_keys(
         table.col(column);
     }
     for (column, other) in keys {
-        table.foreign_key(ForeignKey::create().name(format!("fk_{name}_{column}")).from(name, *column).to(*other, "id"));
+        table.foreign_key(
+            ForeignKey::create()
+                .name(format!("fk_{name}_{column}"))
+                .from(name, *column)
+                .to(*other, "id"),
+        );
     }
     manager.create_table(table).await
 }
 
 /// An index; its name says the table and the columns.
-pub async fn index(manager: &SchemaManager<'_>, table: &'static str, columns: &[&'static str]) -> Result<(), DbErr> {
+pub async fn index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    columns: &[&'static str],
+) -> Result<(), DbErr> {
     let mut index = Index::create();
-    index.name(format!("ix_{table}_{}", columns.join("_"))).table(table);
+    index
+        .name(format!("ix_{table}_{}", columns.join("_")))
+        .table(table);
     for column in columns {
         index.col(*column);
     }
@@ -103,9 +128,16 @@ pub async fn index(manager: &SchemaManager<'_>, table: &'static str, columns: &[
 }
 
 /// A unique index.
-pub async fn unique(manager: &SchemaManager<'_>, table: &'static str, columns: &[&'static str]) -> Result<(), DbErr> {
+pub async fn unique(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    columns: &[&'static str],
+) -> Result<(), DbErr> {
     let mut index = Index::create();
-    index.name(format!("ux_{table}_{}", columns.join("_"))).table(table).unique();
+    index
+        .name(format!("ux_{table}_{}", columns.join("_")))
+        .table(table)
+        .unique();
     for column in columns {
         index.col(*column);
     }
@@ -113,10 +145,20 @@ pub async fn unique(manager: &SchemaManager<'_>, table: &'static str, columns: &
 }
 
 /// An index over the rows that meet a condition, spelled the same way by both databases.
-pub async fn partial_index(manager: &SchemaManager<'_>, name: &str, table: &str, columns: &str, condition: &str, unique: bool) -> Result<(), DbErr> {
+pub async fn partial_index(
+    manager: &SchemaManager<'_>,
+    name: &str,
+    table: &str,
+    columns: &str,
+    condition: &str,
+    unique: bool,
+) -> Result<(), DbErr> {
     let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
     let statement = format!("CREATE {kind} {name} ON {table} ({columns}) WHERE {condition}");
-    manager.get_connection().execute_unprepared(&statement).await?;
+    manager
+        .get_connection()
+        .execute_unprepared(&statement)
+        .await?;
     Ok(())
 }
 

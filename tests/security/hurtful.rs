@@ -244,10 +244,10 @@ fn wide() -> Vec<Bad> {
             "BODY_TOO_LARGE",
         ),
     ];
-    let list = format!("[{}]", vec!["1"; 60_000].join(","));
-    let uses = many(9, |n| format!("a{n}:nodes(ids:$v){{id}}"));
+    let text = "x".repeat(120_000);
+    let uses = many(9, |n| format!("a{n}:node(id:$v){{id}}"));
     let copies = format!(
-        r#"{{"query":"query($v:[ID!]!){{ {uses} x:node(id:\"a\"){{ {} }} }}","variables":{{"v":{list}}}}}"#,
+        r#"{{"query":"query($v:ID!){{ {uses} x:node(id:\"a\"){{ {} }} }}","variables":{{"v":"{text}"}}}}"#,
         many(100, |_| "...on Partner@include(if:$v){id}".to_owned())
     );
     cases.push(bad(

@@ -34,7 +34,10 @@ impl ProcessSettings {
                 limits: config.limits.clone(),
                 graphiql: config.graphiql,
             },
-            worker: WorkerSettings { concurrency: config.worker.concurrency, poll: config.poll() },
+            worker: WorkerSettings {
+                concurrency: config.worker.concurrency,
+                poll: config.poll(),
+            },
         }
     }
 }
@@ -53,13 +56,28 @@ impl Process {
     ///
     /// # Errors
     /// When the socket or the recorder of figures cannot be used.
-    pub fn start(state: Arc<State>, listener: TcpListener, settings: &ProcessSettings) -> Result<Self, Failure> {
-        let figures = metrics::install().map_err(|error| Failure::fault("figures cannot be recorded", error))?;
+    pub fn start(
+        state: Arc<State>,
+        listener: TcpListener,
+        settings: &ProcessSettings,
+    ) -> Result<Self, Failure> {
+        let figures = metrics::install()
+            .map_err(|error| Failure::fault("figures cannot be recorded", error))?;
         let mut process = Self::idle(&state.core);
         let (database, vault) = (state.core.database.clone(), state.core.vault.clone());
-        process.watchers.spawn(keys::watch(database, vault, Arc::clone(&state.tokens), Arc::clone(&state.core.chance)));
-        let server = server(web::Data::from(Arc::clone(&state)), figures, listener, &settings.server)
-            .map_err(|error| Failure::fault("the server cannot be started", error))?;
+        process.watchers.spawn(keys::watch(
+            database,
+            vault,
+            Arc::clone(&state.tokens),
+            Arc::clone(&state.core.chance),
+        ));
+        let server = server(
+            web::Data::from(Arc::clone(&state)),
+            figures,
+            listener,
+            &settings.server,
+        )
+        .map_err(|error| Failure::fault("the server cannot be started", error))?;
         process.server = Some(Running::spawn(server));
         Ok(process)
     }
@@ -76,14 +94,27 @@ impl Process {
         let mark = NodeMark::new(core.database.ids());
         let mut watchers = JoinSet::new();
         watchers.spawn(notify::send(core.database.clone(), mark.clone()));
-        Self { server: None, worker: None, watchers, stop: CancellationToken::new(), mark }
+        Self {
+            server: None,
+            worker: None,
+            watchers,
+            stop: CancellationToken::new(),
+            mark,
+        }
     }
 
     /// Starts the worker.
     pub fn begin_work(&mut self, core: &Core, settings: WorkerSettings) {
         let remote = Wake::default();
-        let wakers = Wakers { local: core.database.wake().subscribe(), remote: remote.subscribe() };
-        self.watchers.spawn(notify::listen(core.database.clone(), remote, self.mark.clone()));
+        let wakers = Wakers {
+            local: core.database.wake().subscribe(),
+            remote: remote.subscribe(),
+        };
+        self.watchers.spawn(notify::listen(
+            core.database.clone(),
+            remote,
+            self.mark.clone(),
+        ));
         let work = worker::run(core.engine.clone(), wakers, settings, self.stop.clone());
         self.worker = Some(tokio::spawn(work));
     }
@@ -128,7 +159,10 @@ async fn signal() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        match (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) {
             (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}

@@ -39,8 +39,19 @@ pub(super) async fn serve(config: &Config, json: bool, with_worker: bool) -> Res
     let database = open_database(config).await?;
     prepare_schema(&database, config.migrate_on_start).await?;
     let vault = Vault::new(current, previous, crate::state::chance());
-    let core = Core::new(database, vault, Outside::public(config.apps().clone()), config)?;
-    let state = State::new(core, public_url.clone(), public_url.as_str().to_owned(), config).await?;
+    let core = Core::new(
+        database,
+        vault,
+        Outside::public(config.apps().clone()),
+        config,
+    )?;
+    let state = State::new(
+        core,
+        public_url.clone(),
+        public_url.as_str().to_owned(),
+        config,
+    )
+    .await?;
     let (state, settings) = (Arc::new(state), ProcessSettings::of(config));
     let mut process = Process::start(Arc::clone(&state), listener, &settings)?;
     if with_worker {
@@ -62,7 +73,8 @@ pub(super) async fn serve(config: &Config, json: bool, with_worker: bool) -> Res
 
 /// Where the server that listens on `bound` is reached from this machine.
 fn local_address(bound: SocketAddr) -> String {
-    PublicUrl::of_loopback(bound).map_or_else(|_| format!("http://{bound}/graphql"), |url| url.audience())
+    PublicUrl::of_loopback(bound)
+        .map_or_else(|_| format!("http://{bound}/graphql"), |url| url.audience())
 }
 
 /// Works until a signal comes.
@@ -73,7 +85,12 @@ pub(super) async fn work(config: &Config) -> Result<(), Failure> {
     let database = open_database(config).await?;
     prepare_schema(&database, config.migrate_on_start).await?;
     let vault = Vault::new(current, previous, crate::state::chance());
-    let core = Core::new(database, vault, Outside::public(config.apps().clone()), config)?;
+    let core = Core::new(
+        database,
+        vault,
+        Outside::public(config.apps().clone()),
+        config,
+    )?;
     let process = Process::work(&core, &ProcessSettings::of(config));
     tracing::info!("working");
     if let Err(error) = signal.await {

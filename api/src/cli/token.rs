@@ -43,17 +43,30 @@ pub(super) struct TokenArgs {
 }
 
 fn role(text: &str) -> Result<StaffRole, String> {
-    StaffRole::from_claim(text).ok_or_else(|| "one of ADMIN, PARTNER_MANAGER, FINANCE, MARKETING, SUPPORT, AUDITOR is expected".to_owned())
+    StaffRole::from_claim(text).ok_or_else(|| {
+        "one of ADMIN, PARTNER_MANAGER, FINANCE, MARKETING, SUPPORT, AUDITOR is expected".to_owned()
+    })
 }
 
 fn scopes(words: &[String]) -> Result<Scopes, Failure> {
-    let words = words.iter().flat_map(|word| word.split([',', ' '])).filter(|word| !word.is_empty());
-    let scopes: Vec<Scope> = words.map(str::parse).collect::<Result<_, _>>().map_err(|error| {
-        let known: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
-        Failure::Usage(format!("--scope: {error}; the scopes are {}", known.join(", ")))
-    })?;
+    let words = words
+        .iter()
+        .flat_map(|word| word.split([',', ' ']))
+        .filter(|word| !word.is_empty());
+    let scopes: Vec<Scope> = words
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|error| {
+            let known: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+            Failure::Usage(format!(
+                "--scope: {error}; the scopes are {}",
+                known.join(", ")
+            ))
+        })?;
     if scopes.is_empty() {
-        return Err(Failure::Usage("--scope: at least one scope is needed".to_owned()));
+        return Err(Failure::Usage(
+            "--scope: at least one scope is needed".to_owned(),
+        ));
     }
     Ok(scopes.into_iter().collect())
 }
@@ -61,12 +74,21 @@ fn scopes(words: &[String]) -> Result<Scopes, Failure> {
 /// Makes a token and prints it.
 pub(super) async fn token(config: Config, args: TokenArgs) -> Result<(), Failure> {
     let scopes = scopes(&args.scope)?;
-    let demo = if config.uses_data_dir() { DemoFile::find(&config.data_dir)? } else { None };
+    let demo = if config.uses_data_dir() {
+        DemoFile::find(&config.data_dir)?
+    } else {
+        None
+    };
     let (issuer, (current, previous)) = match demo {
         Some(demo) => (demo.issuer, (demo.master_key, Vec::new())),
-        None => (config.public_url()?.as_str().to_owned(), config.master_keys()?),
+        None => (
+            config.public_url()?.as_str().to_owned(),
+            config.master_keys()?,
+        ),
     };
-    let audience = PublicUrl::parse(&issuer).map_err(|error| Failure::fault("the stored issuer is no address", error))?.audience();
+    let audience = PublicUrl::parse(&issuer)
+        .map_err(|error| Failure::fault("the stored issuer is no address", error))?
+        .audience();
     let _directory = match config.uses_data_dir() {
         // A demonstration that is running holds its directory alone; a token may be made beside it.
         true if config.data_dir.join("demo.json").is_file() => None,
@@ -75,14 +97,22 @@ pub(super) async fn token(config: Config, args: TokenArgs) -> Result<(), Failure
     let database = open_database(&config).await?;
     prepare_schema(&database, false).await?;
     let vault = Vault::new(current, previous, chance());
-    let ring = keys::load(&database, &vault, chance().as_ref()).await.map_err(crate::state::StartError::from)?;
+    let ring = keys::load(&database, &vault, chance().as_ref())
+        .await
+        .map_err(crate::state::StartError::from)?;
     let kind = match args.partner {
         None => ViewerKind::Staff(args.role),
         Some(partner) => {
-            let known = partner::Entity::visible_to(&Viewer::system("token")).filter(partner::Column::Id.eq(partner));
-            let known = known.count(database.read()).await.map_err(|error| Failure::fault("the partner cannot be looked up", error))?;
+            let known = partner::Entity::visible_to(&Viewer::system("token"))
+                .filter(partner::Column::Id.eq(partner));
+            let known = known
+                .count(database.read())
+                .await
+                .map_err(|error| Failure::fault("the partner cannot be looked up", error))?;
             if known == 0 {
-                return Err(Failure::Usage(format!("--partner: there is no partner {partner}")));
+                return Err(Failure::Usage(format!(
+                    "--partner: there is no partner {partner}"
+                )));
             }
             ViewerKind::Partner(partner)
         }
@@ -90,13 +120,20 @@ pub(super) async fn token(config: Config, args: TokenArgs) -> Result<(), Failure
     let tokens = TokenAuthority::new(issuer, audience, ring, Arc::clone(database.clock()), 1);
     let hours = args.hours.unwrap_or(config.token.lifetime_hours);
     let request = TokenRequest {
-        subject: args.subject.unwrap_or_else(|| args.partner.map_or_else(|| format!("staff:{}", args.role.as_str()), |partner| partner.to_string())),
+        subject: args.subject.unwrap_or_else(|| {
+            args.partner.map_or_else(
+                || format!("staff:{}", args.role.as_str()),
+                |partner| partner.to_string(),
+            )
+        }),
         client_id: "entente-cli".to_owned(),
         kind,
         scopes,
         lifetime_seconds: i64::from(hours) * 3_600,
     };
-    let token = tokens.issue(&request, chance().as_ref()).map_err(|error| Failure::fault("the token cannot be made", error))?;
+    let token = tokens
+        .issue(&request, chance().as_ref())
+        .map_err(|error| Failure::fault("the token cannot be made", error))?;
     answer(token.expose_secret())
 }
 
@@ -107,12 +144,30 @@ mod tests {
 
     #[test]
     fn scopes_come_in_any_spelling_but_must_exist() {
-        let given = |words: &[&str]| scopes(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-        let wanted: Scopes = [Scope::DealsRead, Scope::PartnersRead].into_iter().collect();
-        for words in [&["deals:read", "partners:read"][..], &["deals:read,partners:read"], &["deals:read partners:read"]] {
+        let given = |words: &[&str]| {
+            scopes(
+                &words
+                    .iter()
+                    .map(|word| (*word).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let wanted: Scopes = [Scope::DealsRead, Scope::PartnersRead]
+            .into_iter()
+            .collect();
+        for words in [
+            &["deals:read", "partners:read"][..],
+            &["deals:read,partners:read"],
+            &["deals:read partners:read"],
+        ] {
             assert_eq!(given(words).unwrap(), wanted);
         }
-        assert!(given(&["deals:everything"]).unwrap_err().to_string().contains("deals:write"));
+        assert!(
+            given(&["deals:everything"])
+                .unwrap_err()
+                .to_string()
+                .contains("deals:write")
+        );
         assert!(matches!(given(&[","]), Err(Failure::Usage(_))));
     }
 }

@@ -104,7 +104,10 @@ mod tests {
         let variables: BTreeSet<_> = KEYS.iter().map(Key::variable).collect();
         assert_eq!(paths.len(), KEYS.len());
         assert_eq!(variables.len(), KEYS.len());
-        let mut sections: Vec<_> = KEYS.iter().map(|key| key.path.split_once('.').map_or("", |(section, _)| section)).collect();
+        let mut sections: Vec<_> = KEYS
+            .iter()
+            .map(|key| key.path.split_once('.').map_or("", |(section, _)| section))
+            .collect();
         sections.dedup();
         let distinct: BTreeSet<_> = sections.iter().collect();
         assert_eq!(distinct.len(), sections.len());

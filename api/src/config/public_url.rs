@@ -40,7 +40,11 @@ impl PublicUrl {
             "http" if is_loopback(&host) => {}
             _ => return Err(InvalidPublicUrl::NotHttps),
         }
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
             return Err(InvalidPublicUrl::TooMuch);
         }
         let text = url.as_str().trim_end_matches('/').to_owned();
@@ -105,8 +109,14 @@ mod tests {
     fn https_or_loopback_and_nothing_else() {
         for (text, shown) in [
             ("https://entente.example.com", "https://entente.example.com"),
-            ("https://entente.example.com/", "https://entente.example.com"),
-            ("https://example.com/entente/", "https://example.com/entente"),
+            (
+                "https://entente.example.com/",
+                "https://entente.example.com",
+            ),
+            (
+                "https://example.com/entente/",
+                "https://example.com/entente",
+            ),
             ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
             ("http://[::1]:8080", "http://[::1]:8080"),
             ("http://localhost:1", "http://localhost:1"),
@@ -131,12 +141,17 @@ mod tests {
     fn paths_are_joined_below_it() {
         let public = PublicUrl::parse("https://example.com/entente/").unwrap();
         assert_eq!(public.audience(), "https://example.com/entente/graphql");
-        assert_eq!(public.url_at("/hooks/hubspot").as_str(), "https://example.com/entente/hooks/hubspot");
+        assert_eq!(
+            public.url_at("/hooks/hubspot").as_str(),
+            "https://example.com/entente/hooks/hubspot"
+        );
     }
 
     #[test]
     fn a_local_server_is_reached_on_loopback() {
-        let of = |bound: &str| PublicUrl::of_loopback(bound.parse().unwrap()).map(|url| url.as_str().to_owned());
+        let of = |bound: &str| {
+            PublicUrl::of_loopback(bound.parse().unwrap()).map(|url| url.as_str().to_owned())
+        };
         assert_eq!(of("127.0.0.1:8080").as_deref(), Ok("http://127.0.0.1:8080"));
         assert_eq!(of("0.0.0.0:9000").as_deref(), Ok("http://127.0.0.1:9000"));
         assert_eq!(of("[::]:9000").as_deref(), Ok("http://[::1]:9000"));

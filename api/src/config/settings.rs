@@ -114,7 +114,10 @@ impl LimitSettings {
     /// Each token subject's bucket.
     #[must_use]
     pub const fn budget(&self) -> Budget {
-        Budget { capacity: self.budget, restore_rate: self.restore_rate }
+        Budget {
+            capacity: self.budget,
+            restore_rate: self.restore_rate,
+        }
     }
 }
 

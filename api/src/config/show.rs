@@ -21,7 +21,13 @@ pub fn effective(config: &Config) -> String {
         };
         let shown = value.map_or_else(|| "-".to_owned(), |value| shown(key, &value));
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{} = {shown}\n    from: {source}; variable: {}\n    {}\n", key.path, key.variable(), key.doc);
+        let _ = writeln!(
+            text,
+            "{} = {shown}\n    from: {source}; variable: {}\n    {}\n",
+            key.path,
+            key.variable(),
+            key.doc
+        );
     }
     text
 }
@@ -44,7 +50,12 @@ pub fn sample() -> String {
             (Some(default), Kind::Number | Kind::Switch) => default.to_owned(),
             (Some(default), _) => format!("{default:?}"),
         };
-        let _ = writeln!(text, "\n# {} ({})\n#{name} = {value}", key.doc, key.variable());
+        let _ = writeln!(
+            text,
+            "\n# {} ({})\n#{name} = {value}",
+            key.doc,
+            key.variable()
+        );
     }
     text
 }
@@ -52,10 +63,15 @@ pub fn sample() -> String {
 fn shown(key: &Key, value: &Value) -> String {
     match (key.kind, value) {
         (Kind::Secret, _) => MASKED.to_owned(),
-        (Kind::Address, value) => value.as_str().map_or_else(|| MASKED.to_owned(), |text| format!("{:?}", without_password(text))),
+        (Kind::Address, value) => value.as_str().map_or_else(
+            || MASKED.to_owned(),
+            |text| format!("{:?}", without_password(text)),
+        ),
         (_, Value::String(_, text)) => format!("{text:?}"),
         (_, Value::Bool(_, switch)) => switch.to_string(),
-        (_, Value::Num(_, number)) => number.to_u128_lossy().map_or_else(|| MASKED.to_owned(), |number| number.to_string()),
+        (_, Value::Num(_, number)) => number
+            .to_u128_lossy()
+            .map_or_else(|| MASKED.to_owned(), |number| number.to_string()),
         _ => MASKED.to_owned(),
     }
 }
@@ -71,7 +87,10 @@ fn without_password(text: &str) -> String {
     if url.password().is_some() && url.set_password(Some(MASKED)).is_err() {
         return MASKED.to_owned();
     }
-    if url.query().is_some_and(|query| query.to_ascii_lowercase().contains("password")) {
+    if url
+        .query()
+        .is_some_and(|query| query.to_ascii_lowercase().contains("password"))
+    {
         url.set_query(Some(MASKED));
     }
     url.to_string()
@@ -85,7 +104,10 @@ mod tests {
     #[test]
     fn the_sample_is_a_valid_file_that_sets_nothing() {
         let file: toml_check::Table = toml_check::parse(&sample());
-        assert!(file.keys().all(|section| KEYS.iter().any(|key| key.path.starts_with(&format!("{section}.")))));
+        assert!(file.keys().all(|section| {
+            KEYS.iter()
+                .any(|key| key.path.starts_with(&format!("{section}.")))
+        }));
         for key in KEYS {
             assert!(sample().contains(key.doc), "{}", key.path);
         }
@@ -93,10 +115,19 @@ mod tests {
 
     #[test]
     fn passwords_are_masked() {
-        assert_eq!(without_password("postgres://me:geheim@db/entente"), "postgres://me:***@db/entente");
-        assert_eq!(without_password("postgres://db/entente?user=me&password=geheim"), "postgres://db/entente?***");
+        assert_eq!(
+            without_password("postgres://me:geheim@db/entente"),
+            "postgres://me:***@db/entente"
+        );
+        assert_eq!(
+            without_password("postgres://db/entente?user=me&password=geheim"),
+            "postgres://db/entente?***"
+        );
         assert_eq!(without_password("geheim"), "***");
-        assert_eq!(without_password("sqlite:///a/b.sqlite"), "sqlite:///a/b.sqlite");
+        assert_eq!(
+            without_password("sqlite:///a/b.sqlite"),
+            "sqlite:///a/b.sqlite"
+        );
     }
 
     mod toml_check {
@@ -106,7 +137,11 @@ mod tests {
         pub type Table = figment::value::Dict;
 
         pub fn parse(text: &str) -> Table {
-            Toml::string(text).data().unwrap().remove(&figment::Profile::Default).unwrap_or_default()
+            Toml::string(text)
+                .data()
+                .unwrap()
+                .remove(&figment::Profile::Default)
+                .unwrap_or_default()
         }
     }
 }

@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use super::*;
 use crate::graphql::admission::Limits;
@@ -6,14 +11,24 @@ use crate::graphql::admission::budget::Budget;
 
 const VAULT_KEY: &str = "6V1n0cV9Yk6gkY7p2uKZ2yY0v6gV4l2m8m0p3xg1Qmk=";
 
-fn load(file: Option<&str>, environment: &[(&str, &str)], flags: &[(&'static str, &'static str, &str)]) -> Result<Config, ConfigError> {
+fn load(
+    file: Option<&str>,
+    environment: &[(&str, &str)],
+    flags: &[(&'static str, &'static str, &str)],
+) -> Result<Config, ConfigError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("entente.toml");
     std::fs::write(&path, file.unwrap_or_default()).unwrap();
     Config::load(&Sources {
         file: Some(path),
-        environment: environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        flags: flags.iter().map(|(flag, path, value)| (*flag, *path, (*value).to_owned())).collect(),
+        environment: environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        flags: flags
+            .iter()
+            .map(|(flag, path, value)| (*flag, *path, (*value).to_owned()))
+            .collect(),
     })
 }
 
@@ -27,7 +42,10 @@ fn refusal(file: Option<&str>, environment: &[(&str, &str)]) -> String {
 fn the_defaults_are_complete() {
     let config = load(None, &[], &[]).unwrap();
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
-    assert_eq!(config.database_url().expose_secret(), "sqlite://./entente-data/entente.sqlite");
+    assert_eq!(
+        config.database_url().expose_secret(),
+        "sqlite://./entente-data/entente.sqlite"
+    );
     assert_eq!(config.limits.admission(), Limits::default());
     assert_eq!(config.limits.budget(), Budget::default());
     assert!(!config.graphiql && !config.migrate_on_start);
@@ -46,62 +64,142 @@ fn every_key_of_the_table_is_a_setting() {
             _ if key.kind == Kind::Switch => "true",
             _ => "text",
         };
-        let others = [("ENTENTE_HUBSPOT_CLIENT_ID", "id"), ("ENTENTE_HUBSPOT_CLIENT_SECRET", "secret")];
+        let others = [
+            ("ENTENTE_HUBSPOT_CLIENT_ID", "id"),
+            ("ENTENTE_HUBSPOT_CLIENT_SECRET", "secret"),
+        ];
         let variable = key.variable();
-        let environment: Vec<_> = others.into_iter().filter(|(name, _)| *name != variable).chain([(variable.as_str(), value)]).collect();
-        let config = load(None, &environment, &[]).unwrap_or_else(|error| panic!("{}: {error}", key.path));
-        assert!(show::effective(&config).contains(&format!("from: variable {variable}")), "{}", key.path);
+        let environment: Vec<_> = others
+            .into_iter()
+            .filter(|(name, _)| *name != variable)
+            .chain([(variable.as_str(), value)])
+            .collect();
+        let config =
+            load(None, &environment, &[]).unwrap_or_else(|error| panic!("{}: {error}", key.path));
+        assert!(
+            show::effective(&config).contains(&format!("from: variable {variable}")),
+            "{}",
+            key.path
+        );
     }
 }
 
 #[test]
 fn later_sources_win_and_are_named() {
     let file = "listen = \"127.0.0.1:1\"\n[pool]\nconnections = 3\n[worker]\nconcurrency = 9";
-    let config = load(Some(file), &[("ENTENTE_LISTEN", "127.0.0.1:2"), ("ENTENTE_WORKER_CONCURRENCY", "4")], &[("--listen", "listen", "127.0.0.1:3")]).unwrap();
-    assert_eq!((config.listen.port(), config.pool.connections, config.worker.concurrency), (3, 3, 4));
-    assert!(config.is_chosen("listen") && config.is_chosen("pool.connections") && !config.is_chosen("http.workers"));
+    let config = load(
+        Some(file),
+        &[
+            ("ENTENTE_LISTEN", "127.0.0.1:2"),
+            ("ENTENTE_WORKER_CONCURRENCY", "4"),
+        ],
+        &[("--listen", "listen", "127.0.0.1:3")],
+    )
+    .unwrap();
+    assert_eq!(
+        (
+            config.listen.port(),
+            config.pool.connections,
+            config.worker.concurrency
+        ),
+        (3, 3, 4)
+    );
+    assert!(
+        config.is_chosen("listen")
+            && config.is_chosen("pool.connections")
+            && !config.is_chosen("http.workers")
+    );
     let shown = show::effective(&config);
-    for line in ["listen = \"127.0.0.1:3\"\n    from: flag --listen;", "pool.connections = 3\n    from: file ", "worker.concurrency = 4\n    from: variable ENTENTE_WORKER_CONCURRENCY;", "http.workers = 0\n    from: default;"] {
+    for line in [
+        "listen = \"127.0.0.1:3\"\n    from: flag --listen;",
+        "pool.connections = 3\n    from: file ",
+        "worker.concurrency = 4\n    from: variable ENTENTE_WORKER_CONCURRENCY;",
+        "http.workers = 0\n    from: default;",
+    ] {
         assert!(shown.contains(line), "{line} in {shown}");
     }
 }
 
 #[test]
 fn the_databases_own_variable_goes_before_the_platforms() {
-    let database = |environment: &[(&str, &str)]| load(None, environment, &[]).unwrap().database_url().expose_secret().to_owned();
-    assert_eq!(database(&[("DATABASE_URL", "postgres://a/b")]), "postgres://a/b");
-    assert_eq!(database(&[("ENTENTE_DATABASE_URL", "postgres://c/d"), ("DATABASE_URL", "postgres://a/b")]), "postgres://c/d");
+    let database = |environment: &[(&str, &str)]| {
+        load(None, environment, &[])
+            .unwrap()
+            .database_url()
+            .expose_secret()
+            .to_owned()
+    };
+    assert_eq!(
+        database(&[("DATABASE_URL", "postgres://a/b")]),
+        "postgres://a/b"
+    );
+    assert_eq!(
+        database(&[
+            ("ENTENTE_DATABASE_URL", "postgres://c/d"),
+            ("DATABASE_URL", "postgres://a/b")
+        ]),
+        "postgres://c/d"
+    );
 }
 
 #[test]
 fn what_is_unknown_is_refused() {
-    assert_eq!(refusal(None, &[("ENTENTE_LISTN", "x")]), "ENTENTE_LISTN: there is no such setting; `entente config` lists them all");
+    assert_eq!(
+        refusal(None, &[("ENTENTE_LISTN", "x")]),
+        "ENTENTE_LISTN: there is no such setting; `entente config` lists them all"
+    );
     assert!(refusal(Some("listn = \"x\""), &[]).contains("there is no setting listn;"));
-    assert!(refusal(Some("[limits]\ntoken = 1"), &[]).contains("there is no setting limits.token;"));
-    assert!(refusal(Some("[salesforce]\nclient_id = \"x\""), &[]).contains("there is no setting salesforce;"));
+    assert!(
+        refusal(Some("[limits]\ntoken = 1"), &[]).contains("there is no setting limits.token;")
+    );
+    assert!(
+        refusal(Some("[salesforce]\nclient_id = \"x\""), &[])
+            .contains("there is no setting salesforce;")
+    );
     assert!(load(None, &[("PATH", "/bin"), ("ENTENTEX", "1")], &[]).is_ok());
 }
 
 #[test]
 fn what_does_not_fit_is_refused_without_repeating_it() {
-    assert_eq!(refusal(None, &[("ENTENTE_POOL_CONNECTIONS", "many")]), "variable ENTENTE_POOL_CONNECTIONS: pool.connections takes a whole number");
-    assert_eq!(refusal(None, &[("ENTENTE_GRAPHIQL", "yes")]), "variable ENTENTE_GRAPHIQL: graphiql takes true or false");
-    assert!(refusal(None, &[("ENTENTE_PUBLIC_URL", "http://example.com")]).contains("public_url: it must be https"));
+    assert_eq!(
+        refusal(None, &[("ENTENTE_POOL_CONNECTIONS", "many")]),
+        "variable ENTENTE_POOL_CONNECTIONS: pool.connections takes a whole number"
+    );
+    assert_eq!(
+        refusal(None, &[("ENTENTE_GRAPHIQL", "yes")]),
+        "variable ENTENTE_GRAPHIQL: graphiql takes true or false"
+    );
+    assert!(
+        refusal(None, &[("ENTENTE_PUBLIC_URL", "http://example.com")])
+            .contains("public_url: it must be https")
+    );
     assert!(refusal(None, &[("ENTENTE_LISTEN", "8080")]).contains("listen"));
     assert!(refusal(None, &[("ENTENTE_LIMITS_NESTING", "5000")]).contains("at most 200"));
     assert!(refusal(None, &[("ENTENTE_WORKER_CONCURRENCY", "0")]).contains("at least 1"));
     assert!(refusal(None, &[("ENTENTE_LOG_FORMAT", "xml")]).contains("json, text"));
     assert!(refusal(None, &[("ENTENTE_HUBSPOT_CLIENT_ID", "x")]).contains("belong together"));
     let text = refusal(Some("vault_key = 987654321"), &[]);
-    assert!(text.contains("vault_key takes") && !text.contains("987654321"), "{text}");
+    assert!(
+        text.contains("vault_key takes") && !text.contains("987654321"),
+        "{text}"
+    );
     assert!(refusal(Some("listen = "), &[]).contains("entente.toml"));
 }
 
 #[test]
 fn a_named_file_must_be_there() {
-    let sources = Sources { file: Some(PathBuf::from("/nowhere/entente.toml")), ..Sources::default() };
-    assert!(matches!(Config::load(&sources), Err(ConfigError::NoFile { .. })));
-    assert!(Config::load(&Sources::default()).is_ok(), "without a name there need be none");
+    let sources = Sources {
+        file: Some(PathBuf::from("/nowhere/entente.toml")),
+        ..Sources::default()
+    };
+    assert!(matches!(
+        Config::load(&sources),
+        Err(ConfigError::NoFile { .. })
+    ));
+    assert!(
+        Config::load(&Sources::default()).is_ok(),
+        "without a name there need be none"
+    );
 }
 
 #[test]
@@ -124,9 +222,40 @@ fn secrets_are_never_shown() {
 #[test]
 fn what_a_command_needs_is_asked_for_in_one_line() {
     let config = load(None, &[], &[]).unwrap();
-    assert!(config.public_url().unwrap_err().to_string().contains("ENTENTE_PUBLIC_URL="));
-    assert!(config.master_keys().unwrap_err().to_string().contains("openssl rand -base64 32"));
-    let placeholder = load(None, &[("ENTENTE_VAULT_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")], &[]).unwrap();
-    assert!(placeholder.master_keys().unwrap_err().to_string().contains("variable ENTENTE_VAULT_KEY: vault_key:"));
-    assert!(load(None, &[("ENTENTE_VAULT_KEY", VAULT_KEY)], &[]).unwrap().master_keys().is_ok());
+    assert!(
+        config
+            .public_url()
+            .unwrap_err()
+            .to_string()
+            .contains("ENTENTE_PUBLIC_URL=")
+    );
+    assert!(
+        config
+            .master_keys()
+            .unwrap_err()
+            .to_string()
+            .contains("openssl rand -base64 32")
+    );
+    let placeholder = load(
+        None,
+        &[(
+            "ENTENTE_VAULT_KEY",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        )],
+        &[],
+    )
+    .unwrap();
+    assert!(
+        placeholder
+            .master_keys()
+            .unwrap_err()
+            .to_string()
+            .contains("variable ENTENTE_VAULT_KEY: vault_key:")
+    );
+    assert!(
+        load(None, &[("ENTENTE_VAULT_KEY", VAULT_KEY)], &[])
+            .unwrap()
+            .master_keys()
+            .is_ok()
+    );
 }

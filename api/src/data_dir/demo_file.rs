@@ -14,7 +14,12 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The files a CRM export is made of.
-const CRM_FILES: [&str; 4] = ["accounts.csv", "products.csv", "sales_pipeline.csv", "sales_teams.csv"];
+const CRM_FILES: [&str; 4] = [
+    "accounts.csv",
+    "products.csv",
+    "sales_pipeline.csv",
+    "sales_teams.csv",
+];
 
 const VERSION: u32 = 1;
 
@@ -54,7 +59,10 @@ impl DemoSource {
             digest.update((bytes.len() as u64).to_be_bytes());
             digest.update(&bytes);
         }
-        Ok(Self::Crm { folder, content: hex::encode(digest.finalize()) })
+        Ok(Self::Crm {
+            folder,
+            content: hex::encode(digest.finalize()),
+        })
     }
 
     /// In words.
@@ -63,7 +71,11 @@ impl DemoSource {
         match self {
             Self::Generated { deals } => format!("generated data ({deals} deals)"),
             Self::Crm { folder, content } => {
-                format!("the CRM export in {} ({})", folder.display(), content.get(..12).unwrap_or(content))
+                format!(
+                    "the CRM export in {} ({})",
+                    folder.display(),
+                    content.get(..12).unwrap_or(content)
+                )
             }
         }
     }
@@ -106,29 +118,52 @@ impl DemoFile {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => SecretString::from(text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(DataDirError::File { attempt: "read", path, source }),
+            Err(source) => {
+                return Err(DataDirError::File {
+                    attempt: "read",
+                    path,
+                    source,
+                });
+            }
         };
-        let damaged = |problem: String| DataDirError::Damaged { path: path.clone(), problem };
+        let damaged = |problem: String| DataDirError::Damaged {
+            path: path.clone(),
+            problem,
+        };
         let stored: Stored = serde_json::from_str(text.expose_secret())
             // The position says enough; the text would repeat what is in the file.
-            .map_err(|error| damaged(format!("line {}, column {}", error.line(), error.column())))?;
+            .map_err(|error| {
+                damaged(format!("line {}, column {}", error.line(), error.column()))
+            })?;
         if stored.version != VERSION {
             return Err(damaged(format!("it is of version {}", stored.version)));
         }
-        let master_key = MasterKey::parse(&stored.vault_key.into()).map_err(|error| damaged(error.to_string()))?;
+        let master_key = MasterKey::parse(&stored.vault_key.into())
+            .map_err(|error| damaged(error.to_string()))?;
         let app = AppCredentials {
             client_id: stored.client_id,
             client_secret: stored.client_secret.into(),
             previous_client_secret: None,
         };
-        Ok(Some(Self { source: stored.source, issuer: stored.issuer, master_key, app_id: stored.app_id, app }))
+        Ok(Some(Self {
+            source: stored.source,
+            issuer: stored.issuer,
+            master_key,
+            app_id: stored.app_id,
+            app,
+        }))
     }
 
     /// The file of a directory with this source; it is made when there is none.
     ///
     /// # Errors
     /// [`DataDirError::OtherSource`] when the directory was filled with something else.
-    pub fn settle(directory: &DataDir, source: DemoSource, issuer: &str, chance: &dyn Chance) -> Result<Self, DataDirError> {
+    pub fn settle(
+        directory: &DataDir,
+        source: DemoSource,
+        issuer: &str,
+        chance: &dyn Chance,
+    ) -> Result<Self, DataDirError> {
         if let Some(known) = Self::find(directory.path())? {
             known.check(directory.path(), &source)?;
             return Ok(known);
@@ -149,15 +184,23 @@ impl DemoFile {
             client_secret: random(),
         };
         let path = path(directory.path());
-        let bytes = serde_json::to_vec_pretty(&stored)
-            .map_err(|error| DataDirError::Damaged { path: path.clone(), problem: error.to_string() })?;
+        let bytes = serde_json::to_vec_pretty(&stored).map_err(|error| DataDirError::Damaged {
+            path: path.clone(),
+            problem: error.to_string(),
+        })?;
         replace(&path, &bytes)?;
         let app = AppCredentials {
             client_id: stored.client_id,
             client_secret: stored.client_secret.into(),
             previous_client_secret: None,
         };
-        Ok(Self { source, issuer: stored.issuer, master_key, app_id: stored.app_id, app })
+        Ok(Self {
+            source,
+            issuer: stored.issuer,
+            master_key,
+            app_id: stored.app_id,
+            app,
+        })
     }
 
     /// Refuses another source than the one the directory was filled with.
@@ -168,7 +211,11 @@ impl DemoFile {
         if self.source == *asked {
             return Ok(());
         }
-        Err(DataDirError::OtherSource { path: folder.to_owned(), stored: self.source.describe(), asked: asked.describe() })
+        Err(DataDirError::OtherSource {
+            path: folder.to_owned(),
+            stored: self.source.describe(),
+            asked: asked.describe(),
+        })
     }
 }
 
@@ -186,7 +233,15 @@ mod tests {
     fn export(folder: &Path, deals: &str) -> PathBuf {
         std::fs::create_dir_all(folder).unwrap();
         for name in CRM_FILES {
-            std::fs::write(folder.join(name), if name == "sales_pipeline.csv" { deals } else { "a,b\n" }).unwrap();
+            std::fs::write(
+                folder.join(name),
+                if name == "sales_pipeline.csv" {
+                    deals
+                } else {
+                    "a,b\n"
+                },
+            )
+            .unwrap();
         }
         folder.to_owned()
     }
@@ -198,31 +253,56 @@ mod tests {
         let chance = SeededChance::new(1);
         let generated = DemoSource::Generated { deals: 400 };
         assert!(DemoFile::find(directory.path()).unwrap().is_none());
-        let first = DemoFile::settle(&directory, generated.clone(), "http://127.0.0.1:1", &chance).unwrap();
-        let again = DemoFile::settle(&directory, generated.clone(), "http://127.0.0.1:2", &chance).unwrap();
+        let first =
+            DemoFile::settle(&directory, generated.clone(), "http://127.0.0.1:1", &chance).unwrap();
+        let again =
+            DemoFile::settle(&directory, generated.clone(), "http://127.0.0.1:2", &chance).unwrap();
         assert_eq!(again.issuer, "http://127.0.0.1:1");
         assert_eq!(again.app.client_id, first.app.client_id);
-        assert_eq!(again.app.client_secret.expose_secret(), first.app.client_secret.expose_secret());
-        assert_eq!(format!("{:?}", again.master_key), format!("{:?}", first.master_key));
+        assert_eq!(
+            again.app.client_secret.expose_secret(),
+            first.app.client_secret.expose_secret()
+        );
+        assert_eq!(
+            format!("{:?}", again.master_key),
+            format!("{:?}", first.master_key)
+        );
         assert!(!format!("{again:?}").contains(again.app.client_secret.expose_secret()));
 
         let one = DemoSource::crm(&export(&folder.path().join("one"), "x\n")).unwrap();
         let error = DemoFile::settle(&directory, one, "http://127.0.0.1:1", &chance).unwrap_err();
         assert!(error.is_usage());
         let text = error.to_string();
-        assert!(text.contains("generated data (400 deals)") && text.contains("the CRM export in ") && !text.contains('\n'), "{text}");
+        assert!(
+            text.contains("generated data (400 deals)")
+                && text.contains("the CRM export in ")
+                && !text.contains('\n'),
+            "{text}"
+        );
     }
 
     #[test]
     fn an_export_is_its_folder_and_its_content() {
         let folder = tempfile::tempdir().unwrap();
         let one = DemoSource::crm(&export(&folder.path().join("one"), "x\n")).unwrap();
-        assert_eq!(DemoSource::crm(&folder.path().join("one").join("..").join("one")).unwrap(), one);
-        assert_ne!(DemoSource::crm(&export(&folder.path().join("two"), "x\n")).unwrap(), one);
-        assert_ne!(DemoSource::crm(&export(&folder.path().join("one"), "y\n")).unwrap(), one);
+        assert_eq!(
+            DemoSource::crm(&folder.path().join("one").join("..").join("one")).unwrap(),
+            one
+        );
+        assert_ne!(
+            DemoSource::crm(&export(&folder.path().join("two"), "x\n")).unwrap(),
+            one
+        );
+        assert_ne!(
+            DemoSource::crm(&export(&folder.path().join("one"), "y\n")).unwrap(),
+            one
+        );
         std::fs::remove_file(folder.path().join("one").join("products.csv")).unwrap();
         let error = DemoSource::crm(&folder.path().join("one")).unwrap_err();
-        assert!(error.is_usage() && error.to_string().contains("products.csv"), "{error}");
+        assert!(
+            error.is_usage() && error.to_string().contains("products.csv"),
+            "{error}"
+        );
     }
 
     #[cfg(unix)]
@@ -231,8 +311,17 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let directory = DataDir::open(&folder.path().join("data"), Use::Alone).unwrap();
-        DemoFile::settle(&directory, DemoSource::Generated { deals: 1 }, "http://127.0.0.1:1", &SeededChance::new(1)).unwrap();
-        let mode = std::fs::metadata(path(directory.path())).unwrap().permissions().mode();
+        DemoFile::settle(
+            &directory,
+            DemoSource::Generated { deals: 1 },
+            "http://127.0.0.1:1",
+            &SeededChance::new(1),
+        )
+        .unwrap();
+        let mode = std::fs::metadata(path(directory.path()))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -241,6 +330,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(path(folder.path()), "{\"vault_key\": \"geheim\"}").unwrap();
         let text = DemoFile::find(folder.path()).unwrap_err().to_string();
-        assert!(text.contains("demo.json is damaged") && !text.contains("geheim"), "{text}");
+        assert!(
+            text.contains("demo.json is damaged") && !text.contains("geheim"),
+            "{text}"
+        );
     }
 }

@@ -36,18 +36,36 @@ impl From<reqwest::Error> for BrowserError {
 pub(super) async fn consent(state: &State, connector: &str) -> Result<(), BrowserError> {
     let cookie = cookie(state);
     let redirect_uri = state.public_url.url_at(&callback_path(connector));
-    let asking = Asking { connector, subject: "demo", redirect_uri: redirect_uri.clone(), cookie: &cookie };
+    let asking = Asking {
+        connector,
+        subject: "demo",
+        redirect_uri: redirect_uri.clone(),
+        cookie: &cookie,
+    };
     let page = state.core.engine.begin_connect(asking).await?;
     let browser = browser()?;
     let agreed = browser.get(page).send().await?;
-    let location = agreed.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-    let back = location.and_then(|text| Url::parse(text).ok()).ok_or(BrowserError::NoRedirect(agreed.status().as_u16()))?;
+    let location = agreed
+        .headers()
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok());
+    let back = location
+        .and_then(|text| Url::parse(text).ok())
+        .ok_or(BrowserError::NoRedirect(agreed.status().as_u16()))?;
     if back.origin() != redirect_uri.origin() || back.path() != redirect_uri.path() {
         return Err(BrowserError::Elsewhere);
     }
     let header = format!("{COOKIE}={}", cookie.expose_secret());
-    let done = browser.get(back).header(COOKIE_HEADER, header).send().await?;
-    if done.status().is_success() { Ok(()) } else { Err(BrowserError::Callback(done.status().as_u16())) }
+    let done = browser
+        .get(back)
+        .header(COOKIE_HEADER, header)
+        .send()
+        .await?;
+    if done.status().is_success() {
+        Ok(())
+    } else {
+        Err(BrowserError::Callback(done.status().as_u16()))
+    }
 }
 
 fn cookie(state: &State) -> SecretString {
@@ -57,7 +75,10 @@ fn cookie(state: &State) -> SecretString {
 }
 
 fn browser() -> Result<reqwest::Client, reqwest::Error> {
-    #[expect(clippy::disallowed_methods, reason = "a person's browser is no part of the program that the outgoing client guards")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a person's browser is no part of the program that the outgoing client guards"
+    )]
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

@@ -17,14 +17,24 @@ impl Bars {
     /// Bars that are drawn when they are wanted and standard error is a terminal.
     pub(super) fn new(wanted: bool) -> Self {
         let drawn = wanted && std::io::stderr().is_terminal();
-        let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { all: MultiProgress::with_draw_target(target), by_resource: Mutex::default() }
+        let target = if drawn {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Self {
+            all: MultiProgress::with_draw_target(target),
+            by_resource: Mutex::default(),
+        }
     }
 
     /// Shows how far one resource is.
     pub(super) fn show(&self, progress: &Progress) {
         let name = progress.resource.as_str();
-        let mut bars = self.by_resource.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bars = self
+            .by_resource
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let bar = bars.entry(name).or_insert_with(|| self.begin(name));
         bar.set_position(progress.read);
     }
@@ -32,7 +42,9 @@ impl Bars {
     fn begin(&self, name: &'static str) -> ProgressBar {
         let bar = self.all.add(ProgressBar::new_spinner());
         // A vendor does not say how much there is; what has been read is all that can be shown.
-        if let Ok(style) = ProgressStyle::with_template("  {spinner} {prefix:<18} {human_pos:>8} read  {elapsed:>4}") {
+        if let Ok(style) = ProgressStyle::with_template(
+            "  {spinner} {prefix:<18} {human_pos:>8} read  {elapsed:>4}",
+        ) {
             bar.set_style(style);
         }
         bar.set_prefix(name);
@@ -42,7 +54,12 @@ impl Bars {
 
     /// Leaves the bars as they are.
     pub(super) fn finish(&self) {
-        for bar in self.by_resource.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        for bar in self
+            .by_resource
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+        {
             bar.abandon();
         }
     }

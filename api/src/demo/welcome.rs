@@ -10,7 +10,10 @@ pub const QUERIES: [(&str, &str); 3] = [
         "Partners and the revenue they won",
         "{ partners(first: 10) { totalCount nodes { id name wonRevenue { amount currency } } } }",
     ),
-    ("The pipeline in numbers", "{ dealSummary { stage count amount { amount currency } } }"),
+    (
+        "The pipeline in numbers",
+        "{ dealSummary { stage count amount { amount currency } } }",
+    ),
     (
         "The deals each partner won last",
         "{ partners(first: 5) { nodes { name deals(first: 3, filter: {stage: {eq: WON}}, orderBy: [{field: CLOSED_AT, direction: DESC}]) { nodes { name closedAt amount { amount currency } customer { name } } } } } }",
@@ -45,14 +48,29 @@ impl Welcome {
     }
 
     fn write(&self, text: &mut String, findings: &Findings) -> std::fmt::Result {
-        writeln!(text, "Entente is running. Ctrl-C ends it; started again it continues where it was.\n")?;
+        writeln!(
+            text,
+            "Entente is running. Ctrl-C ends it; started again it continues where it was.\n"
+        )?;
         for (resource, counts) in &findings.counts {
-            writeln!(text, "  {resource}: {} read, {} created, {} changed, {} unchanged", counts.read, counts.created, counts.updated, counts.unchanged)?;
+            writeln!(
+                text,
+                "  {resource}: {} read, {} created, {} changed, {} unchanged",
+                counts.read, counts.created, counts.updated, counts.unchanged
+            )?;
         }
         if findings.issue_count > 0 {
-            writeln!(text, "  {} records were kept out or flagged; see why with {{ syncRuns(last: 1) {{ nodes {{ issues {{ resource externalId field code message }} }} }} }}", findings.issue_count)?;
+            writeln!(
+                text,
+                "  {} records were kept out or flagged; see why with {{ syncRuns(last: 1) {{ nodes {{ issues {{ resource externalId field code message }} }} }} }}",
+                findings.issue_count
+            )?;
         }
-        writeln!(text, "\nGraphiQL    {}\nGraphQL     {}\nSandbox     {} (HubSpot)", self.graphiql, self.graphql, self.hubspot)?;
+        writeln!(
+            text,
+            "\nGraphiQL    {}\nGraphQL     {}\nSandbox     {} (HubSpot)",
+            self.graphiql, self.graphql, self.hubspot
+        )?;
         writeln!(text, "Token       {}\n", self.token.expose_secret())?;
         writeln!(text, "Three queries to paste:")?;
         for (title, query) in QUERIES {
@@ -81,7 +99,10 @@ mod tests {
         let line = welcome().json();
         assert!(!line.contains('\n'));
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(value.pointer("/sandboxes/hubspot").unwrap(), "http://127.0.0.1:2");
+        assert_eq!(
+            value.pointer("/sandboxes/hubspot").unwrap(),
+            "http://127.0.0.1:2"
+        );
         assert_eq!(value.get("token").unwrap(), "a.b.c");
         assert_eq!(value.as_object().unwrap().len(), 4);
     }

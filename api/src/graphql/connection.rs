@@ -119,7 +119,12 @@ impl Connection {
     async fn account(&self) -> ConnectedAccount {
         let row = self.0.row();
         let facts = row.account.clone();
-        ConnectedAccount { id: row.tenant_id.clone(), name: facts.name, currency: facts.currency, time_zone: facts.time_zone }
+        ConnectedAccount {
+            id: row.tenant_id.clone(),
+            name: facts.name,
+            currency: facts.currency,
+            time_zone: facts.time_zone,
+        }
     }
     /// Whether it works.
     async fn status(&self) -> ConnectionStatus {
@@ -143,25 +148,55 @@ impl Connection {
     }
 
     /// Its synchronisation runs.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     #[graphql(directive = cost::apply(1))]
     async fn sync_runs(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which runs.")] filter: Option<SyncRunFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<SyncRunOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Option<SyncRunConnection>> {
-        let page = PageArguments { first, after, last, before };
-        let parent = Parent { group: self.0.group(), ids: |rows: &[Model]| rows.iter().map(|row| row.id.0).collect(), id: self.0.row().id.0 };
-        sync_run::list_of(ctx, parent, sync_run::OfConnection, "syncRuns", filter, order_by, page).await
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        let parent = Parent {
+            group: self.0.group(),
+            ids: |rows: &[Model]| rows.iter().map(|row| row.id.0).collect(),
+            id: self.0.row().id.0,
+        };
+        sync_run::list_of(
+            ctx,
+            parent,
+            sync_run::OfConnection,
+            "syncRuns",
+            filter,
+            order_by,
+            page,
+        )
+        .await
     }
 }
 
-list_type!(ConnectionConnection, ConnectionEdge, Connection, Entity, "connections");
+list_type!(
+    ConnectionConnection,
+    ConnectionEdge,
+    Connection,
+    Entity,
+    "connections"
+);
 
 /// Queries about connections.
 #[derive(Default)]
@@ -171,21 +206,36 @@ pub struct ConnectionQuery;
 impl ConnectionQuery {
     /// The connections to outside systems.
     #[graphql(guard = "RequireScope(Scope::IntegrationsRead)", directive = requires_scope::apply("integrations:read".to_owned()), directive = cost::apply(1))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn connections(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which connections.")] filter: Option<ConnectionFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<ConnectionOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<ConnectionConnection> {
         let request = request(ctx)?;
-        let select = filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?;
-        let page = PageArguments { first, after, last, before };
-        Ok(ConnectionConnection::new(list::whole(request, select, ConnectionOrder::ordering(order_by)?, page).await?))
+        let select = filter
+            .unwrap_or_default()
+            .on(Entity::visible_to(&request.viewer))?;
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Ok(ConnectionConnection::new(
+            list::whole(request, select, ConnectionOrder::ordering(order_by)?, page).await?,
+        ))
     }
 }
 
@@ -198,7 +248,13 @@ pub struct SyncNowInput {
     pub validate_only: Option<bool>,
 }
 
-payload!(SyncNowPayload { connection: Connection }, "syncNow", Scope::IntegrationsRead);
+payload!(
+    SyncNowPayload {
+        connection: Connection
+    },
+    "syncNow",
+    Scope::IntegrationsRead
+);
 
 /// Changes of connections.
 #[derive(Default)]
@@ -208,11 +264,16 @@ pub struct ConnectionMutation;
 impl ConnectionMutation {
     /// Asks for a synchronisation at once instead of at its next turn. It runs in a worker; see `syncRuns`.
     #[graphql(directive = requires_scope::apply("integrations:manage".to_owned()))]
-    async fn sync_now(&self, ctx: &Context<'_>, #[graphql(desc = "Which connection.")] input: SyncNowInput) -> Result<SyncNowPayload> {
+    async fn sync_now(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which connection.")] input: SyncNowInput,
+    ) -> Result<SyncNowPayload> {
         let mut edit = Edit::begin(ctx, Scope::IntegrationsManage, input.validate_only).await?;
         let result = async {
             let id: ConnectionId = id_input(&input.connection_id, "connectionId")?;
-            let row = visible::lock_one::<Entity>(&edit.change, &edit.request.viewer, id.0, None).await?;
+            let row =
+                visible::lock_one::<Entity>(&edit.change, &edit.request.viewer, id.0, None).await?;
             connection::request_sync(&mut edit.change, row).await
         }
         .await;

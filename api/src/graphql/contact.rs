@@ -110,8 +110,17 @@ pub(crate) async fn list_of<M: Send + Sync + 'static>(
     page: PageArguments,
 ) -> Result<Option<ContactConnection>> {
     let key = format!("{field}:{filter:?}:{order_by:?}:{page:?}");
-    let list = |request: &RequestContext| Ok((filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?, ContactOrder::ordering(order_by)?));
-    Ok(list::nested(ctx, parent, by, key, page, list).await?.map(ContactConnection::new))
+    let list = |request: &RequestContext| {
+        Ok((
+            filter
+                .unwrap_or_default()
+                .on(Entity::visible_to(&request.viewer))?,
+            ContactOrder::ordering(order_by)?,
+        ))
+    };
+    Ok(list::nested(ctx, parent, by, key, page, list)
+        .await?
+        .map(ContactConnection::new))
 }
 
 /// A person at a partner or at a customer.
@@ -124,7 +133,11 @@ impl Contact {
     }
 
     pub(crate) async fn find(request: &RequestContext, id: ContactId) -> Result<Option<Self>> {
-        Ok(visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0).await?.map(Self::one))
+        Ok(
+            visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0)
+                .await?
+                .map(Self::one),
+        )
     }
 }
 
@@ -175,17 +188,39 @@ impl Contact {
     /// The partner the person works for, if it is one.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
     async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
-        let Some(target) = self.0.row().partner_id else { return Ok(None) };
+        let Some(target) = self.0.row().partner_id else {
+            return Ok(None);
+        };
         let reference = |row: &Model| row.partner_id.map(|id| id.0);
-        Ok(siblings::follow::<partner::Entity, _>(request(ctx)?, self.0.group(), "partner", target.0, reference, |row| row.id.0).await?.map(Partner))
+        Ok(siblings::follow::<partner::Entity, _>(
+            request(ctx)?,
+            self.0.group(),
+            "partner",
+            target.0,
+            reference,
+            |row| row.id.0,
+        )
+        .await?
+        .map(Partner))
     }
 
     /// The customer the person works for, if it is one.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>> {
-        let Some(target) = self.0.row().customer_id else { return Ok(None) };
+        let Some(target) = self.0.row().customer_id else {
+            return Ok(None);
+        };
         let reference = |row: &Model| row.customer_id.map(|id| id.0);
-        Ok(siblings::follow::<customer::Entity, _>(request(ctx)?, self.0.group(), "customer", target.0, reference, |row| row.id.0).await?.map(Customer))
+        Ok(siblings::follow::<customer::Entity, _>(
+            request(ctx)?,
+            self.0.group(),
+            "customer",
+            target.0,
+            reference,
+            |row| row.id.0,
+        )
+        .await?
+        .map(Customer))
     }
 }
 
@@ -199,7 +234,11 @@ pub struct ContactQuery;
 impl ContactQuery {
     /// One contact; null when there is none that you may see.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
-    async fn contact(&self, ctx: &Context<'_>, #[graphql(desc = "The contact's id.")] id: ID) -> Result<Option<Contact>> {
+    async fn contact(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The contact's id.")] id: ID,
+    ) -> Result<Option<Contact>> {
         match id.parse() {
             Ok(id) => Contact::find(request(ctx)?, id).await,
             Err(_) => Ok(None),
@@ -208,21 +247,36 @@ impl ContactQuery {
 
     /// The contacts you may see; a partner sees its own people.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn contacts(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which contacts.")] filter: Option<ContactFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<ContactOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<ContactConnection> {
         let request = request(ctx)?;
-        let select = filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?;
-        let page = PageArguments { first, after, last, before };
-        Ok(ContactConnection::new(list::whole(request, select, ContactOrder::ordering(order_by)?, page).await?))
+        let select = filter
+            .unwrap_or_default()
+            .on(Entity::visible_to(&request.viewer))?;
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Ok(ContactConnection::new(
+            list::whole(request, select, ContactOrder::ordering(order_by)?, page).await?,
+        ))
     }
 }
 
@@ -253,8 +307,16 @@ pub struct CreateContactInput {
 impl CreateContactInput {
     async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
         let new = NewContact {
-            partner_id: self.partner_id.as_ref().map(|id| id_input(id, "partnerId")).transpose()?,
-            customer_id: self.customer_id.as_ref().map(|id| id_input(id, "customerId")).transpose()?,
+            partner_id: self
+                .partner_id
+                .as_ref()
+                .map(|id| id_input(id, "partnerId"))
+                .transpose()?,
+            customer_id: self
+                .customer_id
+                .as_ref()
+                .map(|id| id_input(id, "customerId"))
+                .transpose()?,
             name: self.name,
             email: self.email,
             phone: self.phone,
@@ -262,7 +324,9 @@ impl CreateContactInput {
             roles: self.roles,
             archived: false,
         };
-        contact::create(&mut edit.change, vec![new]).await.and_then(created)
+        contact::create(&mut edit.change, vec![new])
+            .await
+            .and_then(created)
     }
 }
 
@@ -296,10 +360,20 @@ pub struct UpdateContactInput {
 impl UpdateContactInput {
     async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
         let id: ContactId = id_input(&self.id, "id")?;
-        let row = visible::lock_one::<Entity>(&edit.change, &edit.request.viewer, id.0, self.expected_version).await?;
+        let row = visible::lock_one::<Entity>(
+            &edit.change,
+            &edit.request.viewer,
+            id.0,
+            self.expected_version,
+        )
+        .await?;
         let patch = ContactPatch {
-            partner_id: nullable(self.partner_id).map(|id| id.map(|id| id_input(&id, "partnerId")).transpose()).transpose()?,
-            customer_id: nullable(self.customer_id).map(|id| id.map(|id| id_input(&id, "customerId")).transpose()).transpose()?,
+            partner_id: nullable(self.partner_id)
+                .map(|id| id.map(|id| id_input(&id, "partnerId")).transpose())
+                .transpose()?,
+            customer_id: nullable(self.customer_id)
+                .map(|id| id.map(|id| id_input(&id, "customerId")).transpose())
+                .transpose()?,
             name: self.name,
             email: nullable(self.email),
             phone: nullable(self.phone),
@@ -311,8 +385,16 @@ impl UpdateContactInput {
     }
 }
 
-payload!(CreateContactPayload { contact: Contact }, "createContact", Scope::PartnersRead);
-payload!(UpdateContactPayload { contact: Contact }, "updateContact", Scope::PartnersRead);
+payload!(
+    CreateContactPayload { contact: Contact },
+    "createContact",
+    Scope::PartnersRead
+);
+payload!(
+    UpdateContactPayload { contact: Contact },
+    "updateContact",
+    Scope::PartnersRead
+);
 
 /// Changes of contacts.
 #[derive(Default)]
@@ -322,22 +404,48 @@ pub struct ContactMutation;
 impl ContactMutation {
     /// Creates a contact.
     #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
-    async fn create_contact(&self, ctx: &Context<'_>, #[graphql(desc = "The new contact.")] input: CreateContactInput) -> Result<CreateContactPayload> {
-        let opened = Edit::create(ctx, Scope::PartnersWrite, "createContact", &input, input.idempotency_key.as_ref(), input.validate_only).await?;
+    async fn create_contact(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new contact.")] input: CreateContactInput,
+    ) -> Result<CreateContactPayload> {
+        let opened = Edit::create(
+            ctx,
+            Scope::PartnersWrite,
+            "createContact",
+            &input,
+            input.idempotency_key.as_ref(),
+            input.validate_only,
+        )
+        .await?;
         let mut edit = match opened {
-            Opened::Fresh(edit) => edit,
-            Opened::Repeated(id) => return Ok(CreateContactPayload::found(Contact::find(request(ctx)?, ContactId(id)).await?)),
+            Opened::Fresh(edit) => *edit,
+            Opened::Repeated(id) => {
+                return Ok(CreateContactPayload::found(
+                    Contact::find(request(ctx)?, ContactId(id)).await?,
+                ));
+            }
             Opened::Refused(refused) => return Ok(CreateContactPayload::refused(refused)),
         };
         let result = input.apply(&mut edit).await;
-        Ok(CreateContactPayload::from_outcome(edit.finish(result, |row| Some(row.id.0)).await?, Contact::one))
+        Ok(CreateContactPayload::from_outcome(
+            edit.finish(result, |row| Some(row.id.0)).await?,
+            Contact::one,
+        ))
     }
 
     /// Changes a contact.
     #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
-    async fn update_contact(&self, ctx: &Context<'_>, #[graphql(desc = "What changes.")] input: UpdateContactInput) -> Result<UpdateContactPayload> {
+    async fn update_contact(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: UpdateContactInput,
+    ) -> Result<UpdateContactPayload> {
         let mut edit = Edit::begin(ctx, Scope::PartnersWrite, input.validate_only).await?;
         let result = input.apply(&mut edit).await;
-        Ok(UpdateContactPayload::from_outcome(edit.finish(result, |_| None).await?, Contact::one))
+        Ok(UpdateContactPayload::from_outcome(
+            edit.finish(result, |_| None).await?,
+            Contact::one,
+        ))
     }
 }

@@ -22,7 +22,8 @@ pub struct RequestContext {
 /// # Errors
 /// When the request was built without it: then nobody is known to ask, and nothing is answered.
 pub fn request<'a>(ctx: &Context<'a>) -> Result<&'a RequestContext> {
-    ctx.data::<RequestContext>().map_err(|_| ErrorCode::Unauthenticated.error("The request carries no viewer."))
+    ctx.data::<RequestContext>()
+        .map_err(|_| ErrorCode::Unauthenticated.error("The request carries no viewer."))
 }
 
 /// Lets a field through only to tokens with a scope.
@@ -40,13 +41,20 @@ impl Guard for RequireScope {
 /// # Errors
 /// `FORBIDDEN`, naming the scope: it is public knowledge from the schema.
 pub fn require(request: &RequestContext, scope: Scope) -> Result<()> {
-    if request.viewer.may(scope) { Ok(()) } else { Err(ErrorCode::Forbidden.error(format!("This needs the scope {}.", scope.as_str()))) }
+    if request.viewer.may(scope) {
+        Ok(())
+    } else {
+        Err(ErrorCode::Forbidden.error(format!("This needs the scope {}.", scope.as_str())))
+    }
 }
 
 pub use directive::{cost, requires_scope};
 
 /// What the schema says about a field besides its type.
-#[allow(missing_docs, reason = "the derive makes public items without documentation")]
+#[allow(
+    missing_docs,
+    reason = "the derive makes public items without documentation"
+)]
 mod directive {
     use async_graphql::TypeDirective;
 

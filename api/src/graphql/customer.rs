@@ -74,11 +74,19 @@ impl Customer {
     }
 
     fn as_parent(&self) -> Parent<'_, Model> {
-        Parent { group: self.0.group(), ids: |rows| rows.iter().map(|row| row.id.0).collect(), id: self.0.row().id.0 }
+        Parent {
+            group: self.0.group(),
+            ids: |rows| rows.iter().map(|row| row.id.0).collect(),
+            id: self.0.row().id.0,
+        }
     }
 
     pub(crate) async fn find(request: &RequestContext, id: CustomerId) -> Result<Option<Self>> {
-        Ok(visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0).await?.map(Self::one))
+        Ok(
+            visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0)
+                .await?
+                .map(Self::one),
+        )
     }
 }
 
@@ -107,7 +115,11 @@ impl Customer {
     }
     /// Its internet domain, normalised. Several customers may share one.
     async fn domain(&self) -> Option<&str> {
-        self.0.row().domain.as_ref().map(entities::domain_name::DomainName::as_str)
+        self.0
+            .row()
+            .domain
+            .as_ref()
+            .map(entities::domain_name::DomainName::as_str)
     }
     /// Its country, as the source writes it.
     async fn country(&self) -> Option<&str> {
@@ -124,40 +136,86 @@ impl Customer {
 
     /// The deals with it that you may see.
     #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()), directive = cost::apply(1))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn deals(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which deals.")] filter: Option<DealFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<DealOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Option<DealConnection>> {
-        let page = PageArguments { first, after, last, before };
-        deal::list_of(ctx, self.as_parent(), deal::OfCustomer, "deals", filter, order_by, page).await
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        deal::list_of(
+            ctx,
+            self.as_parent(),
+            deal::OfCustomer,
+            "deals",
+            filter,
+            order_by,
+            page,
+        )
+        .await
     }
 
     /// Its people.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
     async fn contacts(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which contacts.")] filter: Option<ContactFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<ContactOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Option<ContactConnection>> {
-        let page = PageArguments { first, after, last, before };
-        contact::list_of(ctx, self.as_parent(), contact::OfCustomer, "contacts", filter, order_by, page).await
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        contact::list_of(
+            ctx,
+            self.as_parent(),
+            contact::OfCustomer,
+            "contacts",
+            filter,
+            order_by,
+            page,
+        )
+        .await
     }
 }
 
-list_type!(CustomerConnection, CustomerEdge, Customer, Entity, "customers");
+list_type!(
+    CustomerConnection,
+    CustomerEdge,
+    Customer,
+    Entity,
+    "customers"
+);
 
 /// Queries about customers.
 #[derive(Default)]
@@ -167,7 +225,11 @@ pub struct CustomerQuery;
 impl CustomerQuery {
     /// One customer; null when there is none that you may see.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
-    async fn customer(&self, ctx: &Context<'_>, #[graphql(desc = "The customer's id.")] id: ID) -> Result<Option<Customer>> {
+    async fn customer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The customer's id.")] id: ID,
+    ) -> Result<Option<Customer>> {
         match id.parse() {
             Ok(id) => Customer::find(request(ctx)?, id).await,
             Err(_) => Ok(None),
@@ -176,21 +238,36 @@ impl CustomerQuery {
 
     /// The customers you may see; a partner sees those of its own deals.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn customers(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which customers.")] filter: Option<CustomerFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<CustomerOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<CustomerConnection> {
         let request = request(ctx)?;
-        let select = filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?;
-        let page = PageArguments { first, after, last, before };
-        Ok(CustomerConnection::new(list::whole(request, select, CustomerOrder::ordering(order_by)?, page).await?))
+        let select = filter
+            .unwrap_or_default()
+            .on(Entity::visible_to(&request.viewer))?;
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Ok(CustomerConnection::new(
+            list::whole(request, select, CustomerOrder::ordering(order_by)?, page).await?,
+        ))
     }
 }
 
@@ -235,7 +312,13 @@ pub struct UpdateCustomerInput {
 impl UpdateCustomerInput {
     async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
         let id: CustomerId = id_input(&self.id, "id")?;
-        let row = visible::lock_one::<Entity>(&edit.change, &edit.request.viewer, id.0, self.expected_version).await?;
+        let row = visible::lock_one::<Entity>(
+            &edit.change,
+            &edit.request.viewer,
+            id.0,
+            self.expected_version,
+        )
+        .await?;
         let patch = CustomerPatch {
             name: self.name,
             domain: nullable(self.domain).map(|domain| domain.map(|domain| domain.0)),
@@ -247,8 +330,16 @@ impl UpdateCustomerInput {
     }
 }
 
-payload!(CreateCustomerPayload { customer: Customer }, "createCustomer", Scope::PartnersRead);
-payload!(UpdateCustomerPayload { customer: Customer }, "updateCustomer", Scope::PartnersRead);
+payload!(
+    CreateCustomerPayload { customer: Customer },
+    "createCustomer",
+    Scope::PartnersRead
+);
+payload!(
+    UpdateCustomerPayload { customer: Customer },
+    "updateCustomer",
+    Scope::PartnersRead
+);
 
 /// Changes of customers.
 #[derive(Default)]
@@ -258,23 +349,57 @@ pub struct CustomerMutation;
 impl CustomerMutation {
     /// Creates a customer.
     #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
-    async fn create_customer(&self, ctx: &Context<'_>, #[graphql(desc = "The new customer.")] input: CreateCustomerInput) -> Result<CreateCustomerPayload> {
-        let opened = Edit::create(ctx, Scope::PartnersWrite, "createCustomer", &input, input.idempotency_key.as_ref(), input.validate_only).await?;
+    async fn create_customer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new customer.")] input: CreateCustomerInput,
+    ) -> Result<CreateCustomerPayload> {
+        let opened = Edit::create(
+            ctx,
+            Scope::PartnersWrite,
+            "createCustomer",
+            &input,
+            input.idempotency_key.as_ref(),
+            input.validate_only,
+        )
+        .await?;
         let mut edit = match opened {
-            Opened::Fresh(edit) => edit,
-            Opened::Repeated(id) => return Ok(CreateCustomerPayload::found(Customer::find(request(ctx)?, CustomerId(id)).await?)),
+            Opened::Fresh(edit) => *edit,
+            Opened::Repeated(id) => {
+                return Ok(CreateCustomerPayload::found(
+                    Customer::find(request(ctx)?, CustomerId(id)).await?,
+                ));
+            }
             Opened::Refused(refused) => return Ok(CreateCustomerPayload::refused(refused)),
         };
-        let new = NewCustomer { name: input.name, domain: input.domain.map(|domain| domain.0), country: input.country, segment: input.segment, archived: false };
-        let result = customer::create(&mut edit.change, vec![new]).await.and_then(created);
-        Ok(CreateCustomerPayload::from_outcome(edit.finish(result, |row| Some(row.id.0)).await?, Customer::one))
+        let new = NewCustomer {
+            name: input.name,
+            domain: input.domain.map(|domain| domain.0),
+            country: input.country,
+            segment: input.segment,
+            archived: false,
+        };
+        let result = customer::create(&mut edit.change, vec![new])
+            .await
+            .and_then(created);
+        Ok(CreateCustomerPayload::from_outcome(
+            edit.finish(result, |row| Some(row.id.0)).await?,
+            Customer::one,
+        ))
     }
 
     /// Changes a customer.
     #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
-    async fn update_customer(&self, ctx: &Context<'_>, #[graphql(desc = "What changes.")] input: UpdateCustomerInput) -> Result<UpdateCustomerPayload> {
+    async fn update_customer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: UpdateCustomerInput,
+    ) -> Result<UpdateCustomerPayload> {
         let mut edit = Edit::begin(ctx, Scope::PartnersWrite, input.validate_only).await?;
         let result = input.apply(&mut edit).await;
-        Ok(UpdateCustomerPayload::from_outcome(edit.finish(result, |_| None).await?, Customer::one))
+        Ok(UpdateCustomerPayload::from_outcome(
+            edit.finish(result, |_| None).await?,
+            Customer::one,
+        ))
     }
 }

@@ -7,11 +7,13 @@ use super::edit::{Edit, Opened, created, id_input, nullable, payload};
 use super::filter::{DateFilter, DateTimeFilter, IdFilter, MoneyFilter, enum_filter};
 use super::list::{self, Parent, list_type, order_type};
 use super::page::PageArguments;
-use super::scalar::{Date, DateTime, Money, MoneyInput};
 use super::rows::{self, One, Plain, Row, Rows};
+use super::scalar::{Date, DateTime, Money, MoneyInput};
 use super::siblings::{self, Member};
 use async_graphql::resolver_utils::enum_value;
-use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject, ScalarType, Value};
+use async_graphql::{
+    Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, ScalarType, SimpleObject, Value,
+};
 use entities::deal::{self, Column, DealPatch, Entity, Model, NewDeal, revenue};
 use entities::id::{CustomerId, DealId, PartnerId};
 use entities::viewer::{Scope, Viewer};
@@ -93,17 +95,25 @@ impl DealFilter {
         }
         if let Some(has) = self.has_customer {
             let customer = column(Column::CustomerId);
-            select = select.filter(if has { customer.is_not_null() } else { customer.is_null() });
+            select = select.filter(if has {
+                customer.is_not_null()
+            } else {
+                customer.is_null()
+            });
         }
         if let Some(filter) = self.partner_id {
             let shares = deal_partner::Entity::visible_to(viewer)
                 .select_only()
                 .column(deal_partner::Column::DealId)
-                .filter(filter.on::<PartnerId>(Expr::col((deal_partner::Entity, deal_partner::Column::PartnerId)))?);
+                .filter(filter.on::<PartnerId>(Expr::col((
+                    deal_partner::Entity,
+                    deal_partner::Column::PartnerId,
+                )))?);
             select = select.filter(column(Column::Id).in_subquery(shares.into_query()));
         }
         if let Some(filter) = self.amount {
-            select = select.filter(filter.on(column(Column::AmountMinor), column(Column::AmountCurrency))?);
+            select = select
+                .filter(filter.on(column(Column::AmountMinor), column(Column::AmountCurrency))?);
         }
         if let Some(filter) = self.expected_close_on {
             select = select.filter(filter.on(column(Column::ExpectedCloseOn)));
@@ -141,9 +151,19 @@ impl super::page::OfParent for OfPartner {
     fn narrow(&self, mut select: Select<Entity>, parent: SimpleExpr) -> Select<Entity> {
         use deal_partner::Column as Share;
         // The index on partner and deal gives the distinct deals in the order of their ids, and a page stops reading where it is full.
-        let shared = Query::select().distinct().column(Share::DealId).from(deal_partner::Entity).and_where(Expr::col(Share::PartnerId).eq(parent)).to_owned();
+        let shared = Query::select()
+            .distinct()
+            .column(Share::DealId)
+            .from(deal_partner::Entity)
+            .and_where(Expr::col(Share::PartnerId).eq(parent))
+            .to_owned();
         let joined = Expr::col(("share", Share::DealId)).eq(column(Column::Id));
-        QueryTrait::query(&mut select).join_subquery(sea_orm::JoinType::InnerJoin, shared, "share", joined);
+        QueryTrait::query(&mut select).join_subquery(
+            sea_orm::JoinType::InnerJoin,
+            shared,
+            "share",
+            joined,
+        );
         select
     }
 }
@@ -171,8 +191,15 @@ pub(crate) async fn list_of<M: Send + Sync + 'static>(
     page: PageArguments,
 ) -> Result<Option<DealConnection>> {
     let key = format!("{field}:{filter:?}:{order_by:?}:{page:?}");
-    let list = |request: &RequestContext| Ok((filter.unwrap_or_default().on(&request.viewer)?, DealOrder::ordering(order_by)?));
-    Ok(list::nested(ctx, parent, by, key, page, list).await?.map(DealConnection::new))
+    let list = |request: &RequestContext| {
+        Ok((
+            filter.unwrap_or_default().on(&request.viewer)?,
+            DealOrder::ordering(order_by)?,
+        ))
+    };
+    Ok(list::nested(ctx, parent, by, key, page, list)
+        .await?
+        .map(DealConnection::new))
 }
 
 /// Who owns a deal in the CRM.
@@ -194,7 +221,11 @@ impl Deal {
     }
 
     pub(crate) async fn find(request: &RequestContext, id: DealId) -> Result<Option<Self>> {
-        Ok(visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0).await?.map(Self::one))
+        Ok(
+            visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0)
+                .await?
+                .map(Self::one),
+        )
     }
 }
 
@@ -231,7 +262,13 @@ impl Deal {
     }
     /// The stages it may move to; none for a closed deal.
     async fn available_transitions(&self) -> Vec<DealStage> {
-        self.0.row().stage.transitions().into_iter().map(DealStage::from).collect()
+        self.0
+            .row()
+            .stage
+            .transitions()
+            .into_iter()
+            .map(DealStage::from)
+            .collect()
     }
     /// What it is worth; null when that is not known.
     async fn amount(&self) -> Option<Money> {
@@ -252,7 +289,10 @@ impl Deal {
     /// Who owns it, as its source says.
     async fn owner(&self) -> Option<DealOwner> {
         let row = self.0.row();
-        (row.owner_name.is_some() || row.owner_email.is_some()).then(|| DealOwner { name: row.owner_name.clone(), email: row.owner_email.clone() })
+        (row.owner_name.is_some() || row.owner_email.is_some()).then(|| DealOwner {
+            name: row.owner_name.clone(),
+            email: row.owner_email.clone(),
+        })
     }
     /// What is sold.
     async fn products(&self) -> &[String] {
@@ -266,11 +306,21 @@ impl Deal {
     /// Whom it is made with, where that is known.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>> {
-        let Some(customer_id) = self.0.row().customer_id else { return Ok(None) };
+        let Some(customer_id) = self.0.row().customer_id else {
+            return Ok(None);
+        };
         let request = request(ctx)?;
         let reference = |deal: &Model| deal.customer_id.map(|id| id.0);
         // In a box, or the future of every other field of the deal would be as large.
-        let found = Box::pin(siblings::follow::<customer::Entity, _>(request, self.0.group(), "customer", customer_id.0, reference, |row| row.id.0)).await?;
+        let found = Box::pin(siblings::follow::<customer::Entity, _>(
+            request,
+            self.0.group(),
+            "customer",
+            customer_id.0,
+            reference,
+            |row| row.id.0,
+        ))
+        .await?;
         Ok(found.map(Customer))
     }
 
@@ -279,7 +329,8 @@ impl Deal {
     async fn partners(&self, ctx: &Context<'_>) -> Result<Option<Rows<DealPartner>>> {
         let request = request(ctx)?;
         let deals = self.0.group();
-        let with_partner = request.viewer.may(Scope::PartnersRead) && ctx.look_ahead().field("partner").exists();
+        let with_partner =
+            request.viewer.may(Scope::PartnersRead) && ctx.look_ahead().field("partner").exists();
         let load = async {
             let ids = deals.rows().iter().map(|deal| deal.id);
             let group = super::deal_partner::read(request, ids, with_partner).await?;
@@ -292,7 +343,12 @@ impl Deal {
         let shares = Box::pin(deals.load(format!("partners:{with_partner}"), load)).await?;
         let (group, of) = &*shares;
         let indices = of.get(&self.0.row().id).into_iter().flatten();
-        Ok(Some(Rows(indices.flat_map(|index| siblings::members(group, *index..index + 1)).map(DealPartner).collect())))
+        Ok(Some(Rows(
+            indices
+                .flat_map(|index| siblings::members(group, *index..index + 1))
+                .map(DealPartner)
+                .collect(),
+        )))
     }
 }
 
@@ -307,11 +363,36 @@ impl Row for Deal {
             "name" => |deal| rows::text(&deal.0.row().name),
             "stage" => |deal| enum_value(DealStage::from(deal.0.row().stage)),
             "sourceStage" => |deal| rows::optional_text(deal.0.row().source_stage.as_deref()),
-            "expectedCloseOn" => |deal| deal.0.row().expected_close_on.map_or(Value::Null, |day| Date(day).to_value()),
-            "closedAt" => |deal| deal.0.row().closed_at.map_or(Value::Null, |at| DateTime(at).to_value()),
+            "expectedCloseOn" => |deal| {
+                deal.0
+                    .row()
+                    .expected_close_on
+                    .map_or(Value::Null, |day| Date(day).to_value())
+            },
+            "closedAt" => |deal| {
+                deal.0
+                    .row()
+                    .closed_at
+                    .map_or(Value::Null, |at| DateTime(at).to_value())
+            },
             "lostReason" => |deal| rows::optional_text(deal.0.row().lost_reason.as_deref()),
-            "products" => |deal| Value::List(deal.0.row().products.0.iter().map(|product| rows::text(product)).collect()),
-            "archivedAt" => |deal| deal.0.row().archived_at.map_or(Value::Null, |at| DateTime(at).to_value()),
+            "products" => |deal| {
+                Value::List(
+                    deal.0
+                        .row()
+                        .products
+                        .0
+                        .iter()
+                        .map(|product| rows::text(product))
+                        .collect(),
+                )
+            },
+            "archivedAt" => |deal| {
+                deal.0
+                    .row()
+                    .archived_at
+                    .map_or(Value::Null, |at| DateTime(at).to_value())
+            },
             _ => return None,
         }))
     }
@@ -338,7 +419,11 @@ pub struct DealQuery;
 impl DealQuery {
     /// One deal; null when there is none that you may see.
     #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()))]
-    async fn deal(&self, ctx: &Context<'_>, #[graphql(desc = "The deal's id.")] id: ID) -> Result<Option<One<Deal>>> {
+    async fn deal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The deal's id.")] id: ID,
+    ) -> Result<Option<One<Deal>>> {
         match id.parse() {
             Ok(id) => Ok(Deal::find(request(ctx)?, id).await?.map(One)),
             Err(_) => Ok(None),
@@ -347,31 +432,52 @@ impl DealQuery {
 
     /// The deals you may see.
     #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()), directive = cost::apply(1))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn deals(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which deals.")] filter: Option<DealFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<DealOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<DealConnection> {
         let request = request(ctx)?;
         let select = filter.unwrap_or_default().on(&request.viewer)?;
-        let page = PageArguments { first, after, last, before };
-        Ok(DealConnection::new(list::whole(request, select, DealOrder::ordering(order_by)?, page).await?))
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Ok(DealConnection::new(
+            list::whole(request, select, DealOrder::ordering(order_by)?, page).await?,
+        ))
     }
 
     /// How many deals there are and what they are worth, by stage and currency.
     #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()))]
-    async fn deal_summary(&self, ctx: &Context<'_>, #[graphql(desc = "Which deals.")] filter: Option<DealFilter>) -> Result<Vec<DealSummary>> {
+    async fn deal_summary(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which deals.")] filter: Option<DealFilter>,
+    ) -> Result<Vec<DealSummary>> {
         let request = request(ctx)?;
         let select = filter.unwrap_or_default().on(&request.viewer)?;
         let mut totals = revenue::by_stage(&request.database, select).await?;
         totals.sort_by_key(|total| (total.stage, total.currency));
-        let shown = |total: revenue::StageTotal| DealSummary { stage: total.stage.into(), count: total.count, amount: total.amount().map(Money::from) };
+        let shown = |total: revenue::StageTotal| DealSummary {
+            stage: total.stage.into(),
+            count: total.count,
+            amount: total.amount().map(Money::from),
+        };
         Ok(totals.into_iter().map(shown).collect())
     }
 }
@@ -414,14 +520,24 @@ pub struct CreateDealInput {
 
 impl CreateDealInput {
     async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
-        let owner = self.owner.unwrap_or(DealOwnerInput { name: None, email: None });
+        let owner = self.owner.unwrap_or(DealOwnerInput {
+            name: None,
+            email: None,
+        });
         let shares = AttributionInput::shares(&self.partners)?;
         let new = NewDeal {
             name: self.name,
-            customer_id: self.customer_id.as_ref().map(|id| id_input(id, "customerId")).transpose()?,
+            customer_id: self
+                .customer_id
+                .as_ref()
+                .map(|id| id_input(id, "customerId"))
+                .transpose()?,
             stage: self.stage.map_or(deal::DealStage::Prospect, Into::into),
             source_stage: None,
-            amount: self.amount.map(|amount| amount.to_amount("amount")).transpose()?,
+            amount: self
+                .amount
+                .map(|amount| amount.to_amount("amount"))
+                .transpose()?,
             expected_close_on: self.expected_close_on.map(|day| day.0),
             closed_at: None,
             lost_reason: None,
@@ -468,18 +584,31 @@ pub struct UpdateDealInput {
 impl UpdateDealInput {
     async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
         let row = lock(edit, &self.id, self.expected_version).await?;
-        if self.stage.is_some_and(|stage| deal::DealStage::from(stage).is_closed()) {
+        if self
+            .stage
+            .is_some_and(|stage| deal::DealStage::from(stage).is_closed())
+        {
             let message = "Close a deal with winDeal or loseDeal.";
-            return Err(entities::error::Error::invalid(entities::error::ViolationCode::TransitionNotAllowed, "stage", message));
+            return Err(entities::error::Error::invalid(
+                entities::error::ViolationCode::TransitionNotAllowed,
+                "stage",
+                message,
+            ));
         }
         let owner = nullable(self.owner);
         let patch = DealPatch {
             name: self.name,
-            customer_id: nullable(self.customer_id).map(|id| id.map(|id| id_input(&id, "customerId")).transpose()).transpose()?,
+            customer_id: nullable(self.customer_id)
+                .map(|id| id.map(|id| id_input(&id, "customerId")).transpose())
+                .transpose()?,
             stage: self.stage.map(Into::into),
-            amount: nullable(self.amount).map(|amount| amount.map(|amount| amount.to_amount("amount")).transpose()).transpose()?,
+            amount: nullable(self.amount)
+                .map(|amount| amount.map(|amount| amount.to_amount("amount")).transpose())
+                .transpose()?,
             expected_close_on: nullable(self.expected_close_on).map(|day| day.map(|day| day.0)),
-            owner_name: owner.as_ref().map(|owner| owner.as_ref().and_then(|owner| owner.name.clone())),
+            owner_name: owner
+                .as_ref()
+                .map(|owner| owner.as_ref().and_then(|owner| owner.name.clone())),
             owner_email: owner.map(|owner| owner.and_then(|owner| owner.email)),
             products: self.products,
             archived: self.archived,
@@ -532,13 +661,29 @@ pub struct AttributeDealInput {
     pub validate_only: Option<bool>,
 }
 
-payload!(CreateDealPayload { deal: Deal }, "createDeal", Scope::DealsRead);
-payload!(UpdateDealPayload { deal: Deal }, "updateDeal", Scope::DealsRead);
+payload!(
+    CreateDealPayload { deal: Deal },
+    "createDeal",
+    Scope::DealsRead
+);
+payload!(
+    UpdateDealPayload { deal: Deal },
+    "updateDeal",
+    Scope::DealsRead
+);
 payload!(WinDealPayload { deal: Deal }, "winDeal", Scope::DealsRead);
 payload!(LoseDealPayload { deal: Deal }, "loseDeal", Scope::DealsRead);
-payload!(AttributeDealPayload { deal: Deal }, "attributeDeal", Scope::DealsRead);
+payload!(
+    AttributeDealPayload { deal: Deal },
+    "attributeDeal",
+    Scope::DealsRead
+);
 
-async fn lock(edit: &Edit<'_>, id: &ID, expected_version: Option<i64>) -> entities::error::Result<Model> {
+async fn lock(
+    edit: &Edit<'_>,
+    id: &ID,
+    expected_version: Option<i64>,
+) -> entities::error::Result<Model> {
     let id: DealId = id_input(id, "id")?;
     visible::lock_one::<Entity>(&edit.change, &edit.request.viewer, id.0, expected_version).await
 }
@@ -551,53 +696,112 @@ pub struct DealMutation;
 impl DealMutation {
     /// Creates an open deal.
     #[graphql(directive = requires_scope::apply("deals:write".to_owned()))]
-    async fn create_deal(&self, ctx: &Context<'_>, #[graphql(desc = "The new deal.")] input: CreateDealInput) -> Result<CreateDealPayload> {
-        let opened = Edit::create(ctx, Scope::DealsWrite, "createDeal", &input, input.idempotency_key.as_ref(), input.validate_only).await?;
+    async fn create_deal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new deal.")] input: CreateDealInput,
+    ) -> Result<CreateDealPayload> {
+        let opened = Edit::create(
+            ctx,
+            Scope::DealsWrite,
+            "createDeal",
+            &input,
+            input.idempotency_key.as_ref(),
+            input.validate_only,
+        )
+        .await?;
         let mut edit = match opened {
-            Opened::Fresh(edit) => edit,
-            Opened::Repeated(id) => return Ok(CreateDealPayload::found(Deal::find(request(ctx)?, DealId(id)).await?)),
+            Opened::Fresh(edit) => *edit,
+            Opened::Repeated(id) => {
+                return Ok(CreateDealPayload::found(
+                    Deal::find(request(ctx)?, DealId(id)).await?,
+                ));
+            }
             Opened::Refused(refused) => return Ok(CreateDealPayload::refused(refused)),
         };
         let result = input.apply(&mut edit).await;
-        Ok(CreateDealPayload::from_outcome(edit.finish(result, |row| Some(row.id.0)).await?, Deal::one))
+        Ok(CreateDealPayload::from_outcome(
+            edit.finish(result, |row| Some(row.id.0)).await?,
+            Deal::one,
+        ))
     }
 
     /// Changes a deal that is open, or the open fields of a closed one.
     #[graphql(directive = requires_scope::apply("deals:write".to_owned()))]
-    async fn update_deal(&self, ctx: &Context<'_>, #[graphql(desc = "What changes.")] input: UpdateDealInput) -> Result<UpdateDealPayload> {
+    async fn update_deal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: UpdateDealInput,
+    ) -> Result<UpdateDealPayload> {
         let mut edit = Edit::begin(ctx, Scope::DealsWrite, input.validate_only).await?;
         let result = input.apply(&mut edit).await;
-        Ok(UpdateDealPayload::from_outcome(edit.finish(result, |_| None).await?, Deal::one))
+        Ok(UpdateDealPayload::from_outcome(
+            edit.finish(result, |_| None).await?,
+            Deal::one,
+        ))
     }
 
     /// Wins an open deal.
     #[graphql(directive = requires_scope::apply("deals:write".to_owned()))]
-    async fn win_deal(&self, ctx: &Context<'_>, #[graphql(desc = "Which deal, and how.")] input: WinDealInput) -> Result<WinDealPayload> {
+    async fn win_deal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which deal, and how.")] input: WinDealInput,
+    ) -> Result<WinDealPayload> {
         let mut edit = Edit::begin(ctx, Scope::DealsWrite, input.validate_only).await?;
         let result = async {
             let row = lock(&edit, &input.id, input.expected_version).await?;
-            let amount = input.amount.map(|amount| amount.to_amount("amount")).transpose()?;
-            deal::win(&mut edit.change, row, amount, input.closed_at.map(|at| at.0)).await
+            let amount = input
+                .amount
+                .map(|amount| amount.to_amount("amount"))
+                .transpose()?;
+            deal::win(
+                &mut edit.change,
+                row,
+                amount,
+                input.closed_at.map(|at| at.0),
+            )
+            .await
         }
         .await;
-        Ok(WinDealPayload::from_outcome(edit.finish(result, |_| None).await?, Deal::one))
+        Ok(WinDealPayload::from_outcome(
+            edit.finish(result, |_| None).await?,
+            Deal::one,
+        ))
     }
 
     /// Loses an open deal.
     #[graphql(directive = requires_scope::apply("deals:write".to_owned()))]
-    async fn lose_deal(&self, ctx: &Context<'_>, #[graphql(desc = "Which deal, and why.")] input: LoseDealInput) -> Result<LoseDealPayload> {
+    async fn lose_deal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which deal, and why.")] input: LoseDealInput,
+    ) -> Result<LoseDealPayload> {
         let mut edit = Edit::begin(ctx, Scope::DealsWrite, input.validate_only).await?;
         let result = async {
             let row = lock(&edit, &input.id, input.expected_version).await?;
-            deal::lose(&mut edit.change, row, input.reason, input.closed_at.map(|at| at.0)).await
+            deal::lose(
+                &mut edit.change,
+                row,
+                input.reason,
+                input.closed_at.map(|at| at.0),
+            )
+            .await
         }
         .await;
-        Ok(LoseDealPayload::from_outcome(edit.finish(result, |_| None).await?, Deal::one))
+        Ok(LoseDealPayload::from_outcome(
+            edit.finish(result, |_| None).await?,
+            Deal::one,
+        ))
     }
 
     /// Says who shares in a deal. A won deal's shares are locked.
     #[graphql(directive = requires_scope::apply("deals:write".to_owned()))]
-    async fn attribute_deal(&self, ctx: &Context<'_>, #[graphql(desc = "Which deal, and who shares in it.")] input: AttributeDealInput) -> Result<AttributeDealPayload> {
+    async fn attribute_deal(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which deal, and who shares in it.")] input: AttributeDealInput,
+    ) -> Result<AttributeDealPayload> {
         let mut edit = Edit::begin(ctx, Scope::DealsWrite, input.validate_only).await?;
         let result = async {
             let row = lock(&edit, &input.id, input.expected_version).await?;
@@ -606,6 +810,9 @@ impl DealMutation {
             lock(&edit, &input.id, None).await
         }
         .await;
-        Ok(AttributeDealPayload::from_outcome(edit.finish(result, |_| None).await?, Deal::one))
+        Ok(AttributeDealPayload::from_outcome(
+            edit.finish(result, |_| None).await?,
+            Deal::one,
+        ))
     }
 }

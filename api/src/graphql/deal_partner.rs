@@ -18,7 +18,9 @@ use entities::visible::Visible;
 use entities::{partner, partnership};
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{Condition, ConnectionTrait, IdenStatic, Iterable, QueryFilter, QueryOrder, QueryTrait};
+use sea_orm::{
+    Condition, ConnectionTrait, IdenStatic, Iterable, QueryFilter, QueryOrder, QueryTrait,
+};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -65,9 +67,19 @@ impl DealPartner {
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
     async fn partner(&self, ctx: &Context<'_>) -> Result<Option<One<Partner>>> {
         let request = request(ctx)?;
-        let (target, reference) = (self.0.row().partner_id.0, |share: &Model| Some(share.partner_id.0));
+        let (target, reference) = (self.0.row().partner_id.0, |share: &Model| {
+            Some(share.partner_id.0)
+        });
         // In a box, or the future of every other field of the share would be as large.
-        let found = Box::pin(siblings::follow::<partner::Entity, _>(request, self.0.group(), "partner", target, reference, |row| row.id.0)).await?;
+        let found = Box::pin(siblings::follow::<partner::Entity, _>(
+            request,
+            self.0.group(),
+            "partner",
+            target,
+            reference,
+            |row| row.id.0,
+        ))
+        .await?;
         Ok(found.map(|partner| One(Partner(partner))))
     }
 
@@ -75,8 +87,18 @@ impl DealPartner {
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
     async fn partnership(&self, ctx: &Context<'_>) -> Result<Option<Partnership>> {
         let request = request(ctx)?;
-        let (target, reference) = (self.0.row().partnership_id.0, |share: &Model| Some(share.partnership_id.0));
-        let found = Box::pin(siblings::follow::<partnership::Entity, _>(request, self.0.group(), "partnership", target, reference, |row| row.id.0)).await?;
+        let (target, reference) = (self.0.row().partnership_id.0, |share: &Model| {
+            Some(share.partnership_id.0)
+        });
+        let found = Box::pin(siblings::follow::<partnership::Entity, _>(
+            request,
+            self.0.group(),
+            "partnership",
+            target,
+            reference,
+            |row| row.id.0,
+        ))
+        .await?;
         Ok(found.map(Partnership))
     }
 }
@@ -93,7 +115,11 @@ impl Row for DealPartner {
 }
 
 /// Reads the shares in these deals that the viewer may see and, in the same statement, the partners they belong to.
-pub(crate) async fn read(request: &RequestContext, deals: impl Iterator<Item = DealId>, with_partner: bool) -> Result<Arc<Group<Model>>> {
+pub(crate) async fn read(
+    request: &RequestContext,
+    deals: impl Iterator<Item = DealId>,
+    with_partner: bool,
+) -> Result<Arc<Group<Model>>> {
     let connection = request.database.read();
     let deal = Expr::col((Entity, Column::DealId));
     let among = if request.database.is_postgres() {
@@ -102,21 +128,37 @@ pub(crate) async fn read(request: &RequestContext, deals: impl Iterator<Item = D
     } else {
         deal.is_in(deals)
     };
-    let mut select = Entity::visible_to(&request.viewer).filter(among).order_by_asc(Column::DealId).order_by_asc(Column::Id);
+    let mut select = Entity::visible_to(&request.viewer)
+        .filter(among)
+        .order_by_asc(Column::DealId)
+        .order_by_asc(Column::Id);
     let statement = QueryTrait::query(&mut select);
     if with_partner {
-        let joined = Expr::col((partner::Entity, partner::Column::Id)).equals((Entity, Column::PartnerId));
-        statement.left_join(partner::Entity, Condition::all().add(joined).add_option(partner::Entity::visibility(&request.viewer)));
+        let joined =
+            Expr::col((partner::Entity, partner::Column::Id)).equals((Entity, Column::PartnerId));
+        statement.left_join(
+            partner::Entity,
+            Condition::all()
+                .add(joined)
+                .add_option(partner::Entity::visibility(&request.viewer)),
+        );
         for column in partner::Column::iter() {
             // Read by place; the names only keep those of the two tables apart.
-            statement.expr_as(Expr::col((partner::Entity, column)), format!("partner_{}", column.as_str()));
+            statement.expr_as(
+                Expr::col((partner::Entity, column)),
+                format!("partner_{}", column.as_str()),
+            );
         }
     }
     let (mut shares, mut partners) = (Vec::new(), HashMap::new());
     let first = Model::COLUMNS.len();
     for row in connection.query_all(statement).await? {
         shares.push(Model::read_at(&row, 0)?);
-        let partner: Option<PartnerId> = if with_partner { row.try_get_by_index(first)? } else { None };
+        let partner: Option<PartnerId> = if with_partner {
+            row.try_get_by_index(first)?
+        } else {
+            None
+        };
         // The same partner comes with each of its shares and is read once.
         if let Some(id) = partner
             && let Entry::Vacant(place) = partners.entry(id)
@@ -126,7 +168,12 @@ pub(crate) async fn read(request: &RequestContext, deals: impl Iterator<Item = D
     }
     let group = Group::new(shares);
     if with_partner {
-        group.put("partner".to_owned(), Targets::new(partners.into_values().collect(), |row: &partner::Model| row.id.0));
+        group.put(
+            "partner".to_owned(),
+            Targets::new(partners.into_values().collect(), |row: &partner::Model| {
+                row.id.0
+            }),
+        );
     }
     Ok(group)
 }
@@ -149,9 +196,18 @@ impl AttributionInput {
     /// An id that is no partnership's, or a weight outside its range.
     pub(crate) fn shares(inputs: &[Self]) -> entities::error::Result<Vec<Share>> {
         let share = |input: &Self| {
-            let weight = BasisPoints::new(input.weight_bp)
-                .ok_or_else(|| Error::invalid(ViolationCode::Invalid, "partners.weightBp", "Between 0 and 10,000 basis points."))?;
-            Ok(Share { partnership_id: id_input(&input.partnership_id, "partners.partnershipId")?, role: input.role.into(), weight_bp: weight })
+            let weight = BasisPoints::new(input.weight_bp).ok_or_else(|| {
+                Error::invalid(
+                    ViolationCode::Invalid,
+                    "partners.weightBp",
+                    "Between 0 and 10,000 basis points.",
+                )
+            })?;
+            Ok(Share {
+                partnership_id: id_input(&input.partnership_id, "partners.partnershipId")?,
+                role: input.role.into(),
+                weight_bp: weight,
+            })
         };
         inputs.iter().map(share).collect()
     }

@@ -53,7 +53,11 @@ pub struct UserError {
 impl From<Violation> for UserError {
     fn from(violation: Violation) -> Self {
         let path = || violation.field.split('.').map(str::to_owned).collect();
-        Self { code: violation.code.into(), field: (!violation.field.is_empty()).then(path), message: violation.message }
+        Self {
+            code: violation.code.into(),
+            field: (!violation.field.is_empty()).then(path),
+            message: violation.message,
+        }
     }
 }
 
@@ -73,7 +77,7 @@ pub struct Edit<'a> {
 /// The beginning of a creation.
 pub enum Opened<'a> {
     /// Nothing was created under this key before.
-    Fresh(Edit<'a>),
+    Fresh(Box<Edit<'a>>),
     /// This row was.
     Repeated(Uuid),
     /// The key cannot be used.
@@ -91,30 +95,53 @@ impl<'a> Edit<'a> {
     ///
     /// # Errors
     /// `FORBIDDEN` without the scope.
-    pub async fn begin(ctx: &Context<'a>, scope: Scope, validate_only: Option<bool>) -> Result<Self> {
+    pub async fn begin(
+        ctx: &Context<'a>,
+        scope: Scope,
+        validate_only: Option<bool>,
+    ) -> Result<Self> {
         let request = context::request(ctx)?;
         context::require(request, scope)?;
         if !request.viewer.sees_internal() {
             return Err(ErrorCode::Forbidden.error("This is for the programme's staff."));
         }
         let change = Change::begin(&request.database, Author::of(&request.viewer)).await?;
-        Ok(Self { request, change, validate_only: validate_only.unwrap_or(false), repeat: None })
+        Ok(Self {
+            request,
+            change,
+            validate_only: validate_only.unwrap_or(false),
+            repeat: None,
+        })
     }
 
     /// Begins the creation of a row. Under an idempotency key that this caller used before it answers what was created then.
     ///
     /// # Errors
     /// `FORBIDDEN` without the scope, or a fault of the database.
-    pub async fn create(ctx: &Context<'a>, scope: Scope, mutation: &str, input: &impl InputType, key: Option<&String>, validate_only: Option<bool>) -> Result<Opened<'a>> {
+    pub async fn create(
+        ctx: &Context<'a>,
+        scope: Scope,
+        mutation: &str,
+        input: &impl InputType,
+        key: Option<&String>,
+        validate_only: Option<bool>,
+    ) -> Result<Opened<'a>> {
         let mut edit = Self::begin(ctx, scope, validate_only).await?;
-        let Some(key) = key else { return Ok(Opened::Fresh(edit)) };
+        let Some(key) = key else {
+            return Ok(Opened::Fresh(Box::new(edit)));
+        };
         let digest = Sha256::digest(input.to_value().to_string());
         let request = format!("{mutation}:{}", hex::encode(digest));
-        let found = idempotency_key::find(&edit.change, &edit.request.viewer.identity(), key, &request).await;
+        let found =
+            idempotency_key::find(&edit.change, &edit.request.viewer.identity(), key, &request)
+                .await;
         let opened = match outcome(found)? {
             Ok(None) => {
-                edit.repeat = Some(Repeat { key: key.clone(), request });
-                return Ok(Opened::Fresh(edit));
+                edit.repeat = Some(Repeat {
+                    key: key.clone(),
+                    request,
+                });
+                return Ok(Opened::Fresh(Box::new(edit)));
             }
             Ok(Some(id)) => Opened::Repeated(id),
             Err(refused) => Opened::Refused(refused),
@@ -128,7 +155,11 @@ impl<'a> Edit<'a> {
     ///
     /// # Errors
     /// A fault of the database; then nothing was written.
-    pub async fn finish<T>(self, result: entities::error::Result<T>, created: impl FnOnce(&T) -> Option<Uuid>) -> Result<Outcome<T>> {
+    pub async fn finish<T>(
+        self,
+        result: entities::error::Result<T>,
+        created: impl FnOnce(&T) -> Option<Uuid>,
+    ) -> Result<Outcome<T>> {
         let value = match outcome(result)? {
             Ok(value) => value,
             Err(refused) => {
@@ -141,10 +172,18 @@ impl<'a> Edit<'a> {
             return Ok(Ok(value));
         }
         if let (Some(repeat), Some(id)) = (&self.repeat, created(&value)) {
-            let kept = idempotency_key::keep(&self.change, &self.request.viewer.identity(), &repeat.key, &repeat.request, id).await?;
+            let kept = idempotency_key::keep(
+                &self.change,
+                &self.request.viewer.identity(),
+                &repeat.key,
+                &repeat.request,
+                id,
+            )
+            .await?;
             if !kept {
                 self.change.rollback().await?;
-                return Err(ErrorCode::Conflict.error("The same idempotency key is being used at this moment; ask again."));
+                return Err(ErrorCode::Conflict
+                    .error("The same idempotency key is being used at this moment; ask again."));
             }
         }
         // The database's constraints have the last word, also at the commit.
@@ -162,7 +201,9 @@ impl<'a> Edit<'a> {
 pub fn outcome<T>(result: entities::error::Result<T>) -> Result<Outcome<T>> {
     match result {
         Ok(value) => Ok(Ok(value)),
-        Err(Error::Invalid(violations)) => Ok(Err(violations.into_iter().map(UserError::from).collect())),
+        Err(Error::Invalid(violations)) => {
+            Ok(Err(violations.into_iter().map(UserError::from).collect()))
+        }
         Err(fault) => Err(fault.into()),
     }
 }
@@ -171,7 +212,10 @@ pub fn outcome<T>(result: entities::error::Result<T>) -> Result<Outcome<T>> {
 ///
 /// # Errors
 /// A violation of `field`.
-pub fn id_input<T: std::str::FromStr>(id: &async_graphql::ID, field: &str) -> entities::error::Result<T> {
+pub fn id_input<T: std::str::FromStr>(
+    id: &async_graphql::ID,
+    field: &str,
+) -> entities::error::Result<T> {
     id.parse().map_err(|_| Error::not_found(field))
 }
 
@@ -180,7 +224,9 @@ pub fn id_input<T: std::str::FromStr>(id: &async_graphql::ID, field: &str) -> en
 /// # Errors
 /// When the operation answered with none.
 pub fn created<M>(rows: Vec<M>) -> entities::error::Result<M> {
-    rows.into_iter().next().ok_or_else(|| Error::Damaged("a creation without a row".to_owned()))
+    rows.into_iter()
+        .next()
+        .ok_or_else(|| Error::Damaged("a creation without a row".to_owned()))
 }
 
 /// Makes a mutation's payload: the row, or why it was refused. The row is shown to tokens that may read such rows.
@@ -197,8 +243,17 @@ macro_rules! payload {
         impl $name {
             /// The row as it now is; null when the input was refused, or when the token may write such rows but not read them. With
             /// `validateOnly` it is the row as it would be.
-            async fn $field(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<Option<$node>> {
-                Ok(if $crate::graphql::context::request(ctx)?.viewer.may($read) { self.$field.clone() } else { None })
+            async fn $field(
+                &self,
+                ctx: &async_graphql::Context<'_>,
+            ) -> async_graphql::Result<Option<$node>> {
+                Ok(
+                    if $crate::graphql::context::request(ctx)?.viewer.may($read) {
+                        self.$field.clone()
+                    } else {
+                        None
+                    },
+                )
             }
 
             /// Why the input was refused; empty on success.
@@ -210,16 +265,28 @@ macro_rules! payload {
         impl $name {
             #[allow(dead_code, reason = "only creations can be repeated")]
             pub(crate) fn found($field: Option<$node>) -> Self {
-                Self { $field, user_errors: Vec::new() }
+                Self {
+                    $field,
+                    user_errors: Vec::new(),
+                }
             }
 
             pub(crate) fn refused(user_errors: Vec<$crate::graphql::edit::UserError>) -> Self {
-                Self { $field: None, user_errors }
+                Self {
+                    $field: None,
+                    user_errors,
+                }
             }
 
-            pub(crate) fn from_outcome<M>(outcome: $crate::graphql::edit::Outcome<M>, node: impl FnOnce(M) -> $node) -> Self {
+            pub(crate) fn from_outcome<M>(
+                outcome: $crate::graphql::edit::Outcome<M>,
+                node: impl FnOnce(M) -> $node,
+            ) -> Self {
                 match outcome {
-                    Ok(row) => Self { $field: Some(node(row)), user_errors: Vec::new() },
+                    Ok(row) => Self {
+                        $field: Some(node(row)),
+                        user_errors: Vec::new(),
+                    },
                     Err(user_errors) => Self::refused(user_errors),
                 }
             }

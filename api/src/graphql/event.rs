@@ -60,7 +60,10 @@ impl Event {
     }
     /// The connection it came by. Internal: null for partners.
     async fn connection_id(&self) -> Option<ID> {
-        self.row.connection_id.filter(|_| self.internal).map(|id| id.to_string().into())
+        self.row
+            .connection_id
+            .filter(|_| self.internal)
+            .map(|id| id.to_string().into())
     }
     /// The id of the row it is about; read it with `node`.
     async fn subject_id(&self) -> ID {
@@ -97,7 +100,12 @@ fn cursor(position: Position) -> String {
 fn read_cursor(text: &str) -> Result<Position> {
     let parse = |part: &str| i64::from_str_radix(part, 16).ok();
     text.split_once('.')
-        .and_then(|(position, seq)| Some(Position { position: parse(position)?, seq: parse(seq)? }))
+        .and_then(|(position, seq)| {
+            Some(Position {
+                position: parse(position)?,
+                seq: parse(seq)?,
+            })
+        })
         .ok_or_else(|| ErrorCode::BadUserInput.error("This is no cursor of the event log."))
 }
 
@@ -112,7 +120,8 @@ impl EventQuery {
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The cursor of the last event read; absent at the beginning.")] after: Option<String>,
+        #[graphql(desc = "The cursor of the last event read; absent at the beginning.")]
+        after: Option<String>,
         #[graphql(desc = "This many; 20 when nothing is said, 100 at most.")] first: Option<i32>,
         #[graphql(desc = "Only events of these types.")] types: Option<Vec<String>>,
     ) -> Result<EventConnection> {
@@ -122,19 +131,39 @@ impl EventQuery {
             Some(first) => u64::try_from(first)
                 .ok()
                 .filter(|size| *size <= MAX_SIZE)
-                .ok_or_else(|| ErrorCode::BadUserInput.error(format!("`first` is between 0 and {MAX_SIZE}.")))?,
+                .ok_or_else(|| {
+                    ErrorCode::BadUserInput.error(format!("`first` is between 0 and {MAX_SIZE}."))
+                })?,
         };
-        if let Some(unknown) = types.iter().flatten().find(|kind| !EventKind::ALL.iter().any(|known| known.as_str() == kind.as_str())) {
-            return Err(ErrorCode::BadUserInput.error(format!("There is no event type {unknown:?}.")));
+        if let Some(unknown) = types.iter().flatten().find(|kind| {
+            !EventKind::ALL
+                .iter()
+                .any(|known| known.as_str() == kind.as_str())
+        }) {
+            return Err(
+                ErrorCode::BadUserInput.error(format!("There is no event type {unknown:?}."))
+            );
         }
         let place = after.as_deref().map(read_cursor).transpose()?;
-        let mut rows = event::list_after(&request.database, &request.viewer, place, types.as_deref(), size + 1).await?;
+        let mut rows = event::list_after(
+            &request.database,
+            &request.viewer,
+            place,
+            types.as_deref(),
+            size + 1,
+        )
+        .await?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = rows.len() > size;
         rows.truncate(size);
         let internal = request.viewer.sees_internal();
-        let edges: Vec<EventEdge> =
-            rows.into_iter().map(|row| EventEdge { cursor: cursor(Position::from(&row)), node: Event { row, internal } }).collect();
+        let edges: Vec<EventEdge> = rows
+            .into_iter()
+            .map(|row| EventEdge {
+                cursor: cursor(Position::from(&row)),
+                node: Event { row, internal },
+            })
+            .collect();
         let page_info = PageInfo {
             has_previous_page: after.is_some(),
             has_next_page: more,
@@ -152,7 +181,10 @@ mod tests {
 
     #[test]
     fn cursors_round_trip_and_nonsense_is_refused() {
-        let place = Position { position: 1 << 50, seq: 12 };
+        let place = Position {
+            position: 1 << 50,
+            seq: 12,
+        };
         assert_eq!(read_cursor(&cursor(place)).unwrap(), place);
         for bad in ["", ".", "x.y", "12", "1.2.3"] {
             assert!(read_cursor(bad).is_err(), "{bad}");

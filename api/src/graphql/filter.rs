@@ -62,29 +62,54 @@ pub struct MoneyFilter {
 const MAX_VALUES: usize = 100;
 
 fn few<T>(values: Vec<T>) -> Result<Vec<T>> {
-    if values.len() > MAX_VALUES { Err(ErrorCode::BadUserInput.error(format!("At most {MAX_VALUES} values in a filter."))) } else { Ok(values) }
+    if values.len() > MAX_VALUES {
+        Err(ErrorCode::BadUserInput.error(format!("At most {MAX_VALUES} values in a filter.")))
+    } else {
+        Ok(values)
+    }
 }
 
 /// Narrows a column to given values; an empty list lets nothing through.
-pub(crate) fn among<T: Into<sea_orm::Value>>(column: SimpleExpr, eq: Option<T>, r#in: Option<Vec<T>>) -> Result<Condition> {
+pub(crate) fn among<T: Into<sea_orm::Value>>(
+    column: SimpleExpr,
+    eq: Option<T>,
+    r#in: Option<Vec<T>>,
+) -> Result<Condition> {
     let mut all = Condition::all();
     if let Some(value) = eq {
         all = all.add(column.clone().eq(value));
     }
     if let Some(values) = r#in {
         let values = few(values)?;
-        all = if values.is_empty() { all.add(SimpleExpr::val(1).eq(0)) } else { all.add(column.is_in(values)) };
+        all = if values.is_empty() {
+            all.add(SimpleExpr::val(1).eq(0))
+        } else {
+            all.add(column.is_in(values))
+        };
     }
     Ok(all)
 }
 
 impl IdFilter {
     /// Narrows a column of ids. An id of another kind, or a malformed one, is the id of no row.
-    pub(crate) fn on<T: TypedId + std::str::FromStr>(self, column: SimpleExpr) -> Result<Condition> {
+    pub(crate) fn on<T: TypedId + std::str::FromStr>(
+        self,
+        column: SimpleExpr,
+    ) -> Result<Condition> {
         let read = |id: ID| id.parse::<T>().ok().map(TypedId::uuid);
-        let eq = self.eq.map(|id| few(vec![id])).transpose()?.map(|ids| ids.into_iter().filter_map(read).collect::<Vec<_>>());
-        let r#in = self.r#in.map(few).transpose()?.map(|ids| ids.into_iter().filter_map(read).collect::<Vec<_>>());
-        Ok(Condition::all().add(among(column.clone(), None, eq)?).add(among(column, None, r#in)?))
+        let eq = self
+            .eq
+            .map(|id| few(vec![id]))
+            .transpose()?
+            .map(|ids| ids.into_iter().filter_map(read).collect::<Vec<_>>());
+        let r#in = self
+            .r#in
+            .map(few)
+            .transpose()?
+            .map(|ids| ids.into_iter().filter_map(read).collect::<Vec<_>>());
+        Ok(Condition::all()
+            .add(among(column.clone(), None, eq)?)
+            .add(among(column, None, r#in)?))
     }
 }
 
@@ -92,9 +117,17 @@ impl TextFilter {
     /// Narrows a column of texts. A text with NUL is in no row; PostgreSQL would not even read it.
     pub(crate) fn on(self, column: SimpleExpr) -> Result<Condition> {
         let storable = |text: &String| !text.contains('\0');
-        let eq = self.eq.map(|text| Some(text).filter(storable).into_iter().collect::<Vec<_>>());
-        let r#in = self.r#in.map(few).transpose()?.map(|texts| texts.into_iter().filter(storable).collect::<Vec<_>>());
-        Ok(Condition::all().add(among(column.clone(), None, eq)?).add(among(column, None, r#in)?))
+        let eq = self
+            .eq
+            .map(|text| Some(text).filter(storable).into_iter().collect::<Vec<_>>());
+        let r#in = self
+            .r#in
+            .map(few)
+            .transpose()?
+            .map(|texts| texts.into_iter().filter(storable).collect::<Vec<_>>());
+        Ok(Condition::all()
+            .add(among(column.clone(), None, eq)?)
+            .add(among(column, None, r#in)?))
     }
 }
 
@@ -110,7 +143,9 @@ impl DateTimeFilter {
 
 impl DateFilter {
     pub(crate) fn on(self, column: SimpleExpr) -> Condition {
-        Condition::all().add_option(self.gte.map(|day| column.clone().gte(day.0))).add_option(self.lte.map(|day| column.lte(day.0)))
+        Condition::all()
+            .add_option(self.gte.map(|day| column.clone().gte(day.0)))
+            .add_option(self.lte.map(|day| column.lte(day.0)))
     }
 }
 

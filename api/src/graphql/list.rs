@@ -15,7 +15,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// How the rows of a list are counted, should anybody ask.
-pub type Counter = Arc<dyn for<'a> Fn(&'a RequestContext) -> BoxFuture<'a, Result<i64>> + Send + Sync>;
+pub type Counter =
+    Arc<dyn for<'a> Fn(&'a RequestContext) -> BoxFuture<'a, Result<i64>> + Send + Sync>;
 
 /// The lists of all parents of a group, read together.
 struct Nested<E: EntityTrait> {
@@ -57,16 +58,39 @@ where
     let load = async {
         let (select, order) = list(request)?;
         let parents = ids(group.rows());
-        let pages = page::read_by_parent(&request.database, &parents, &select, &by, order, &arguments.check()?).await?;
-        Ok(Nested { parents, select, pages })
+        let pages = page::read_by_parent(
+            &request.database,
+            &parents,
+            &select,
+            &by,
+            order,
+            &arguments.check()?,
+        )
+        .await?;
+        Ok(Nested {
+            parents,
+            select,
+            pages,
+        })
     };
     let loaded = group.load(key.clone(), load).await?;
-    let Some(page) = loaded.pages.get(&id).cloned() else { return Ok(None) };
+    let Some(page) = loaded.pages.get(&id).cloned() else {
+        return Ok(None);
+    };
     let group = Arc::clone(group);
     let count: Counter = Arc::new(move |request| {
-        let (group, loaded, key) = (Arc::clone(&group), Arc::clone(&loaded), format!("count:{key}"));
+        let (group, loaded, key) = (
+            Arc::clone(&group),
+            Arc::clone(&loaded),
+            format!("count:{key}"),
+        );
         Box::pin(async move {
-            let counts = group.load(key, page::count_by_parent(&request.database, &loaded.parents, &loaded.select, &by)).await?;
+            let counts = group
+                .load(
+                    key,
+                    page::count_by_parent(&request.database, &loaded.parents, &loaded.select, &by),
+                )
+                .await?;
             Ok(counts.get(&id).copied().unwrap_or(0))
         })
     });
@@ -77,12 +101,23 @@ where
 ///
 /// # Errors
 /// Arguments that do not fit, or a fault of the database.
-pub async fn whole<E>(request: &RequestContext, select: Select<E>, order: Ordering<E>, arguments: PageArguments) -> Result<(Page<E>, Counter)>
+pub async fn whole<E>(
+    request: &RequestContext,
+    select: Select<E>,
+    order: Ordering<E>,
+    arguments: PageArguments,
+) -> Result<(Page<E>, Counter)>
 where
     E: EntityTrait,
     E::Model: Positional + Send + Sync,
 {
-    let page = page::read(&request.database, select.clone(), order, &arguments.check()?).await?;
+    let page = page::read(
+        &request.database,
+        select.clone(),
+        order,
+        &arguments.check()?,
+    )
+    .await?;
     let count: Counter = Arc::new(move |request| {
         let select = select.clone();
         Box::pin(async move { page::count(&request.database, select).await })
@@ -101,7 +136,12 @@ macro_rules! list_type {
         }
 
         impl $connection {
-            pub(crate) fn new((page, count): ($crate::graphql::page::Page<$entity>, $crate::graphql::list::Counter)) -> Self {
+            pub(crate) fn new(
+                (page, count): (
+                    $crate::graphql::page::Page<$entity>,
+                    $crate::graphql::list::Counter,
+                ),
+            ) -> Self {
                 Self { page, count }
             }
 
@@ -110,7 +150,11 @@ macro_rules! list_type {
                 Some(self.page.order.cursor(row))
             }
 
-            fn members(&self) -> impl Iterator<Item = $crate::graphql::siblings::Member<<$entity as sea_orm::EntityTrait>::Model>> + '_ {
+            fn members(
+                &self,
+            ) -> impl Iterator<
+                Item = $crate::graphql::siblings::Member<<$entity as sea_orm::EntityTrait>::Model>,
+            > + '_ {
                 $crate::graphql::siblings::members(&self.page.group, self.page.range.clone())
             }
         }
@@ -120,7 +164,14 @@ macro_rules! list_type {
         impl $connection {
             /// The entries, each with its cursor.
             async fn edges(&self) -> $crate::graphql::rows::Rows<$edge> {
-                $crate::graphql::rows::Rows(self.members().map(|member| $edge { order: std::sync::Arc::clone(&self.page.order), member }).collect())
+                $crate::graphql::rows::Rows(
+                    self.members()
+                        .map(|member| $edge {
+                            order: std::sync::Arc::clone(&self.page.order),
+                            member,
+                        })
+                        .collect(),
+                )
             }
 
             /// The entries alone.
@@ -131,7 +182,11 @@ macro_rules! list_type {
             /// Where this page lies in the list.
             async fn page_info(&self) -> async_graphql::connection::PageInfo {
                 let range = &self.page.range;
-                let last = if range.is_empty() { None } else { range.end.checked_sub(1) };
+                let last = if range.is_empty() {
+                    None
+                } else {
+                    range.end.checked_sub(1)
+                };
                 async_graphql::connection::PageInfo {
                     has_previous_page: self.page.has_previous,
                     has_next_page: self.page.has_next,
@@ -141,7 +196,10 @@ macro_rules! list_type {
             }
 
             /// How many entries the whole list has. Counted only when it is asked for.
-            async fn total_count(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<i64> {
+            async fn total_count(
+                &self,
+                ctx: &async_graphql::Context<'_>,
+            ) -> async_graphql::Result<i64> {
                 (self.count)($crate::graphql::context::request(ctx)?).await
             }
         }
@@ -170,7 +228,9 @@ macro_rules! list_type {
         impl $crate::graphql::rows::Row for $edge {
             fn plain(field: &str) -> Option<$crate::graphql::rows::Plain<Self>> {
                 match field {
-                    "cursor" => Some($crate::graphql::rows::Plain::Leaf(|edge| async_graphql::Value::String(edge.order.cursor(edge.member.row())))),
+                    "cursor" => Some($crate::graphql::rows::Plain::Leaf(|edge| {
+                        async_graphql::Value::String(edge.order.cursor(edge.member.row()))
+                    })),
                     _ => None,
                 }
             }

@@ -11,7 +11,9 @@ use super::partnership::Partnership;
 use super::siblings::{Group, Member};
 use super::sync_run::SyncRun;
 use async_graphql::{Context, ID, Interface, Object, Result};
-use entities::id::{self, ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, SyncRunId, TypedId};
+use entities::id::{
+    self, ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, SyncRunId, TypedId,
+};
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use entities::{connection, contact, customer, deal, partner, partnership, sync_run};
@@ -42,7 +44,14 @@ pub enum Node {
 const MAX_IDS: usize = 100;
 
 /// The visible rows of one kind among these ids, read by one statement and standing in one group: what hangs on them is read together.
-async fn rows<E: Visible>(request: &RequestContext, scope: Scope, ids: &[Uuid], id: fn(&E::Model) -> Uuid, node: fn(Member<E::Model>) -> Node, found: &mut HashMap<Uuid, Node>) -> Result<()>
+async fn rows<E: Visible>(
+    request: &RequestContext,
+    scope: Scope,
+    ids: &[Uuid],
+    id: fn(&E::Model) -> Uuid,
+    node: fn(Member<E::Model>) -> Node,
+    found: &mut HashMap<Uuid, Node>,
+) -> Result<()>
 where
     E::Model: Send + Sync,
 {
@@ -50,7 +59,14 @@ where
     if ids.is_empty() || !request.viewer.may(scope) {
         return Ok(());
     }
-    let group = Group::new(visible::find_all::<E, _>(request.database.read(), &request.viewer, ids.iter().copied()).await?);
+    let group = Group::new(
+        visible::find_all::<E, _>(
+            request.database.read(),
+            &request.viewer,
+            ids.iter().copied(),
+        )
+        .await?,
+    );
     for (index, row) in group.rows().iter().enumerate() {
         found.extend(Member::of(&group, index).map(|member| (id(row), node(member))));
     }
@@ -60,12 +76,27 @@ where
 /// The rows of these ids, in their order.
 async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>> {
     let parsed: Vec<Option<(String, Uuid)>> = ids.iter().map(|id| id::parse_any(id).ok()).collect();
-    let of = |prefix: &str| parsed.iter().flatten().filter(|(kind, _)| kind == prefix).map(|(_, uuid)| *uuid).collect::<Vec<_>>();
+    let of = |prefix: &str| {
+        parsed
+            .iter()
+            .flatten()
+            .filter(|(kind, _)| kind == prefix)
+            .map(|(_, uuid)| *uuid)
+            .collect::<Vec<_>>()
+    };
     let mut found: HashMap<&str, HashMap<Uuid, Node>> = HashMap::new();
     macro_rules! kind {
         ($id:ty, $stem:ident, $node:ident, $scope:expr) => {
             let prefix = <$id as TypedId>::PREFIX;
-            rows::<$stem::Entity>(request, $scope, &of(prefix), |row| row.id.0, |member| Node::from($node(member)), found.entry(prefix).or_default()).await?;
+            rows::<$stem::Entity>(
+                request,
+                $scope,
+                &of(prefix),
+                |row| row.id.0,
+                |member| Node::from($node(member)),
+                found.entry(prefix).or_default(),
+            )
+            .await?;
         };
     }
     kind!(PartnerId, partner, Partner, Scope::PartnersRead);
@@ -73,9 +104,19 @@ async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>>
     kind!(ContactId, contact, Contact, Scope::PartnersRead);
     kind!(CustomerId, customer, Customer, Scope::PartnersRead);
     kind!(DealId, deal, Deal, Scope::DealsRead);
-    kind!(ConnectionId, connection, Connection, Scope::IntegrationsRead);
+    kind!(
+        ConnectionId,
+        connection,
+        Connection,
+        Scope::IntegrationsRead
+    );
     kind!(SyncRunId, sync_run, SyncRun, Scope::IntegrationsRead);
-    let get = |(prefix, uuid): (String, Uuid)| found.get(prefix.as_str()).and_then(|rows| rows.get(&uuid)).cloned();
+    let get = |(prefix, uuid): (String, Uuid)| {
+        found
+            .get(prefix.as_str())
+            .and_then(|rows| rows.get(&uuid))
+            .cloned()
+    };
     Ok(parsed.into_iter().map(|id| id.and_then(get)).collect())
 }
 
@@ -86,12 +127,24 @@ pub struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// The row with this id; null when there is none that you may see.
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The global id.")] id: ID) -> Result<Option<Node>> {
-        Ok(find(request(ctx)?, &[id]).await?.into_iter().next().flatten())
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The global id.")] id: ID,
+    ) -> Result<Option<Node>> {
+        Ok(find(request(ctx)?, &[id])
+            .await?
+            .into_iter()
+            .next()
+            .flatten())
     }
 
     /// The rows with these ids, in the same order; null for each that is none that you may see.
-    async fn nodes(&self, ctx: &Context<'_>, #[graphql(desc = "The global ids, at most 100.")] ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The global ids, at most 100.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>> {
         if ids.len() > MAX_IDS {
             return Err(ErrorCode::BadUserInput.error(format!("At most {MAX_IDS} ids.")));
         }

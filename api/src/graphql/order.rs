@@ -8,7 +8,9 @@ use super::error::ErrorCode;
 use async_graphql::{Enum, Result};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, NullOrdering, Order as Direction, SimpleExpr};
+use sea_orm::sea_query::{
+    Alias, Condition, Expr, ExprTrait, NullOrdering, Order as Direction, SimpleExpr,
+};
 use sea_orm::{EntityTrait, IdenStatic, ModelTrait, Value};
 
 /// Which way a list runs.
@@ -52,7 +54,11 @@ impl<E: EntityTrait> Ordering<E> {
         if keys.len() > MAX_KEYS {
             return Err(ErrorCode::BadUserInput.error(format!("At most {MAX_KEYS} keys of order.")));
         }
-        keys.push(Key { column: id, nullable: false, direction });
+        keys.push(Key {
+            column: id,
+            nullable: false,
+            direction,
+        });
         let mut names: Vec<&str> = keys.iter().map(|key| key.column.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -61,17 +67,39 @@ impl<E: EntityTrait> Ordering<E> {
         }
         let signature = keys
             .iter()
-            .map(|key| format!("{}{}", if key.direction == OrderDirection::Asc { '+' } else { '-' }, key.column.as_str()))
+            .map(|key| {
+                format!(
+                    "{}{}",
+                    if key.direction == OrderDirection::Asc {
+                        '+'
+                    } else {
+                        '-'
+                    },
+                    key.column.as_str()
+                )
+            })
             .collect();
         Ok(Self { keys, signature })
     }
 
     /// The keys as ORDER BY terms over a table, turned round for a page that is read backward.
-    pub fn terms<'a>(&'a self, table: &'a str, backward: bool) -> impl Iterator<Item = (SimpleExpr, Direction, Option<NullOrdering>)> + 'a {
+    pub fn terms<'a>(
+        &'a self,
+        table: &'a str,
+        backward: bool,
+    ) -> impl Iterator<Item = (SimpleExpr, Direction, Option<NullOrdering>)> + 'a {
         self.keys.iter().map(move |key| {
             let ascending = (key.direction == OrderDirection::Asc) != backward;
-            let direction = if ascending { Direction::Asc } else { Direction::Desc };
-            let nulls = key.nullable.then_some(if ascending { NullOrdering::Last } else { NullOrdering::First });
+            let direction = if ascending {
+                Direction::Asc
+            } else {
+                Direction::Desc
+            };
+            let nulls = key.nullable.then_some(if ascending {
+                NullOrdering::Last
+            } else {
+                NullOrdering::First
+            });
             (column(table, &key.column), direction, nulls)
         })
     }
@@ -88,15 +116,24 @@ impl<E: EntityTrait> Ordering<E> {
     /// # Errors
     /// `BAD_USER_INPUT` when the text is no cursor, or one of another order.
     pub fn after(&self, table: &str, cursor: &str, backward: bool) -> Result<Condition> {
-        let values = self.read(cursor).ok_or_else(|| ErrorCode::BadUserInput.error("This cursor was not made for this list and order."))?;
+        let values = self.read(cursor).ok_or_else(|| {
+            ErrorCode::BadUserInput.error("This cursor was not made for this list and order.")
+        })?;
         let ascending = |key: &Key<E::Column>| (key.direction == OrderDirection::Asc) != backward;
-        let uniform = self.keys.iter().all(|key| !key.nullable && ascending(key) == self.keys.first().is_some_and(ascending));
+        let uniform = self
+            .keys
+            .iter()
+            .all(|key| !key.nullable && ascending(key) == self.keys.first().is_some_and(ascending));
         if uniform {
             // A row comparison is one range over the index.
             let columns = Expr::tuple(self.keys.iter().map(|key| column(table, &key.column)));
             let bounds = Expr::tuple(values.into_iter().map(Expr::value));
             let up = self.keys.first().is_some_and(ascending);
-            return Ok(Condition::all().add(if up { columns.gt(bounds) } else { columns.lt(bounds) }));
+            return Ok(Condition::all().add(if up {
+                columns.gt(bounds)
+            } else {
+                columns.lt(bounds)
+            }));
         }
         let mut any = Condition::any();
         for (index, (key, bound)) in self.keys.iter().zip(&values).enumerate() {
@@ -104,7 +141,12 @@ impl<E: EntityTrait> Ordering<E> {
             for (earlier, value) in self.keys.iter().zip(&values).take(index) {
                 all = all.add(equal(column(table, &earlier.column), value));
             }
-            any = any.add(all.add(beyond(column(table, &key.column), bound, ascending(key), key.nullable)));
+            any = any.add(all.add(beyond(
+                column(table, &key.column),
+                bound,
+                ascending(key),
+                key.nullable,
+            )));
         }
         Ok(any)
     }
@@ -119,7 +161,11 @@ impl<E: EntityTrait> Ordering<E> {
         if signature.as_str()? != self.signature || values.len() != self.keys.len() {
             return None;
         }
-        values.iter().zip(&self.keys).map(|(value, key)| from_json::<E>(value, key)).collect()
+        values
+            .iter()
+            .zip(&self.keys)
+            .map(|(value, key)| from_json::<E>(value, key))
+            .collect()
     }
 }
 
@@ -132,7 +178,11 @@ fn is_null(value: &Value) -> bool {
 }
 
 fn equal(column: SimpleExpr, value: &Value) -> SimpleExpr {
-    if is_null(value) { column.is_null() } else { column.eq(Expr::value(value.clone())) }
+    if is_null(value) {
+        column.is_null()
+    } else {
+        column.eq(Expr::value(value.clone()))
+    }
 }
 
 /// `column` lies beyond `bound`, unknown values being the greatest.
@@ -140,7 +190,10 @@ fn beyond(column: SimpleExpr, bound: &Value, ascending: bool, nullable: bool) ->
     match (ascending, is_null(bound)) {
         (true, true) => Expr::val(1).eq(0),
         (false, true) => column.is_not_null(),
-        (true, false) if nullable => column.clone().gt(Expr::value(bound.clone())).or(column.is_null()),
+        (true, false) if nullable => column
+            .clone()
+            .gt(Expr::value(bound.clone()))
+            .or(column.is_null()),
         (true, false) => column.gt(Expr::value(bound.clone())),
         (false, false) => column.lt(Expr::value(bound.clone())),
     }
@@ -166,9 +219,21 @@ fn from_json<E: EntityTrait>(value: &serde_json::Value, key: &Key<E::Column>) ->
     }
     match key.column.def().get_column_type() {
         ColumnType::BigInteger => value.as_i64().map(Value::from),
-        ColumnType::Integer => value.as_i64().and_then(|number| i32::try_from(number).ok()).map(Value::from),
-        ColumnType::Uuid => value.as_str().and_then(|text| text.parse::<uuid::Uuid>().ok()).map(Value::from),
-        ColumnType::Date => value.as_str().and_then(|text| text.parse::<chrono::NaiveDate>().ok()).map(Value::from),
-        _ => value.as_str().filter(|text| !text.contains('\0')).map(Value::from),
+        ColumnType::Integer => value
+            .as_i64()
+            .and_then(|number| i32::try_from(number).ok())
+            .map(Value::from),
+        ColumnType::Uuid => value
+            .as_str()
+            .and_then(|text| text.parse::<uuid::Uuid>().ok())
+            .map(Value::from),
+        ColumnType::Date => value
+            .as_str()
+            .and_then(|text| text.parse::<chrono::NaiveDate>().ok())
+            .map(Value::from),
+        _ => value
+            .as_str()
+            .filter(|text| !text.contains('\0'))
+            .map(Value::from),
     }
 }

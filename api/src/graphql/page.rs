@@ -10,7 +10,10 @@ use super::siblings::Group;
 use async_graphql::Result;
 use entities::database::Database;
 use entities::positional::Positional;
-use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Func, JoinType, Query, SelectStatement, SimpleExpr, SqliteQueryBuilder, UnionType};
+use sea_orm::sea_query::{
+    Alias, Expr, ExprTrait as _, Func, JoinType, Query, SelectStatement, SimpleExpr,
+    SqliteQueryBuilder, UnionType,
+};
 use sea_orm::{ConnectionTrait, EntityTrait, Iterable, QuerySelect, QueryTrait, Select, Value};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -55,15 +58,24 @@ impl PageArguments {
             u64::try_from(wish)
                 .ok()
                 .filter(|size| *size <= MAX_SIZE)
-                .ok_or_else(|| ErrorCode::BadUserInput.error(format!("`{name}` is between 0 and {MAX_SIZE}.")))
+                .ok_or_else(|| {
+                    ErrorCode::BadUserInput.error(format!("`{name}` is between 0 and {MAX_SIZE}."))
+                })
         };
         let (size, backward) = match (self.first, self.last) {
-            (Some(_), Some(_)) => return Err(ErrorCode::BadUserInput.error("`first` and `last` exclude each other.")),
+            (Some(_), Some(_)) => {
+                return Err(ErrorCode::BadUserInput.error("`first` and `last` exclude each other."));
+            }
             (Some(first), None) => (size("first", first)?, false),
             (None, Some(last)) => (size("last", last)?, true),
             (None, None) => (DEFAULT_SIZE, false),
         };
-        Ok(Paging { size, backward, after: self.after, before: self.before })
+        Ok(Paging {
+            size,
+            backward,
+            after: self.after,
+            before: self.before,
+        })
     }
 }
 
@@ -83,11 +95,22 @@ pub struct Page<E: EntityTrait> {
 
 impl<E: EntityTrait> Clone for Page<E> {
     fn clone(&self) -> Self {
-        Self { group: Arc::clone(&self.group), range: self.range.clone(), has_previous: self.has_previous, has_next: self.has_next, order: Arc::clone(&self.order) }
+        Self {
+            group: Arc::clone(&self.group),
+            range: self.range.clone(),
+            has_previous: self.has_previous,
+            has_next: self.has_next,
+            order: Arc::clone(&self.order),
+        }
     }
 }
 
-fn bound<E: EntityTrait>(statement: &mut SelectStatement, table: &str, order: &Ordering<E>, paging: &Paging) -> Result<()> {
+fn bound<E: EntityTrait>(
+    statement: &mut SelectStatement,
+    table: &str,
+    order: &Ordering<E>,
+    paging: &Paging,
+) -> Result<()> {
     if let Some(after) = &paging.after {
         statement.cond_where(order.after(table, after, false)?);
     }
@@ -125,7 +148,12 @@ fn trim<M>(rows: &mut Vec<M>, paging: &Paging) -> (bool, bool) {
 ///
 /// # Errors
 /// A cursor of another list, or a fault of the database.
-pub async fn read<E>(database: &Database, select: Select<E>, order: Ordering<E>, paging: &Paging) -> Result<Page<E>>
+pub async fn read<E>(
+    database: &Database,
+    select: Select<E>,
+    order: Ordering<E>,
+    paging: &Paging,
+) -> Result<Page<E>>
 where
     E: EntityTrait,
     E::Model: Positional + Send + Sync,
@@ -137,10 +165,19 @@ where
     // without that number it plans anew each time, which costs more than reading the page.
     let _infallible = write!(statement.sql, " LIMIT {}", limit(paging));
     let rows = database.read().query_all_raw(statement).await?;
-    let mut rows = rows.iter().map(|row| E::Model::read_at(row, 0)).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = rows
+        .iter()
+        .map(|row| E::Model::read_at(row, 0))
+        .collect::<Result<Vec<_>, _>>()?;
     let (has_previous, has_next) = trim(&mut rows, paging);
     let range = 0..rows.len();
-    Ok(Page { group: Group::new(rows), range, has_previous, has_next, order: Arc::new(order) })
+    Ok(Page {
+        group: Group::new(rows),
+        range,
+        has_previous,
+        has_next,
+        order: Arc::new(order),
+    })
 }
 
 /// How children are found from a parent: a SELECT that is narrowed to the children of the given parent.
@@ -173,7 +210,9 @@ where
     let table = E::default();
     let table = table.table_name();
     let one = |parent: SimpleExpr| -> Result<SelectStatement> {
-        let narrowed = by.narrow(select.clone(), parent.clone()).expr_as(parent, PARENT);
+        let narrowed = by
+            .narrow(select.clone(), parent.clone())
+            .expr_as(parent, PARENT);
         let mut statement = narrowed.into_query();
         bound(&mut statement, table, &order, paging)?;
         statement.limit(limit(paging));
@@ -185,7 +224,10 @@ where
     let place = E::Model::COLUMNS.len();
     let mut collect = |rows: Vec<sea_orm::QueryResult>| -> Result<()> {
         for row in rows {
-            by_parent.entry(row.try_get_by_index(place)?).or_default().push(E::Model::read_at(&row, 0)?);
+            by_parent
+                .entry(row.try_get_by_index(place)?)
+                .or_default()
+                .push(E::Model::read_at(&row, 0)?);
         }
         Ok(())
     };
@@ -200,11 +242,17 @@ where
         lateral(&mut outer, &parents, inner, "child");
         collect(database.read().query_all(&outer).await?)?;
     } else {
-        let binds = one(Expr::value(Uuid::nil()))?.build(SqliteQueryBuilder).1.iter().count();
+        let binds = one(Expr::value(Uuid::nil()))?
+            .build(SqliteQueryBuilder)
+            .1
+            .iter()
+            .count();
         for parents in parents.chunks(per_statement(binds)) {
             let selects = parents.iter().map(|parent| {
                 let mut wrapped = Query::select();
-                wrapped.expr(Expr::cust("*")).from_subquery(one(Expr::value(*parent))?, "child");
+                wrapped
+                    .expr(Expr::cust("*"))
+                    .from_subquery(one(Expr::value(*parent))?, "child");
                 Ok(wrapped)
             });
             if let Some(statement) = compound(selects.collect::<Result<Vec<_>>>()?) {
@@ -217,13 +265,27 @@ where
     for parent in parents {
         let mut rows = by_parent.remove(&parent).unwrap_or_default();
         let (has_previous, has_next) = trim(&mut rows, paging);
-        spans.push((parent, all.len()..all.len() + rows.len(), has_previous, has_next));
+        spans.push((
+            parent,
+            all.len()..all.len() + rows.len(),
+            has_previous,
+            has_next,
+        ));
         all.append(&mut rows);
     }
     let group = Group::new(all);
     let order = Arc::new(order);
     let page = |(parent, range, has_previous, has_next)| {
-        (parent, Page { group: Arc::clone(&group), range, has_previous, has_next, order: Arc::clone(&order) })
+        (
+            parent,
+            Page {
+                group: Arc::clone(&group),
+                range,
+                has_previous,
+                has_next,
+                order: Arc::clone(&order),
+            },
+        )
     };
     Ok(spans.into_iter().map(page).collect())
 }
@@ -234,39 +296,79 @@ where
 /// A fault of the database.
 pub async fn count<E: EntityTrait>(database: &Database, select: Select<E>) -> Result<i64> {
     let mut statement = Query::select();
-    statement.expr_as(Expr::cust("COUNT(*)"), "rows").from_subquery(select.select_only().expr(Expr::val(1)).into_query(), "counted");
+    statement
+        .expr_as(Expr::cust("COUNT(*)"), "rows")
+        .from_subquery(
+            select.select_only().expr(Expr::val(1)).into_query(),
+            "counted",
+        );
     let row = database.read().query_one(&statement).await?;
-    Ok(row.map(|row| row.try_get("", "rows")).transpose()?.unwrap_or(0))
+    Ok(row
+        .map(|row| row.try_get("", "rows"))
+        .transpose()?
+        .unwrap_or(0))
 }
 
 /// Counts every parent's list, in one statement. A parent without children is absent.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn count_by_parent<E, P>(database: &Database, parents: &[Uuid], select: &Select<E>, by: &P) -> Result<HashMap<Uuid, i64>>
+pub async fn count_by_parent<E, P>(
+    database: &Database,
+    parents: &[Uuid],
+    select: &Select<E>,
+    by: &P,
+) -> Result<HashMap<Uuid, i64>>
 where
     E: EntityTrait,
     P: OfParent<Child = E>,
 {
     let parents = distinct(parents);
-    let one = |parent: SimpleExpr| by.narrow(select.clone(), parent.clone()).select_only().expr_as(parent, PARENT).expr_as(Expr::cust("COUNT(*)"), "rows");
+    let one = |parent: SimpleExpr| {
+        by.narrow(select.clone(), parent.clone())
+            .select_only()
+            .expr_as(parent, PARENT)
+            .expr_as(Expr::cust("COUNT(*)"), "rows")
+    };
     let mut rows = Vec::new();
     if database.is_postgres() {
-        let inner = by.narrow(select.clone(), Expr::col((Alias::new("parent"), Alias::new("parent")))).select_only().expr_as(Expr::cust("COUNT(*)"), "rows").into_query();
+        let inner = by
+            .narrow(
+                select.clone(),
+                Expr::col((Alias::new("parent"), Alias::new("parent"))),
+            )
+            .select_only()
+            .expr_as(Expr::cust("COUNT(*)"), "rows")
+            .into_query();
         let mut outer = Query::select();
-        outer.expr_as(Expr::col((Alias::new("parent"), Alias::new("parent"))), PARENT).column((Alias::new("counted"), Alias::new("rows")));
+        outer
+            .expr_as(
+                Expr::col((Alias::new("parent"), Alias::new("parent"))),
+                PARENT,
+            )
+            .column((Alias::new("counted"), Alias::new("rows")));
         lateral(&mut outer, &parents, inner, "counted");
         rows.extend(database.read().query_all(&outer).await?);
     } else {
-        let binds = one(Expr::value(Uuid::nil())).into_query().build(SqliteQueryBuilder).1.iter().count();
+        let binds = one(Expr::value(Uuid::nil()))
+            .into_query()
+            .build(SqliteQueryBuilder)
+            .1
+            .iter()
+            .count();
         for parents in parents.chunks(per_statement(binds)) {
-            let selects = parents.iter().map(|parent| one(Expr::value(*parent)).into_query()).collect();
+            let selects = parents
+                .iter()
+                .map(|parent| one(Expr::value(*parent)).into_query())
+                .collect();
             if let Some(statement) = compound(selects) {
                 rows.extend(database.read().query_all(&statement).await?);
             }
         }
     }
-    rows.iter().map(|row| Ok((row.try_get("", PARENT)?, row.try_get("", "rows")?))).collect()
+    rows.iter()
+        .map(|row| Ok((row.try_get("", PARENT)?, row.try_get("", "rows")?)))
+        .collect()
 }
 
 fn distinct(parents: &[Uuid]) -> Vec<Uuid> {
@@ -277,10 +379,23 @@ fn distinct(parents: &[Uuid]) -> Vec<Uuid> {
 }
 
 /// `FROM unnest(parents) AS parent JOIN LATERAL (inner)`.
-fn lateral(outer: &mut SelectStatement, parents: &[Uuid], inner: SelectStatement, alias: &'static str) {
-    let ids = Value::Array(sea_orm::sea_query::ArrayType::Uuid, Some(Box::new(parents.iter().map(|id| Value::from(*id)).collect())));
+fn lateral(
+    outer: &mut SelectStatement,
+    parents: &[Uuid],
+    inner: SelectStatement,
+    alias: &'static str,
+) {
+    let ids = Value::Array(
+        sea_orm::sea_query::ArrayType::Uuid,
+        Some(Box::new(
+            parents.iter().map(|id| Value::from(*id)).collect(),
+        )),
+    );
     outer
-        .from_function(Func::cust("unnest").arg(Expr::value(ids).cast_as("uuid[]")), "parent")
+        .from_function(
+            Func::cust("unnest").arg(Expr::value(ids).cast_as("uuid[]")),
+            "parent",
+        )
         .join_lateral(JoinType::InnerJoin, inner, alias, Expr::cust("TRUE"));
 }
 

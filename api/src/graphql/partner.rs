@@ -1,18 +1,20 @@
 //! Partners in the API.
 
-use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
 use super::contact::{self, ContactConnection, ContactFilter, ContactOrder};
+use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
 use super::deal::{self, DealConnection, DealFilter, DealOrder};
 use super::edit::{Edit, Opened, created, id_input, nullable, payload};
 use super::filter::{DateTimeFilter, IdFilter, TextFilter, enum_filter};
 use super::list::{self, Parent, list_type, order_type};
 use super::page::PageArguments;
 use super::partnership::{self, PartnershipConnection, PartnershipFilter, PartnershipOrder};
-use super::scalar::{DateTime, Domain, Money};
 use super::rows::{self, One, Plain, Row};
+use super::scalar::{DateTime, Domain, Money};
 use super::siblings::Member;
 use async_graphql::resolver_utils::enum_value;
-use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, ScalarType, Value};
+use async_graphql::{
+    Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, ScalarType, Value,
+};
 use entities::deal::revenue;
 use entities::id::PartnerId;
 use entities::partner::{self, Column, Entity, Model, NewPartner, PartnerPatch};
@@ -106,11 +108,19 @@ impl Partner {
     }
 
     fn as_parent(&self) -> Parent<'_, Model> {
-        Parent { group: self.0.group(), ids: |rows| rows.iter().map(|row| row.id.0).collect(), id: self.0.row().id.0 }
+        Parent {
+            group: self.0.group(),
+            ids: |rows| rows.iter().map(|row| row.id.0).collect(),
+            id: self.0.row().id.0,
+        }
     }
 
     pub(crate) async fn find(request: &RequestContext, id: PartnerId) -> Result<Option<Self>> {
-        Ok(visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0).await?.map(Self::one))
+        Ok(
+            visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0)
+                .await?
+                .map(Self::one),
+        )
     }
 }
 
@@ -139,7 +149,11 @@ impl Partner {
     }
     /// Its internet domain, normalised; no two partners share one.
     async fn domain(&self) -> Option<&str> {
-        self.0.row().domain.as_ref().map(entities::domain_name::DomainName::as_str)
+        self.0
+            .row()
+            .domain
+            .as_ref()
+            .map(entities::domain_name::DomainName::as_str)
     }
     /// Its web site.
     async fn website(&self) -> Option<&str> {
@@ -171,11 +185,21 @@ impl Partner {
     }
     /// The states that may follow.
     async fn available_transitions(&self) -> Vec<PartnerStatus> {
-        self.0.row().status.transitions().iter().map(|status| PartnerStatus::from(*status)).collect()
+        self.0
+            .row()
+            .status
+            .transitions()
+            .iter()
+            .map(|status| PartnerStatus::from(*status))
+            .collect()
     }
     /// Free tags. Internal: empty for partners.
     async fn tags(&self, ctx: &Context<'_>) -> Result<&[String]> {
-        Ok(if request(ctx)?.viewer.sees_internal() { &self.0.row().tags.0 } else { &[] })
+        Ok(if request(ctx)?.viewer.sees_internal() {
+            &self.0.row().tags.0
+        } else {
+            &[]
+        })
     }
     /// When it was put away.
     async fn archived_at(&self) -> Option<DateTime> {
@@ -184,19 +208,39 @@ impl Partner {
 
     /// The deals it shares in.
     #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()), directive = cost::apply(1))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn deals(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which deals.")] filter: Option<DealFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<DealOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Option<DealConnection>> {
-        let page = PageArguments { first, after, last, before };
-        Box::pin(deal::list_of(ctx, self.as_parent(), deal::OfPartner, "deals", filter, order_by, page)).await
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Box::pin(deal::list_of(
+            ctx,
+            self.as_parent(),
+            deal::OfPartner,
+            "deals",
+            filter,
+            order_by,
+            page,
+        ))
+        .await
     }
 
     /// What its won deals are worth, by its weight in them: one amount for each currency. Influence does not count.
@@ -204,43 +248,97 @@ impl Partner {
     async fn won_revenue(&self, ctx: &Context<'_>) -> Result<Option<Vec<Money>>> {
         let request = request(ctx)?;
         let group = self.0.group();
-        let load = async { Ok(revenue::won_by_partner(&request.database, &request.viewer, group.rows().iter().map(|row| row.id)).await?) };
+        let load = async {
+            Ok(revenue::won_by_partner(
+                &request.database,
+                &request.viewer,
+                group.rows().iter().map(|row| row.id),
+            )
+            .await?)
+        };
         let all = Box::pin(group.load("wonRevenue".to_owned(), load)).await?;
-        Ok(Some(all.get(&self.0.row().id).into_iter().flatten().copied().map(Money::from).collect()))
+        Ok(Some(
+            all.get(&self.0.row().id)
+                .into_iter()
+                .flatten()
+                .copied()
+                .map(Money::from)
+                .collect(),
+        ))
     }
 
     /// Its partnerships.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
     async fn partnerships(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which partnerships.")] filter: Option<PartnershipFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<PartnershipOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Option<PartnershipConnection>> {
-        let page = PageArguments { first, after, last, before };
-        Box::pin(partnership::list_of(ctx, self.as_parent(), partnership::OfPartner, "partnerships", filter, order_by, page)).await
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Box::pin(partnership::list_of(
+            ctx,
+            self.as_parent(),
+            partnership::OfPartner,
+            "partnerships",
+            filter,
+            order_by,
+            page,
+        ))
+        .await
     }
 
     /// Its people.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
     async fn contacts(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which contacts.")] filter: Option<ContactFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<ContactOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<Option<ContactConnection>> {
-        let page = PageArguments { first, after, last, before };
-        Box::pin(contact::list_of(ctx, self.as_parent(), contact::OfPartner, "contacts", filter, order_by, page)).await
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Box::pin(contact::list_of(
+            ctx,
+            self.as_parent(),
+            contact::OfPartner,
+            "contacts",
+            filter,
+            order_by,
+            page,
+        ))
+        .await
     }
 }
 
@@ -252,13 +350,28 @@ impl Row for Partner {
             "createdAt" => |partner| DateTime(partner.0.row().created_at).to_value(),
             "updatedAt" => |partner| DateTime(partner.0.row().updated_at).to_value(),
             "name" => |partner| rows::text(&partner.0.row().name),
-            "domain" => |partner| rows::optional_text(partner.0.row().domain.as_ref().map(entities::domain_name::DomainName::as_str)),
+            "domain" => |partner| {
+                rows::optional_text(
+                    partner
+                        .0
+                        .row()
+                        .domain
+                        .as_ref()
+                        .map(entities::domain_name::DomainName::as_str),
+                )
+            },
             "website" => |partner| rows::optional_text(partner.0.row().website.as_deref()),
             "country" => |partner| rows::optional_text(partner.0.row().country.as_deref()),
             "employees" => |partner| partner.0.row().employees.map_or(Value::Null, Value::from),
             "description" => |partner| rows::optional_text(partner.0.row().description.as_deref()),
             "status" => |partner| enum_value(PartnerStatus::from(partner.0.row().status)),
-            "archivedAt" => |partner| partner.0.row().archived_at.map_or(Value::Null, |at| DateTime(at).to_value()),
+            "archivedAt" => |partner| {
+                partner
+                    .0
+                    .row()
+                    .archived_at
+                    .map_or(Value::Null, |at| DateTime(at).to_value())
+            },
             _ => return None,
         }))
     }
@@ -274,7 +387,11 @@ pub struct PartnerQuery;
 impl PartnerQuery {
     /// One partner; null when there is none that you may see.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
-    async fn partner(&self, ctx: &Context<'_>, #[graphql(desc = "The partner's id.")] id: ID) -> Result<Option<One<Partner>>> {
+    async fn partner(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The partner's id.")] id: ID,
+    ) -> Result<Option<One<Partner>>> {
         match id.parse() {
             Ok(id) => Ok(Partner::find(request(ctx)?, id).await?.map(One)),
             Err(_) => Ok(None),
@@ -283,21 +400,36 @@ impl PartnerQuery {
 
     /// The partners you may see.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn partners(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which partners.")] filter: Option<PartnerFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<PartnerOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<PartnerConnection> {
         let request = request(ctx)?;
-        let select = filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?;
-        let page = PageArguments { first, after, last, before };
-        Ok(PartnerConnection::new(list::whole(request, select, PartnerOrder::ordering(order_by)?, page).await?))
+        let select = filter
+            .unwrap_or_default()
+            .on(Entity::visible_to(&request.viewer))?;
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Ok(PartnerConnection::new(
+            list::whole(request, select, PartnerOrder::ordering(order_by)?, page).await?,
+        ))
     }
 }
 
@@ -337,8 +469,13 @@ pub struct CreatePartnerInput {
 
 impl CreatePartnerInput {
     async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
-        let status = self.status.map_or(partner::PartnerStatus::Active, Into::into);
-        if !matches!(status, partner::PartnerStatus::Active | partner::PartnerStatus::Candidate) {
+        let status = self
+            .status
+            .map_or(partner::PartnerStatus::Active, Into::into);
+        if !matches!(
+            status,
+            partner::PartnerStatus::Active | partner::PartnerStatus::Candidate
+        ) {
             return Err(entities::error::Error::invalid(
                 entities::error::ViolationCode::TransitionNotAllowed,
                 "status",
@@ -355,7 +492,11 @@ impl CreatePartnerInput {
             employees: self.employees,
             description: self.description,
             status,
-            parent_id: self.parent_id.as_ref().map(|id| id_input(id, "parentId")).transpose()?,
+            parent_id: self
+                .parent_id
+                .as_ref()
+                .map(|id| id_input(id, "parentId"))
+                .transpose()?,
             tags: self.tags,
             archived: false,
         };
@@ -396,8 +537,16 @@ pub struct UpdatePartnerInput {
     pub validate_only: Option<bool>,
 }
 
-payload!(CreatePartnerPayload { partner: Partner }, "createPartner", Scope::PartnersRead);
-payload!(UpdatePartnerPayload { partner: Partner }, "updatePartner", Scope::PartnersRead);
+payload!(
+    CreatePartnerPayload { partner: Partner },
+    "createPartner",
+    Scope::PartnersRead
+);
+payload!(
+    UpdatePartnerPayload { partner: Partner },
+    "updatePartner",
+    Scope::PartnersRead
+);
 
 /// Changes of partners.
 #[derive(Default)]
@@ -407,30 +556,62 @@ pub struct PartnerMutation;
 impl PartnerMutation {
     /// Creates a partner.
     #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
-    async fn create_partner(&self, ctx: &Context<'_>, #[graphql(desc = "The new partner.")] input: CreatePartnerInput) -> Result<CreatePartnerPayload> {
-        let opened = Edit::create(ctx, Scope::PartnersWrite, "createPartner", &input, input.idempotency_key.as_ref(), input.validate_only).await?;
+    async fn create_partner(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new partner.")] input: CreatePartnerInput,
+    ) -> Result<CreatePartnerPayload> {
+        let opened = Edit::create(
+            ctx,
+            Scope::PartnersWrite,
+            "createPartner",
+            &input,
+            input.idempotency_key.as_ref(),
+            input.validate_only,
+        )
+        .await?;
         let mut edit = match opened {
-            Opened::Fresh(edit) => edit,
-            Opened::Repeated(id) => return Ok(CreatePartnerPayload::found(Partner::find(request(ctx)?, PartnerId(id)).await?)),
+            Opened::Fresh(edit) => *edit,
+            Opened::Repeated(id) => {
+                return Ok(CreatePartnerPayload::found(
+                    Partner::find(request(ctx)?, PartnerId(id)).await?,
+                ));
+            }
             Opened::Refused(refused) => return Ok(CreatePartnerPayload::refused(refused)),
         };
         let result = input.apply(&mut edit).await;
-        Ok(CreatePartnerPayload::from_outcome(edit.finish(result, |row| Some(row.id.0)).await?, Partner::one))
+        Ok(CreatePartnerPayload::from_outcome(
+            edit.finish(result, |row| Some(row.id.0)).await?,
+            Partner::one,
+        ))
     }
 
     /// Changes a partner.
     #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
-    async fn update_partner(&self, ctx: &Context<'_>, #[graphql(desc = "What changes.")] input: UpdatePartnerInput) -> Result<UpdatePartnerPayload> {
+    async fn update_partner(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: UpdatePartnerInput,
+    ) -> Result<UpdatePartnerPayload> {
         let mut edit = Edit::begin(ctx, Scope::PartnersWrite, input.validate_only).await?;
         let result = input.apply(&mut edit).await;
-        Ok(UpdatePartnerPayload::from_outcome(edit.finish(result, |_| None).await?, Partner::one))
+        Ok(UpdatePartnerPayload::from_outcome(
+            edit.finish(result, |_| None).await?,
+            Partner::one,
+        ))
     }
 }
 
 impl UpdatePartnerInput {
     async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Model> {
         let id: PartnerId = id_input(&self.id, "id")?;
-        let row = visible::lock_one::<Entity>(&edit.change, &edit.request.viewer, id.0, self.expected_version).await?;
+        let row = visible::lock_one::<Entity>(
+            &edit.change,
+            &edit.request.viewer,
+            id.0,
+            self.expected_version,
+        )
+        .await?;
         let patch = PartnerPatch {
             name: self.name,
             domain: nullable(self.domain).map(|domain| domain.map(|domain| domain.0)),

@@ -173,8 +173,17 @@ pub(crate) async fn list_of<M: Send + Sync + 'static>(
     page: PageArguments,
 ) -> Result<Option<PartnershipConnection>> {
     let key = format!("{field}:{filter:?}:{order_by:?}:{page:?}");
-    let list = |request: &RequestContext| Ok((filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?, PartnershipOrder::ordering(order_by)?));
-    Ok(list::nested(ctx, parent, by, key, page, list).await?.map(PartnershipConnection::new))
+    let list = |request: &RequestContext| {
+        Ok((
+            filter
+                .unwrap_or_default()
+                .on(Entity::visible_to(&request.viewer))?,
+            PartnershipOrder::ordering(order_by)?,
+        ))
+    };
+    Ok(list::nested(ctx, parent, by, key, page, list)
+        .await?
+        .map(PartnershipConnection::new))
 }
 
 /// One relationship of one type with a partner.
@@ -187,7 +196,11 @@ impl Partnership {
     }
 
     pub(crate) async fn find(request: &RequestContext, id: PartnershipId) -> Result<Option<Self>> {
-        Ok(visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0).await?.map(Self::one))
+        Ok(
+            visible::find_one::<Entity, _>(request.database.read(), &request.viewer, id.0)
+                .await?
+                .map(Self::one),
+        )
     }
 
     /// A value that partners do not see.
@@ -234,7 +247,11 @@ impl Partnership {
     /// The states that may follow.
     async fn available_transitions(&self) -> Vec<PartnershipStatus> {
         let row = self.0.row();
-        row.status.transitions(row.stage).iter().map(|status| PartnershipStatus::from(*status)).collect()
+        row.status
+            .transitions(row.stage)
+            .iter()
+            .map(|status| PartnershipStatus::from(*status))
+            .collect()
     }
     /// How much it matters. Internal: null for partners.
     async fn priority(&self, ctx: &Context<'_>) -> Result<Option<Priority>> {
@@ -266,7 +283,11 @@ impl Partnership {
     }
     /// Free tags. Internal: empty for partners.
     async fn tags(&self, ctx: &Context<'_>) -> Result<&[String]> {
-        Ok(if request(ctx)?.viewer.sees_internal() { &self.0.row().tags.0 } else { &[] })
+        Ok(if request(ctx)?.viewer.sees_internal() {
+            &self.0.row().tags.0
+        } else {
+            &[]
+        })
     }
     /// When it was begun here.
     async fn started_at(&self) -> Option<DateTime> {
@@ -288,12 +309,29 @@ impl Partnership {
     /// With whom.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
     async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
-        let (target, reference) = (self.0.row().partner_id.0, |row: &Model| Some(row.partner_id.0));
-        Ok(siblings::follow::<partner::Entity, _>(request(ctx)?, self.0.group(), "partner", target, reference, |row| row.id.0).await?.map(Partner))
+        let (target, reference) = (self.0.row().partner_id.0, |row: &Model| {
+            Some(row.partner_id.0)
+        });
+        Ok(siblings::follow::<partner::Entity, _>(
+            request(ctx)?,
+            self.0.group(),
+            "partner",
+            target,
+            reference,
+            |row| row.id.0,
+        )
+        .await?
+        .map(Partner))
     }
 }
 
-list_type!(PartnershipConnection, PartnershipEdge, Partnership, Entity, "partnerships");
+list_type!(
+    PartnershipConnection,
+    PartnershipEdge,
+    Partnership,
+    Entity,
+    "partnerships"
+);
 
 /// Queries about partnerships.
 #[derive(Default)]
@@ -303,7 +341,11 @@ pub struct PartnershipQuery;
 impl PartnershipQuery {
     /// One partnership; null when there is none that you may see.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
-    async fn partnership(&self, ctx: &Context<'_>, #[graphql(desc = "The partnership's id.")] id: ID) -> Result<Option<Partnership>> {
+    async fn partnership(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The partnership's id.")] id: ID,
+    ) -> Result<Option<Partnership>> {
         match id.parse() {
             Ok(id) => Partnership::find(request(ctx)?, id).await,
             Err(_) => Ok(None),
@@ -312,21 +354,36 @@ impl PartnershipQuery {
 
     /// The partnerships you may see.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()), directive = cost::apply(1))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn partnerships(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which partnerships.")] filter: Option<PartnershipFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<PartnershipOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<PartnershipConnection> {
         let request = request(ctx)?;
-        let select = filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?;
-        let page = PageArguments { first, after, last, before };
-        Ok(PartnershipConnection::new(list::whole(request, select, PartnershipOrder::ordering(order_by)?, page).await?))
+        let select = filter
+            .unwrap_or_default()
+            .on(Entity::visible_to(&request.viewer))?;
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Ok(PartnershipConnection::new(
+            list::whole(request, select, PartnershipOrder::ordering(order_by)?, page).await?,
+        ))
     }
 }
 
@@ -370,16 +427,23 @@ impl CreatePartnershipInput {
             kind: self.r#type.into(),
             models: self.models,
             stage: partnership::PipelineStage::Prospect,
-            priority: self.priority.map_or(partnership::Priority::Medium, Into::into),
+            priority: self
+                .priority
+                .map_or(partnership::Priority::Medium, Into::into),
             dri: self.dri,
             value_for_us: self.value_for_us,
             value_for_them: self.value_for_them,
             value_for_customers: self.value_for_customers,
-            revenue_target: self.revenue_target.map(|target| target.to_amount("revenueTarget")).transpose()?,
+            revenue_target: self
+                .revenue_target
+                .map(|target| target.to_amount("revenueTarget"))
+                .transpose()?,
             timeline_months: self.timeline_months,
             tags: self.tags,
         };
-        partnership::create(&mut edit.change, vec![new]).await.and_then(created)
+        partnership::create(&mut edit.change, vec![new])
+            .await
+            .and_then(created)
     }
 }
 
@@ -428,7 +492,13 @@ impl UpdatePartnershipInput {
             value_for_us: nullable(self.value_for_us),
             value_for_them: nullable(self.value_for_them),
             value_for_customers: nullable(self.value_for_customers),
-            revenue_target: target.map(|target| target.map(|target| target.to_amount("revenueTarget")).transpose()).transpose()?,
+            revenue_target: target
+                .map(|target| {
+                    target
+                        .map(|target| target.to_amount("revenueTarget"))
+                        .transpose()
+                })
+                .transpose()?,
             timeline_months: nullable(self.timeline_months),
             tags: self.tags,
             ended_reason: self.reason.map(Some),
@@ -452,11 +522,33 @@ pub struct AdvancePartnershipInput {
     pub validate_only: Option<bool>,
 }
 
-payload!(CreatePartnershipPayload { partnership: Partnership }, "createPartnership", Scope::PartnersRead);
-payload!(UpdatePartnershipPayload { partnership: Partnership }, "updatePartnership", Scope::PartnersRead);
-payload!(AdvancePartnershipPayload { partnership: Partnership }, "advancePartnership", Scope::PartnersRead);
+payload!(
+    CreatePartnershipPayload {
+        partnership: Partnership
+    },
+    "createPartnership",
+    Scope::PartnersRead
+);
+payload!(
+    UpdatePartnershipPayload {
+        partnership: Partnership
+    },
+    "updatePartnership",
+    Scope::PartnersRead
+);
+payload!(
+    AdvancePartnershipPayload {
+        partnership: Partnership
+    },
+    "advancePartnership",
+    Scope::PartnersRead
+);
 
-async fn lock(edit: &Edit<'_>, id: &ID, expected_version: Option<i64>) -> entities::error::Result<Model> {
+async fn lock(
+    edit: &Edit<'_>,
+    id: &ID,
+    expected_version: Option<i64>,
+) -> entities::error::Result<Model> {
     let id: PartnershipId = id_input(id, "id")?;
     visible::lock_one::<Entity>(&edit.change, &edit.request.viewer, id.0, expected_version).await
 }
@@ -474,22 +566,44 @@ impl PartnershipMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new partnership.")] input: CreatePartnershipInput,
     ) -> Result<CreatePartnershipPayload> {
-        let opened = Edit::create(ctx, Scope::PartnersWrite, "createPartnership", &input, input.idempotency_key.as_ref(), input.validate_only).await?;
+        let opened = Edit::create(
+            ctx,
+            Scope::PartnersWrite,
+            "createPartnership",
+            &input,
+            input.idempotency_key.as_ref(),
+            input.validate_only,
+        )
+        .await?;
         let mut edit = match opened {
-            Opened::Fresh(edit) => edit,
-            Opened::Repeated(id) => return Ok(CreatePartnershipPayload::found(Partnership::find(request(ctx)?, PartnershipId(id)).await?)),
+            Opened::Fresh(edit) => *edit,
+            Opened::Repeated(id) => {
+                return Ok(CreatePartnershipPayload::found(
+                    Partnership::find(request(ctx)?, PartnershipId(id)).await?,
+                ));
+            }
             Opened::Refused(refused) => return Ok(CreatePartnershipPayload::refused(refused)),
         };
         let result = input.apply(&mut edit).await;
-        Ok(CreatePartnershipPayload::from_outcome(edit.finish(result, |row| Some(row.id.0)).await?, Partnership::one))
+        Ok(CreatePartnershipPayload::from_outcome(
+            edit.finish(result, |row| Some(row.id.0)).await?,
+            Partnership::one,
+        ))
     }
 
     /// Changes a partnership.
     #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
-    async fn update_partnership(&self, ctx: &Context<'_>, #[graphql(desc = "What changes.")] input: UpdatePartnershipInput) -> Result<UpdatePartnershipPayload> {
+    async fn update_partnership(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: UpdatePartnershipInput,
+    ) -> Result<UpdatePartnershipPayload> {
         let mut edit = Edit::begin(ctx, Scope::PartnersWrite, input.validate_only).await?;
         let result = input.apply(&mut edit).await;
-        Ok(UpdatePartnershipPayload::from_outcome(edit.finish(result, |_| None).await?, Partnership::one))
+        Ok(UpdatePartnershipPayload::from_outcome(
+            edit.finish(result, |_| None).await?,
+            Partnership::one,
+        ))
     }
 
     /// Moves a partnership one stage forward, or one back with a reason.
@@ -505,6 +619,9 @@ impl PartnershipMutation {
             partnership::advance(&mut edit.change, row, input.to.into(), input.reason).await
         }
         .await;
-        Ok(AdvancePartnershipPayload::from_outcome(edit.finish(result, |_| None).await?, Partnership::one))
+        Ok(AdvancePartnershipPayload::from_outcome(
+            edit.finish(result, |_| None).await?,
+            Partnership::one,
+        ))
     }
 }

@@ -8,7 +8,9 @@
 
 use async_graphql::parser::types::{Field, Selection};
 use async_graphql::registry::Registry;
-use async_graphql::{ContainerType, ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value};
+use async_graphql::{
+    ContainerType, ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value,
+};
 use entities::money::Money;
 use futures::future::join_all;
 use std::borrow::Cow;
@@ -60,7 +62,9 @@ struct Plan<'a, T> {
 fn fields(items: &[Positioned<Selection>]) -> Option<Vec<(&Name, &Positioned<Field>)>> {
     let mut fields: Vec<(&Name, &Positioned<Field>)> = Vec::with_capacity(items.len());
     for item in items {
-        let Selection::Field(field) = &item.node else { return None };
+        let Selection::Field(field) = &item.node else {
+            return None;
+        };
         let key = &field.node.response_key().node;
         if !field.node.directives.is_empty() || fields.iter().any(|(known, _)| *known == key) {
             return None;
@@ -80,7 +84,10 @@ fn money_parts(field: &Field) -> Option<Vec<(Name, MoneyPart)>> {
         };
         Some((key.clone(), part))
     };
-    fields(&field.selection_set.node.items)?.into_iter().map(part).collect()
+    fields(&field.selection_set.node.items)?
+        .into_iter()
+        .map(part)
+        .collect()
 }
 
 impl<'a, T: Row> Plan<'a, T> {
@@ -89,7 +96,11 @@ impl<'a, T: Row> Plan<'a, T> {
         let mut slow = 0;
         for (key, field) in fields(&ctx.item.node.items)? {
             let name = field.node.name.node.as_str();
-            let plain = if field.node.arguments.is_empty() { T::plain(name) } else { None };
+            let plain = if field.node.arguments.is_empty() {
+                T::plain(name)
+            } else {
+                None
+            };
             let step = match plain {
                 _ if name == "__typename" => Step::TypeName,
                 Some(Plain::Leaf(read)) => Step::Leaf(read),
@@ -113,7 +124,9 @@ impl<'a, T: Row> Plan<'a, T> {
             let value = match step {
                 Step::TypeName => Value::String(row.introspection_type_name().into_owned()),
                 Step::Leaf(read) => read(row),
-                Step::Money(read, parts) => read(row).map_or(Value::Null, |money| money_value(money, parts)),
+                Step::Money(read, parts) => {
+                    read(row).map_or(Value::Null, |money| money_value(money, parts))
+                }
                 Step::Slow(_) => Value::Null,
             };
             members.insert(key.clone(), value);
@@ -154,7 +167,11 @@ impl<'a, T: Row> Plan<'a, T> {
                 }
             }
         }
-        if members.is_empty() { Value::Null } else { Value::Object(members) }
+        if members.is_empty() {
+            Value::Null
+        } else {
+            Value::Object(members)
+        }
     }
 }
 
@@ -164,7 +181,12 @@ fn money_value(money: Money, parts: &[(Name, MoneyPart)]) -> Value {
         MoneyPart::Currency => money.currency.to_string(),
         MoneyPart::TypeName => "Money".to_owned(),
     };
-    Value::Object(parts.iter().map(|(key, part)| (key.clone(), Value::String(value(*part)))).collect())
+    Value::Object(
+        parts
+            .iter()
+            .map(|(key, part)| (key.clone(), Value::String(value(*part))))
+            .collect(),
+    )
 }
 
 impl<T: Row> OutputType for Rows<T> {
@@ -180,10 +202,21 @@ impl<T: Row> OutputType for Rows<T> {
         Vec::<T>::create_type_info(registry)
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        let Some(plan) = Plan::of(ctx) else { return Box::pin(self.0.resolve(ctx, field)).await };
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        let Some(plan) = Plan::of(ctx) else {
+            return Box::pin(self.0.resolve(ctx, field)).await;
+        };
         if plan.slow == 0 {
-            return Ok(Value::List(self.0.iter().map(|row| Value::Object(plan.ready(row))).collect()));
+            return Ok(Value::List(
+                self.0
+                    .iter()
+                    .map(|row| Value::Object(plan.ready(row)))
+                    .collect(),
+            ));
         }
         // One after the other: what the first row loads, it loads for all.
         let mut values = Vec::with_capacity(self.0.len());
@@ -204,7 +237,11 @@ impl<T: Row> OutputType for One<T> {
         T::create_type_info(registry)
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
         match Plan::of(ctx) {
             Some(plan) => Ok(plan.resolve(ctx, &self.0).await),
             None => Box::pin(self.0.resolve(ctx, field)).await,

@@ -1,7 +1,9 @@
 //! Scalars and money as the API writes them.
 
 use super::error::bad_input;
-use async_graphql::{InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{
+    InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+};
 use entities::clock::Timestamp;
 use entities::domain_name::DomainName;
 use entities::error::{Error, ViolationCode};
@@ -69,7 +71,10 @@ pub struct Money {
 
 impl From<Amount> for Money {
     fn from(amount: Amount) -> Self {
-        Self { amount: Decimal(amount.to_decimal()), currency: Currency(amount.currency) }
+        Self {
+            amount: Decimal(amount.to_decimal()),
+            currency: Currency(amount.currency),
+        }
     }
 }
 
@@ -88,7 +93,12 @@ impl MoneyInput {
     /// # Errors
     /// A violation of `field` when it has too many digits or is too large.
     pub fn to_amount(&self, field: &str) -> entities::error::Result<Amount> {
-        Amount::from_decimal(self.amount.0, self.currency.0)
-            .map_err(|fault| Error::invalid(ViolationCode::Invalid, format!("{field}.amount"), format!("The amount has {fault}.")))
+        Amount::from_decimal(self.amount.0, self.currency.0).map_err(|fault| {
+            Error::invalid(
+                ViolationCode::Invalid,
+                format!("{field}.amount"),
+                format!("The amount has {fault}."),
+            )
+        })
     }
 }

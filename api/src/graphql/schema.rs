@@ -15,11 +15,29 @@ use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
-pub struct Query(NodeQuery, ViewerQuery, PartnerQuery, PartnershipQuery, CustomerQuery, ContactQuery, DealQuery, ConnectionQuery, SyncRunQuery, EventQuery);
+pub struct Query(
+    NodeQuery,
+    ViewerQuery,
+    PartnerQuery,
+    PartnershipQuery,
+    CustomerQuery,
+    ContactQuery,
+    DealQuery,
+    ConnectionQuery,
+    SyncRunQuery,
+    EventQuery,
+);
 
 /// Everything that can be changed.
 #[derive(MergedObject, Default)]
-pub struct Mutation(PartnerMutation, PartnershipMutation, CustomerMutation, ContactMutation, DealMutation, ConnectionMutation);
+pub struct Mutation(
+    PartnerMutation,
+    PartnershipMutation,
+    CustomerMutation,
+    ContactMutation,
+    DealMutation,
+    ConnectionMutation,
+);
 
 /// The schema of the API.
 pub type ApiSchema = Schema<Query, Mutation, EmptySubscription>;
@@ -39,6 +57,9 @@ pub fn build() -> ApiSchema {
 /// The schema as a document: the contract of the API.
 #[must_use]
 pub fn sdl(schema: &ApiSchema) -> String {
-    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items();
     format!("{}\n", schema.sdl_with_options(options).trim_end())
 }

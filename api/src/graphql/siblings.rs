@@ -28,7 +28,10 @@ impl<M> Group<M> {
     /// Rows that belong together.
     #[must_use]
     pub fn new(rows: Vec<M>) -> Arc<Self> {
-        Arc::new(Self { rows, loaded: Mutex::default() })
+        Arc::new(Self {
+            rows,
+            loaded: Mutex::default(),
+        })
     }
 
     /// All rows.
@@ -47,9 +50,20 @@ impl<M> Group<M> {
         T: Send + Sync + 'static,
         F: Future<Output = Result<T>> + Send,
     {
-        let cell = Arc::clone(self.loaded.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
-        let loaded = cell.get_or_init(|| async { Ok(Arc::new(load.await?) as Arc<dyn Any + Send + Sync>) }).await.clone()?;
-        loaded.downcast::<T>().map_err(|_| async_graphql::Error::new("one key of a sibling group holds two kinds of answers"))
+        let cell = Arc::clone(
+            self.loaded
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(key)
+                .or_default(),
+        );
+        let loaded = cell
+            .get_or_init(|| async { Ok(Arc::new(load.await?) as Arc<dyn Any + Send + Sync>) })
+            .await
+            .clone()?;
+        loaded.downcast::<T>().map_err(|_| {
+            async_graphql::Error::new("one key of a sibling group holds two kinds of answers")
+        })
     }
 }
 
@@ -57,7 +71,10 @@ impl<M> Group<M> {
     /// Puts what a field of the group will be asked for, where it was read along with the rows themselves.
     pub fn put<T: Send + Sync + 'static>(&self, key: String, value: T) {
         let cell = OnceCell::new_with(Some(Ok(Arc::new(value) as Arc<dyn Any + Send + Sync>)));
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(cell));
+        self.loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, Arc::new(cell));
     }
 }
 
@@ -69,7 +86,10 @@ pub struct Member<M> {
 
 impl<M> Clone for Member<M> {
     fn clone(&self) -> Self {
-        Self { group: Arc::clone(&self.group), index: self.index }
+        Self {
+            group: Arc::clone(&self.group),
+            index: self.index,
+        }
     }
 }
 
@@ -77,18 +97,27 @@ impl<M> Member<M> {
     /// The row at an index; none beyond the end.
     #[must_use]
     pub fn of(group: &Arc<Group<M>>, index: usize) -> Option<Self> {
-        (index < group.rows.len()).then(|| Self { group: Arc::clone(group), index })
+        (index < group.rows.len()).then(|| Self {
+            group: Arc::clone(group),
+            index,
+        })
     }
 
     /// A row on its own.
     #[must_use]
     pub fn single(row: M) -> Self {
-        Self { group: Group::new(vec![row]), index: 0 }
+        Self {
+            group: Group::new(vec![row]),
+            index: 0,
+        }
     }
 
     /// The row.
     #[must_use]
-    #[expect(clippy::indexing_slicing, reason = "a member is only made for an index that exists")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a member is only made for an index that exists"
+    )]
     pub fn row(&self) -> &M {
         &self.group.rows[self.index]
     }
@@ -101,7 +130,10 @@ impl<M> Member<M> {
 }
 
 /// The members of a group that stand at these indices.
-pub fn members<M>(group: &Arc<Group<M>>, range: std::ops::Range<usize>) -> impl Iterator<Item = Member<M>> + '_ {
+pub fn members<M>(
+    group: &Arc<Group<M>>,
+    range: std::ops::Range<usize>,
+) -> impl Iterator<Item = Member<M>> + '_ {
     range.filter_map(|index| Member::of(group, index))
 }
 
@@ -122,11 +154,16 @@ impl<M> Targets<M> {
                 kept.push(row);
             }
         }
-        Self { rows: Group::new(kept), index }
+        Self {
+            rows: Group::new(kept),
+            index,
+        }
     }
 
     fn get(&self, id: Uuid) -> Option<Member<M>> {
-        self.index.get(&id).and_then(|index| Member::of(&self.rows, *index))
+        self.index
+            .get(&id)
+            .and_then(|index| Member::of(&self.rows, *index))
     }
 }
 
@@ -149,7 +186,12 @@ where
     M: Send + Sync + 'static,
 {
     let load = async {
-        let rows = visible::find_all::<E, _>(request.database.read(), &request.viewer, group.rows().iter().filter_map(reference)).await?;
+        let rows = visible::find_all::<E, _>(
+            request.database.read(),
+            &request.viewer,
+            group.rows().iter().filter_map(reference),
+        )
+        .await?;
         Ok(Targets::new(rows, id))
     };
     let found = group.load(field.to_owned(), load).await?;

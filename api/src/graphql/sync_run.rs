@@ -36,7 +36,8 @@ pub struct SyncRunFilter {
 impl SyncRunFilter {
     fn on(self, select: Select<Entity>) -> Result<Select<Entity>> {
         match self.connection_id {
-            Some(filter) => Ok(select.filter(filter.on::<ConnectionId>(Expr::col((Entity, Column::ConnectionId)))?)),
+            Some(filter) => Ok(select
+                .filter(filter.on::<ConnectionId>(Expr::col((Entity, Column::ConnectionId)))?)),
             None => Ok(select),
         }
     }
@@ -70,8 +71,17 @@ pub(crate) async fn list_of<M: Send + Sync + 'static>(
     page: PageArguments,
 ) -> Result<Option<SyncRunConnection>> {
     let key = format!("{field}:{filter:?}:{order_by:?}:{page:?}");
-    let list = |request: &RequestContext| Ok((filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?, SyncRunOrder::ordering(order_by)?));
-    Ok(list::nested(ctx, parent, by, key, page, list).await?.map(SyncRunConnection::new))
+    let list = |request: &RequestContext| {
+        Ok((
+            filter
+                .unwrap_or_default()
+                .on(Entity::visible_to(&request.viewer))?,
+            SyncRunOrder::ordering(order_by)?,
+        ))
+    };
+    Ok(list::nested(ctx, parent, by, key, page, list)
+        .await?
+        .map(SyncRunConnection::new))
 }
 
 /// What a run did with the records of one resource.
@@ -178,17 +188,34 @@ impl SyncRun {
     async fn issues(&self) -> Vec<SyncIssue> {
         let issues = self.0.row().findings.issues.iter().cloned();
         issues
-            .map(|issue| SyncIssue { resource: issue.resource, external_id: issue.external_id, field: issue.field, code: issue.code, message: issue.message })
+            .map(|issue| SyncIssue {
+                resource: issue.resource,
+                external_id: issue.external_id,
+                field: issue.field,
+                code: issue.code,
+                message: issue.message,
+            })
             .collect()
     }
     /// Properties that held values but have no field in the mapping.
     async fn unmapped_fields(&self) -> Vec<UnmappedField> {
         let unmapped = self.0.row().findings.unmapped.iter();
-        unmapped.map(|(name, records)| UnmappedField { name: name.clone(), records: *records }).collect()
+        unmapped
+            .map(|(name, records)| UnmappedField {
+                name: name.clone(),
+                records: *records,
+            })
+            .collect()
     }
 }
 
-list_type!(SyncRunConnection, SyncRunEdge, SyncRun, Entity, "synchronisation runs");
+list_type!(
+    SyncRunConnection,
+    SyncRunEdge,
+    SyncRun,
+    Entity,
+    "synchronisation runs"
+);
 
 /// Queries about runs.
 #[derive(Default)]
@@ -198,20 +225,35 @@ pub struct SyncRunQuery;
 impl SyncRunQuery {
     /// The synchronisation runs.
     #[graphql(guard = "RequireScope(Scope::IntegrationsRead)", directive = requires_scope::apply("integrations:read".to_owned()), directive = cost::apply(1))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn sync_runs(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which runs.")] filter: Option<SyncRunFilter>,
         #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<SyncRunOrder>>,
-        #[graphql(desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most.")] first: Option<i32>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
         #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<SyncRunConnection> {
         let request = request(ctx)?;
-        let select = filter.unwrap_or_default().on(Entity::visible_to(&request.viewer))?;
-        let page = PageArguments { first, after, last, before };
-        Ok(SyncRunConnection::new(list::whole(request, select, SyncRunOrder::ordering(order_by)?, page).await?))
+        let select = filter
+            .unwrap_or_default()
+            .on(Entity::visible_to(&request.viewer))?;
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Ok(SyncRunConnection::new(
+            list::whole(request, select, SyncRunOrder::ordering(order_by)?, page).await?,
+        ))
     }
 }

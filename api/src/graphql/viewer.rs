@@ -45,13 +45,20 @@ impl Viewer {
     /// The token's scopes.
     async fn scopes(&self, ctx: &Context<'_>) -> Result<Vec<&'static str>> {
         let viewer = &request(ctx)?.viewer;
-        Ok(Scope::ALL.iter().copied().filter(|scope| viewer.may(*scope)).map(Scope::as_str).collect())
+        Ok(Scope::ALL
+            .iter()
+            .copied()
+            .filter(|scope| viewer.may(*scope))
+            .map(Scope::as_str)
+            .collect())
     }
     /// The partner a partner's token is bound to.
     async fn partner(&self, ctx: &Context<'_>) -> Result<Option<Partner>> {
         let request = request(ctx)?;
         match request.viewer.partner() {
-            Some(partner) if request.viewer.may(Scope::PartnersRead) => Partner::find(request, partner).await,
+            Some(partner) if request.viewer.may(Scope::PartnersRead) => {
+                Partner::find(request, partner).await
+            }
             _ => Ok(None),
         }
     }

@@ -17,7 +17,9 @@ const PAGE: &str = include_str!("graphiql.html");
 
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = |tag: &str| {
-        let inner = PAGE.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
+        let inner = PAGE
+            .split_once(&format!("<{tag}>"))
+            .and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
         STANDARD.encode(Sha256::digest(inner.map_or("", |(inner, _)| inner)))
     };
     format!(
@@ -47,7 +49,10 @@ impl SchemaText {
     /// The text of a schema.
     #[must_use]
     pub fn new(schema: &ApiSchema, authenticate: Arc<dyn Authenticate>) -> Self {
-        Self { sdl: schema::sdl(schema), authenticate }
+        Self {
+            sdl: schema::sdl(schema),
+            authenticate,
+        }
     }
 }
 
@@ -56,7 +61,10 @@ pub async fn schema_text(request: HttpRequest, text: web::Data<SchemaText>) -> H
     if authenticated(&request, text.authenticate.as_ref()).is_none() {
         return unauthenticated(&request);
     }
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header((CACHE_CONTROL, "no-store")).body(text.sdl.clone())
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(text.sdl.clone())
 }
 
 #[cfg(test)]
@@ -71,7 +79,10 @@ mod tests {
         for tag in ["style", "script"] {
             assert_eq!(PAGE.matches(&format!("<{tag}>")).count(), 1, "one {tag}");
         }
-        assert!(!PAGE.contains(" style=") && !PAGE.contains(" onclick="), "the policy would refuse them");
+        assert!(
+            !PAGE.contains(" style=") && !PAGE.contains(" onclick="),
+            "the policy would refuse them"
+        );
         assert!(POLICY.contains("script-src 'sha256-"));
     }
 }

@@ -40,7 +40,10 @@ pub fn routes(config: &mut web::ServiceConfig, graphiql: bool) {
         .route("/metrics", web::get().to(metrics::scrape))
         .route("/schema.graphql", web::get().to(graphiql::schema_text))
         .route("/hooks/{connector}", web::post().to(webhooks::receive))
-        .route("/oauth/callback/{connector}", web::get().to(connect::callback));
+        .route(
+            "/oauth/callback/{connector}",
+            web::get().to(connect::callback),
+        );
     if graphiql {
         config.route("/graphiql", web::get().to(graphiql::page));
     }

@@ -4,8 +4,8 @@
 //! threads; SQLite's readers live on threads of their own anyway. The server handles no signals: whoever started it stops it, and
 //! running requests may finish.
 
-use super::graphql::{Caller, Door, Execute, GraphqlEndpoint, TimeLimits};
 use super::graphiql::SchemaText;
+use super::graphql::{Caller, Door, Execute, GraphqlEndpoint, TimeLimits};
 use super::health::Readiness;
 use super::metrics::MetricsEndpoint;
 use super::request_id::RequestLog;
@@ -46,7 +46,9 @@ impl Execute for Worker {
         let context = RequestContext {
             viewer: Arc::new(caller.viewer().clone()),
             database: self.database.clone(),
-            request_id: caller.request_id().map_or_else(String::new, |id| id.as_str().to_owned()),
+            request_id: caller
+                .request_id()
+                .map_or_else(String::new, |id| id.as_str().to_owned()),
         };
         self.schema.execute(request.data(context)).await
     }
@@ -69,7 +71,12 @@ pub struct ServerSettings {
 ///
 /// # Errors
 /// When the socket cannot be used.
-pub fn server(state: web::Data<State>, figures: PrometheusHandle, listener: TcpListener, settings: &ServerSettings) -> std::io::Result<Server> {
+pub fn server(
+    state: web::Data<State>,
+    figures: PrometheusHandle,
+    listener: TcpListener,
+    settings: &ServerSettings,
+) -> std::io::Result<Server> {
     let authenticate: Arc<dyn Authenticate> = state.tokens.clone();
     let schema = schema::build();
     let door = Arc::new(Door {
@@ -77,12 +84,18 @@ pub fn server(state: web::Data<State>, figures: PrometheusHandle, listener: TcpL
         budgets: Budgets::new(settings.limits.budget(), BUDGET_SUBJECTS),
         authenticate: Arc::clone(&authenticate),
         clock: Arc::clone(state.core.database.clock()),
-        time: TimeLimits { execution: Duration::from_secs(settings.limits.seconds), ..TimeLimits::default() },
+        time: TimeLimits {
+            execution: Duration::from_secs(settings.limits.seconds),
+            ..TimeLimits::default()
+        },
     });
     let readiness = web::Data::new(readiness(state.core.database.clone()));
     let unknown_data = web::Data::new(Unknown(Arc::clone(&authenticate)));
     let schema_text = web::Data::new(SchemaText::new(&schema, Arc::clone(&authenticate)));
-    let metrics = web::Data::new(MetricsEndpoint { figures, authenticate });
+    let metrics = web::Data::new(MetricsEndpoint {
+        figures,
+        authenticate,
+    });
     let request_ids = Arc::new(Ids::new(Arc::clone(&state.core.chance)));
     let clock = Arc::clone(state.core.database.clock());
     let graphiql = settings.graphiql;
@@ -93,8 +106,15 @@ pub fn server(state: web::Data<State>, figures: PrometheusHandle, listener: TcpL
         let endpoint = move || {
             let (pool, schema, door) = (pool.clone(), schema.clone(), Arc::clone(&door));
             async move {
-                let database = if pool.is_postgres() { pool.with_own_pool(connections).await? } else { pool };
-                Ok::<_, entities::error::Error>(GraphqlEndpoint::new(door, Worker { schema, database }))
+                let database = if pool.is_postgres() {
+                    pool.with_own_pool(connections).await?
+                } else {
+                    pool
+                };
+                Ok::<_, entities::error::Error>(GraphqlEndpoint::new(
+                    door,
+                    Worker { schema, database },
+                ))
             }
         };
         App::new()
@@ -105,7 +125,10 @@ pub fn server(state: web::Data<State>, figures: PrometheusHandle, listener: TcpL
             .app_data(metrics.clone())
             .data_factory(endpoint)
             .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
-            .wrap(RequestLog::new(Arc::clone(&clock), Arc::clone(&request_ids)))
+            .wrap(RequestLog::new(
+                Arc::clone(&clock),
+                Arc::clone(&request_ids),
+            ))
             .configure(|config| super::graphql::configure::<Worker>(config, "/graphql"))
             .configure(|config| routes(config, graphiql))
             .default_service(web::route().to(unknown))
@@ -149,7 +172,10 @@ impl Running {
     /// Starts a server on this runtime.
     #[must_use]
     pub fn spawn(server: Server) -> Self {
-        Self { handle: server.handle(), task: tokio::spawn(server) }
+        Self {
+            handle: server.handle(),
+            task: tokio::spawn(server),
+        }
     }
 
     /// Ends when the server ends by itself, which it does only when it fails.

@@ -8,7 +8,7 @@ use super::problem::problem;
 use super::{Shared, Unknown, unknown};
 use crate::graphql::error::ErrorCode;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, RETRY_AFTER, HeaderValue};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures::StreamExt;
 use integrations::connector::{InboundRequest, Verdict};
@@ -28,7 +28,13 @@ const FULL_RETRY_SECONDS: u16 = 5;
 pub const WEBHOOKS: &str = "entente_inbound_webhooks_total";
 
 /// The handler.
-pub async fn receive(request: HttpRequest, payload: web::Payload, path: web::Path<String>, state: Shared, known: web::Data<Unknown>) -> HttpResponse {
+pub async fn receive(
+    request: HttpRequest,
+    payload: web::Payload,
+    path: web::Path<String>,
+    state: Shared,
+    known: web::Data<Unknown>,
+) -> HttpResponse {
     let Some(connector) = state.core.registry.get(&path).cloned() else {
         return unknown(request, known).await;
     };
@@ -36,65 +42,116 @@ pub async fn receive(request: HttpRequest, payload: web::Payload, path: web::Pat
         return unknown(request, known).await;
     };
     let id = connector.descriptor().id;
-    let count = |outcome: &'static str| metrics::counter!(WEBHOOKS, "connector" => id, "outcome" => outcome).increment(1);
+    let count = |outcome: &'static str| {
+        metrics::counter!(WEBHOOKS, "connector" => id, "outcome" => outcome).increment(1);
+    };
     let body = match tokio::time::timeout(LONGEST_ARRIVAL, read(&request, payload)).await {
         Ok(Ok(body)) => body,
         Ok(Err(code)) => {
             count("unread");
-            return problem(&request, code, "The delivery cannot be read: at most 1 MiB is accepted.");
+            return problem(
+                &request,
+                code,
+                "The delivery cannot be read: at most 1 MiB is accepted.",
+            );
         }
         Err(_) => {
             count("unread");
-            return problem(&request, ErrorCode::BodyTimeout, "The delivery did not arrive in time.");
+            return problem(
+                &request,
+                ErrorCode::BodyTimeout,
+                "The delivery did not arrive in time.",
+            );
         }
     };
-    let address = request.uri().path_and_query().map_or_else(|| request.path(), |whole| whole.as_str());
+    let address = request
+        .uri()
+        .path_and_query()
+        .map_or_else(|| request.path(), |whole| whole.as_str());
     let public_url = state.public_url.at(address);
     let headers: Vec<(String, String)> = request
         .headers()
         .iter()
         // A value that is not text still counts as an occurrence of its header.
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect();
-    let secrets = state.core.apps.get(id).map(integrations::oauth::AppCredentials::webhook_secrets).unwrap_or_default();
-    let inbound = InboundRequest { method: request.method().as_str(), public_url: &public_url, headers: &headers, body: &body };
+    let secrets = state
+        .core
+        .apps
+        .get(id)
+        .map(integrations::oauth::AppCredentials::webhook_secrets)
+        .unwrap_or_default();
+    let inbound = InboundRequest {
+        method: request.method().as_str(),
+        public_url: &public_url,
+        headers: &headers,
+        body: &body,
+    };
     match webhooks.verify(&secrets, &inbound, state.core.database.now().millis()) {
         Verdict::Rejected(reason) => {
             count(reason.as_str());
-            tracing::warn!(connector = id, reason = reason.as_str(), "a webhook was rejected");
-            problem(&request, ErrorCode::Unauthenticated, "The delivery is not signed as it must be.")
+            tracing::warn!(
+                connector = id,
+                reason = reason.as_str(),
+                "a webhook was rejected"
+            );
+            problem(
+                &request,
+                ErrorCode::Unauthenticated,
+                "The delivery is not signed as it must be.",
+            )
         }
         Verdict::Challenge(answer) => {
             count("challenge");
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-            HttpResponse::build(status).content_type(answer.content_type).body(answer.body)
+            HttpResponse::build(status)
+                .content_type(answer.content_type)
+                .body(answer.body)
         }
-        Verdict::Accepted { dedupe_key } => match state.inbox.store(id, dedupe_key, body.to_vec()).await {
-            Ok(stored) => {
-                count(match stored {
-                    Stored::Inserted => "stored",
-                    Stored::Duplicate => "duplicate",
-                });
-                HttpResponse::NoContent().finish()
+        Verdict::Accepted { dedupe_key } => {
+            match state.inbox.store(id, dedupe_key, body.to_vec()).await {
+                Ok(stored) => {
+                    count(match stored {
+                        Stored::Inserted => "stored",
+                        Stored::Duplicate => "duplicate",
+                    });
+                    HttpResponse::NoContent().finish()
+                }
+                Err(IngestError::Full) => {
+                    count("full");
+                    let mut answer =
+                        problem(&request, ErrorCode::RateLimited, "The inbox is full.");
+                    answer
+                        .headers_mut()
+                        .insert(RETRY_AFTER, HeaderValue::from(FULL_RETRY_SECONDS));
+                    answer
+                }
+                Err(error) => {
+                    count("failed");
+                    tracing::error!(connector = id, %error, "a webhook could not be stored");
+                    problem(
+                        &request,
+                        ErrorCode::Unavailable,
+                        "The delivery could not be stored.",
+                    )
+                }
             }
-            Err(IngestError::Full) => {
-                count("full");
-                let mut answer = problem(&request, ErrorCode::RateLimited, "The inbox is full.");
-                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(FULL_RETRY_SECONDS));
-                answer
-            }
-            Err(error) => {
-                count("failed");
-                tracing::error!(connector = id, %error, "a webhook could not be stored");
-                problem(&request, ErrorCode::Unavailable, "The delivery could not be stored.")
-            }
-        },
+        }
     }
 }
 
 /// The whole body, or the code to refuse it with. A body that announces too much is refused unread.
 async fn read(request: &HttpRequest, mut payload: web::Payload) -> Result<web::Bytes, ErrorCode> {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<usize>().ok());
     if announced.is_some_and(|length| length > LONGEST_BODY) {
         return Err(ErrorCode::BodyTooLarge);
     }

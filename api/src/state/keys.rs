@@ -24,7 +24,9 @@ pub enum KeysError {
     #[error("the signing keys cannot be read: {0}")]
     Database(#[from] entities::error::Error),
     /// The vault has another master key than the one that sealed them.
-    #[error("the vault key does not open the stored signing key {kid}: it was sealed with another vault_key")]
+    #[error(
+        "the vault key does not open the stored signing key {kid}: it was sealed with another vault_key"
+    )]
     Sealed {
         /// Which key.
         kid: String,
@@ -43,7 +45,11 @@ pub enum KeysError {
 ///
 /// # Errors
 /// [`KeysError`].
-pub async fn load(database: &Database, vault: &Vault, chance: &dyn Chance) -> Result<KeyRing, KeysError> {
+pub async fn load(
+    database: &Database,
+    vault: &Vault,
+    chance: &dyn Chance,
+) -> Result<KeyRing, KeysError> {
     let mut rows = signing_key::list(database).await?;
     if rows.is_empty() {
         let key = SigningKey::generate(chance)?;
@@ -54,20 +60,38 @@ pub async fn load(database: &Database, vault: &Vault, chance: &dyn Chance) -> Re
     }
     let mut opened = Vec::with_capacity(rows.len());
     for row in &rows {
-        let bytes = vault.open(binding(&row.kid), &row.sealed).map_err(|source| KeysError::Sealed { kid: row.kid.clone(), source })?;
-        opened.push(SigningKey::from_secret_bytes(&SecretSlice::from(bytes.to_vec()))?);
+        let bytes = vault
+            .open(binding(&row.kid), &row.sealed)
+            .map_err(|source| KeysError::Sealed {
+                kid: row.kid.clone(),
+                source,
+            })?;
+        opened.push(SigningKey::from_secret_bytes(&SecretSlice::from(
+            bytes.to_vec(),
+        ))?);
     }
     let mut keys = opened.into_iter();
     let current = keys.next().ok_or(KeyError::NoKey)?;
-    Ok(KeyRing::new(current, keys.map(|key| key.public().clone()).collect()))
+    Ok(KeyRing::new(
+        current,
+        keys.map(|key| key.public().clone()).collect(),
+    ))
 }
 
 const fn binding(kid: &str) -> Binding<'_> {
-    Binding { purpose: "signing_key.sealed", row: kid }
+    Binding {
+        purpose: "signing_key.sealed",
+        row: kid,
+    }
 }
 
 /// Looks for keys of other nodes until the process ends.
-pub async fn watch(database: Database, vault: Vault, tokens: Arc<TokenAuthority>, chance: Arc<dyn Chance>) {
+pub async fn watch(
+    database: Database,
+    vault: Vault,
+    tokens: Arc<TokenAuthority>,
+    chance: Arc<dyn Chance>,
+) {
     loop {
         tokio::time::sleep(LOOK_AGAIN).await;
         match load(&database, &vault, chance.as_ref()).await {

@@ -15,7 +15,9 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(4966027164)";
 /// # Errors
 /// When the database fails.
 pub async fn pending(database: &Database) -> Result<usize, DbErr> {
-    Ok(Migrator::get_pending_migrations_read_only(database.read()).await?.len())
+    Ok(Migrator::get_pending_migrations_read_only(database.read())
+        .await?
+        .len())
 }
 
 /// Applies what is pending and says how many migrations that were.

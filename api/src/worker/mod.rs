@@ -69,10 +69,20 @@ impl Wakers {
 }
 
 /// Works until `stop` is cancelled.
-pub async fn run<W: Work>(work: W, wakers: Wakers, settings: WorkerSettings, stop: CancellationToken) {
+pub async fn run<W: Work>(
+    work: W,
+    wakers: Wakers,
+    settings: WorkerSettings,
+    stop: CancellationToken,
+) {
     let mut hands = JoinSet::new();
     for _ in 0..settings.concurrency.max(1) {
-        hands.spawn(hand(work.clone(), wakers.clone(), settings.poll, stop.clone()));
+        hands.spawn(hand(
+            work.clone(),
+            wakers.clone(),
+            settings.poll,
+            stop.clone(),
+        ));
     }
     while hands.join_next().await.is_some() {}
 }

@@ -43,7 +43,9 @@ pub async fn send(database: Database, mark: NodeMark) {
     loop {
         match sending(database.url(), &mut wakes, &mark).await {
             Ok(()) => return,
-            Err(error) => tracing::warn!(%error, "other nodes cannot be woken; they poll meanwhile"),
+            Err(error) => {
+                tracing::warn!(%error, "other nodes cannot be woken; they poll meanwhile");
+            }
         }
         tokio::time::sleep(RECONNECT).await;
     }
@@ -52,7 +54,13 @@ pub async fn send(database: Database, mark: NodeMark) {
 async fn sending(url: &str, wakes: &mut watch::Receiver<u64>, mark: &NodeMark) -> sqlx::Result<()> {
     let mut connection = PgConnection::connect(url).await?;
     while wakes.changed().await.is_ok() {
-        connection.execute(sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(&mark.0)).await?;
+        connection
+            .execute(
+                sqlx::query("SELECT pg_notify($1, $2)")
+                    .bind(CHANNEL)
+                    .bind(&mark.0),
+            )
+            .await?;
         tokio::time::sleep(COALESCE).await;
     }
     Ok(())

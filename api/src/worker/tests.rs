@@ -14,7 +14,11 @@ struct Script {
 
 impl Script {
     fn new(outcomes: Vec<fn() -> Result<bool, String>>) -> Arc<Self> {
-        Arc::new(Self { outcomes, steps: AtomicUsize::new(0), stepped: Notify::new() })
+        Arc::new(Self {
+            outcomes,
+            steps: AtomicUsize::new(0),
+            stepped: Notify::new(),
+        })
     }
 
     async fn reaches(&self, steps: usize) {
@@ -34,7 +38,9 @@ impl Work for Arc<Script> {
     async fn step(&self) -> Result<bool, String> {
         let number = self.steps.fetch_add(1, Ordering::SeqCst);
         self.stepped.notify_one();
-        self.outcomes.get(number).map_or(Ok(false), |outcome| outcome())
+        self.outcomes
+            .get(number)
+            .map_or(Ok(false), |outcome| outcome())
     }
 }
 
@@ -47,10 +53,26 @@ struct Bench {
 
 fn start(script: &Arc<Script>, poll: Duration) -> Bench {
     let (local, remote) = (watch::Sender::new(0), watch::Sender::new(0));
-    let wakers = Wakers { local: local.subscribe(), remote: remote.subscribe() };
+    let wakers = Wakers {
+        local: local.subscribe(),
+        remote: remote.subscribe(),
+    };
     let stop = CancellationToken::new();
-    let task = tokio::spawn(run(Arc::clone(script), wakers, WorkerSettings { concurrency: 1, poll }, stop.clone()));
-    Bench { local, _remote: remote, stop, task }
+    let task = tokio::spawn(run(
+        Arc::clone(script),
+        wakers,
+        WorkerSettings {
+            concurrency: 1,
+            poll,
+        },
+        stop.clone(),
+    ));
+    Bench {
+        local,
+        _remote: remote,
+        stop,
+        task,
+    }
 }
 
 const NEVER: Duration = Duration::from_secs(3_600);
@@ -68,7 +90,11 @@ async fn it_works_while_there_is_work_and_wakes_for_more() {
 
 #[tokio::test]
 async fn failures_and_panics_do_not_end_it() {
-    let script = Script::new(vec![|| Err("no".to_owned()), || panic!("a step panics"), || Ok(true)]);
+    let script = Script::new(vec![
+        || Err("no".to_owned()),
+        || panic!("a step panics"),
+        || Ok(true),
+    ]);
     let bench = start(&script, Duration::from_millis(1));
     script.reaches(5).await;
     bench.stop.cancel();
@@ -78,7 +104,12 @@ async fn failures_and_panics_do_not_end_it() {
 #[tokio::test]
 async fn it_stops_while_it_waits_also_without_wakers() {
     let script = Script::new(vec![]);
-    let Bench { local, _remote, stop, task } = start(&script, NEVER);
+    let Bench {
+        local,
+        _remote,
+        stop,
+        task,
+    } = start(&script, NEVER);
     drop((local, _remote));
     script.reaches(1).await;
     stop.cancel();

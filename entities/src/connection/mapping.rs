@@ -143,8 +143,15 @@ impl Mapping {
     /// All properties the mapping reads of companies.
     #[must_use]
     pub fn company_properties(&self) -> BTreeSet<&str> {
-        let fields = self.company.partner_fields.values().chain(self.company.customer_fields.values());
-        fields.map(String::as_str).chain([self.company.partner_when.property.as_str()]).collect()
+        let fields = self
+            .company
+            .partner_fields
+            .values()
+            .chain(self.company.customer_fields.values());
+        fields
+            .map(String::as_str)
+            .chain([self.company.partner_when.property.as_str()])
+            .collect()
     }
 
     /// All properties the mapping reads of contacts.

@@ -9,7 +9,10 @@ use crate::money::{Currency, Money};
 use crate::viewer::Viewer;
 use crate::visible::Visible;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
+};
 use std::collections::HashMap;
 
 /// Deals of one stage and currency.
@@ -29,7 +32,10 @@ impl StageTotal {
     /// The sum of the amounts that are known.
     #[must_use]
     pub fn amount(&self) -> Option<Money> {
-        Some(Money { minor: self.minor?, currency: self.currency? })
+        Some(Money {
+            minor: self.minor?,
+            currency: self.currency?,
+        })
     }
 }
 
@@ -43,7 +49,10 @@ pub async fn by_stage(database: &Database, deals: Select<Entity>) -> Result<Vec<
         .column(Column::Stage)
         .column_as(Column::AmountCurrency, "currency")
         .expr_as(Expr::cust("COUNT(*)"), "count")
-        .expr_as(Expr::cust("CAST(SUM(\"deal\".\"amount_minor\") AS BIGINT)"), "minor")
+        .expr_as(
+            Expr::cust("CAST(SUM(\"deal\".\"amount_minor\") AS BIGINT)"),
+            "minor",
+        )
         .group_by(Column::Stage)
         .group_by(Column::AmountCurrency)
         .order_by_asc(Column::Stage)
@@ -63,7 +72,11 @@ struct Won {
 ///
 /// # Errors
 /// When the database fails, or a sum exceeds 64 bits.
-pub async fn won_by_partner(database: &Database, viewer: &Viewer, partners: impl IntoIterator<Item = PartnerId>) -> Result<HashMap<PartnerId, Vec<Money>>> {
+pub async fn won_by_partner(
+    database: &Database,
+    viewer: &Viewer,
+    partners: impl IntoIterator<Item = PartnerId>,
+) -> Result<HashMap<PartnerId, Vec<Money>>> {
     // Split into whole and remainder, so that the product stays within 64 bits whatever the amount. Both databases cut towards zero;
     // the remainder is lifted above it by a whole first, so that half up means the same below zero.
     let weighted = "(\"deal\".\"amount_minor\" / 10000) * \"deal_partner\".\"weight_bp\" \
@@ -72,7 +85,11 @@ pub async fn won_by_partner(database: &Database, viewer: &Viewer, partners: impl
         .filter(Column::Stage.eq(DealStage::Won))
         .filter(Column::ArchivedAt.is_null())
         .filter(Column::AmountMinor.is_not_null())
-        .filter(Condition::all().add(deal_partner::Column::PartnerId.is_in(partners)).add(deal_partner::Column::Role.is_in(DealPartnerRole::earning())))
+        .filter(
+            Condition::all()
+                .add(deal_partner::Column::PartnerId.is_in(partners))
+                .add(deal_partner::Column::Role.is_in(DealPartnerRole::earning())),
+        )
         .select_only();
     if let Some(visible) = deal_partner::Entity::visibility(viewer) {
         select = select.filter(visible);
@@ -81,18 +98,25 @@ pub async fn won_by_partner(database: &Database, viewer: &Viewer, partners: impl
     statement
         .inner_join(
             deal_partner::Entity,
-            Expr::col((deal_partner::Entity, deal_partner::Column::DealId)).equals((Entity, Column::Id)),
+            Expr::col((deal_partner::Entity, deal_partner::Column::DealId))
+                .equals((Entity, Column::Id)),
         )
         .column((deal_partner::Entity, deal_partner::Column::PartnerId))
         .expr_as(Expr::col((Entity, Column::AmountCurrency)), "currency")
-        .expr_as(Expr::cust(format!("CAST(SUM({weighted}) AS BIGINT)")), "minor")
+        .expr_as(
+            Expr::cust(format!("CAST(SUM({weighted}) AS BIGINT)")),
+            "minor",
+        )
         .group_by_columns([(deal_partner::Entity, deal_partner::Column::PartnerId)])
         .add_group_by([Expr::col((Entity, Column::AmountCurrency))])
         .order_by((Entity, Column::AmountCurrency), sea_orm::Order::Asc);
     let mut won: HashMap<PartnerId, Vec<Money>> = HashMap::new();
     for row in database.read().query_all(&statement).await? {
         let row = Won::from_query_result(&row, "")?;
-        won.entry(row.partner_id).or_default().push(Money { minor: row.minor, currency: row.currency });
+        won.entry(row.partner_id).or_default().push(Money {
+            minor: row.minor,
+            currency: row.currency,
+        });
     }
     Ok(won)
 }

@@ -120,7 +120,11 @@ impl HubSpot {
             .map(|record| record.external_id.as_str())
             .chain(unread)
             .collect();
-        if fetched.malformed.iter().all(|bad| bad.external_id.is_some()) {
+        if fetched
+            .malformed
+            .iter()
+            .all(|bad| bad.external_id.is_some())
+        {
             fetched.missing = wanted
                 .into_iter()
                 .filter(|id| !present.contains(id))

@@ -249,7 +249,11 @@ impl HubSpot {
             )
             .collect();
         // A record that came without a readable id may be any of those that seem to be missing.
-        if fetched.malformed.iter().all(|bad| bad.external_id.is_some()) {
+        if fetched
+            .malformed
+            .iter()
+            .all(|bad| bad.external_id.is_some())
+        {
             fetched.missing = wanted
                 .into_iter()
                 .filter(|id| !present.contains(id.as_str()))

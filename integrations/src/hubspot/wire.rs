@@ -297,7 +297,12 @@ mod tests {
         }
         let long = format!("\"{}\"", "9".repeat(513));
         let endless = "9".repeat(513);
-        for bad in [long.as_str(), endless.as_str(), r#""a\u0000b""#, r#""a\nb""#] {
+        for bad in [
+            long.as_str(),
+            endless.as_str(),
+            r#""a\u0000b""#,
+            r#""a\nb""#,
+        ] {
             assert!(serde_json::from_str::<Id>(bad).is_err(), "{bad}");
         }
         for bad in ["1.5", "-1", "1e3", "null", "true", "\"\"", "[]", "{}"] {

@@ -30,27 +30,56 @@ pub(super) fn millis(duration: Duration) -> i64 {
 
 /// The wait before the next attempt: doubling, up to a cap.
 pub(super) fn backoff(base: Duration, cap: Duration, attempts: i32) -> Duration {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(20);
-    base.saturating_mul(2_u32.saturating_pow(doublings)).min(cap)
+    let doublings = u32::try_from(attempts.saturating_sub(1))
+        .unwrap_or(0)
+        .min(20);
+    base.saturating_mul(2_u32.saturating_pow(doublings))
+        .min(cap)
 }
 
 /// Judges a failure of work that is at its `attempts`-th attempt.
-pub(super) fn setback(error: &SyncError, attempts: i32, now: Timestamp, base: Duration, cap: Duration) -> Setback {
+pub(super) fn setback(
+    error: &SyncError,
+    attempts: i32,
+    now: Timestamp,
+    base: Duration,
+    cap: Duration,
+) -> Setback {
     let usual = backoff(base, cap, attempts);
     let at = |wait: Duration| now.plus_millis(millis(wait));
     match error {
         SyncError::Connector(ConnectorError::RateLimited { retry_after, .. }) => {
             let attempts = attempts.saturating_sub(1).max(0);
-            Setback { available_at: at(*retry_after), attempts, error: Some(error.reason()), pause: Some(at(*retry_after)) }
+            Setback {
+                available_at: at(*retry_after),
+                attempts,
+                error: Some(error.reason()),
+                pause: Some(at(*retry_after)),
+            }
         }
         SyncError::Connector(ConnectorError::Transient { retry_after, .. }) => {
             let wait = retry_after.map_or(usual, |asked| asked.max(usual));
-            Setback { available_at: at(wait), attempts, error: Some(error.reason()), pause: retry_after.map(at) }
+            Setback {
+                available_at: at(wait),
+                attempts,
+                error: Some(error.reason()),
+                pause: retry_after.map(at),
+            }
         }
-        error if error.is_retryable() => Setback { available_at: at(usual), attempts, error: Some(error.reason()), pause: None },
+        error if error.is_retryable() => Setback {
+            available_at: at(usual),
+            attempts,
+            error: Some(error.reason()),
+            pause: None,
+        },
         error => {
             let attempts = attempts.max(GIVE_UP);
-            Setback { available_at: at(backoff(base, cap, attempts)), attempts, error: Some(error.reason()), pause: None }
+            Setback {
+                available_at: at(backoff(base, cap, attempts)),
+                attempts,
+                error: Some(error.reason()),
+                pause: None,
+            }
         }
     }
 }
@@ -90,6 +119,9 @@ mod tests {
     #[test]
     fn a_refusal_for_good_counts_as_failed_at_once() {
         let refused = SyncError::Connector(ConnectorError::permanent("no", "no"));
-        assert_eq!(setback(&refused, 1, Timestamp(0), BASE, CAP).attempts, GIVE_UP);
+        assert_eq!(
+            setback(&refused, 1, Timestamp(0), BASE, CAP).attempts,
+            GIVE_UP
+        );
     }
 }

@@ -69,11 +69,19 @@ fn digest(secret: &SecretString) -> String {
 pub async fn begin(database: &Database, keeper: &TokenKeeper, asking: Asking<'_>) -> Result<Url> {
     let connector = keeper.connector(asking.connector)?;
     let app = keeper.app(asking.connector)?;
-    let request = AuthorizeRequest::new(asking.redirect_uri.clone(), &DatabaseChance(database.clone()));
+    let request = AuthorizeRequest::new(
+        asking.redirect_uri.clone(),
+        &DatabaseChance(database.clone()),
+    );
     let url = connector.auth().authorize_url(app, &request)?;
     let state_hash = digest(&request.state);
-    let binding = Binding { purpose: PURPOSE, row: &state_hash };
-    let sealed_verifier = keeper.vault().seal(binding, request.pkce_verifier.expose_secret().as_bytes())?;
+    let binding = Binding {
+        purpose: PURPOSE,
+        row: &state_hash,
+    };
+    let sealed_verifier = keeper
+        .vault()
+        .seal(binding, request.pkce_verifier.expose_secret().as_bytes())?;
     let row = authorization_request::Model {
         state_hash,
         connector: asking.connector.to_owned(),
@@ -92,12 +100,25 @@ pub async fn begin(database: &Database, keeper: &TokenKeeper, asking: Asking<'_>
 ///
 /// # Errors
 /// An answer nobody asked for, a refusal of the vendor, missing scopes, or a fault of the database; then nothing is stored.
-pub async fn complete(database: &Database, keeper: &TokenKeeper, returned: Returned<'_>) -> Result<connection::Model> {
+pub async fn complete(
+    database: &Database,
+    keeper: &TokenKeeper,
+    returned: Returned<'_>,
+) -> Result<connection::Model> {
     let connector = keeper.connector(returned.connector)?;
     let app = keeper.app(returned.connector)?;
-    let redeemed = authorization_request::redeem(database, returned.connector, &digest(returned.state), &digest(returned.cookie)).await?;
+    let redeemed = authorization_request::redeem(
+        database,
+        returned.connector,
+        &digest(returned.state),
+        &digest(returned.cookie),
+    )
+    .await?;
     let request = redeemed.ok_or(SyncError::UnknownConsent)?;
-    let binding = Binding { purpose: PURPOSE, row: &request.state_hash };
+    let binding = Binding {
+        purpose: PURPOSE,
+        row: &request.state_hash,
+    };
     let verifier = keeper.vault().open(binding, &request.sealed_verifier)?;
     let verifier = std::str::from_utf8(&verifier).map_err(|_| SyncError::UnknownConsent)?;
     let exchange = Exchange {
@@ -105,28 +126,59 @@ pub async fn complete(database: &Database, keeper: &TokenKeeper, returned: Retur
         redirect_uri: Url::parse(&request.redirect_uri).map_err(|_| SyncError::UnknownConsent)?,
         pkce_verifier: verifier.to_owned().into(),
     };
-    let tokens = connector.auth().exchange(keeper.http(), app, &exchange, database.now().millis()).await?;
+    let tokens = connector
+        .auth()
+        .exchange(keeper.http(), app, &exchange, database.now().millis())
+        .await?;
     let descriptor = connector.descriptor();
     let missing = tokens.missing_scopes(&descriptor.required_scopes);
     if !missing.is_empty() {
-        return Err(SyncError::MissingScopes(missing.into_iter().map(str::to_owned).collect()));
+        return Err(SyncError::MissingScopes(
+            missing.into_iter().map(str::to_owned).collect(),
+        ));
     }
     let named = tokens.tenant_id.clone().unwrap_or_default();
-    let session = keeper.http().session(descriptor, &named, &tokens.access_token)?;
-    let context = Context { http: &session, tenant_id: &named, account: None, clock: database.clock().as_ref() };
+    let session = keeper
+        .http()
+        .session(descriptor, &named, &tokens.access_token)?;
+    let context = Context {
+        http: &session,
+        tenant_id: &named,
+        account: None,
+        clock: database.clock().as_ref(),
+    };
     let account = connector.auth().account(&context).await?;
-    if tokens.tenant_id.as_deref().is_some_and(|tenant| tenant != account.tenant_id) {
+    if tokens
+        .tenant_id
+        .as_deref()
+        .is_some_and(|tenant| tenant != account.tenant_id)
+    {
         return Err(SyncError::AmbiguousAccount);
     }
-    let Account { tenant_id, name, currency, time_zone, ui_domain } = account;
+    let Account {
+        tenant_id,
+        name,
+        currency,
+        time_zone,
+        ui_domain,
+    } = account;
     let authorized = Authorized {
         connector: descriptor.id.to_owned(),
         tenant_id,
-        account: AccountFacts { name, currency, time_zone, ui_domain },
+        account: AccountFacts {
+            name,
+            currency,
+            time_zone,
+            ui_domain,
+        },
         granted_scopes: tokens.scopes.clone(),
         mapping: default_mapping::mapping(descriptor.id),
     };
-    let author = Author { actor: request.subject, origin: Origin::Human, connection: None };
+    let author = Author {
+        actor: request.subject,
+        origin: Origin::Human,
+        connection: None,
+    };
     let mut change = Change::begin(database, author).await?;
     let mut unsealed = None;
     let row = connection::connect(&mut change, authorized, |id| {

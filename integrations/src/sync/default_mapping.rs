@@ -5,8 +5,8 @@
 //! is reported.
 
 use entities::connection::mapping::{
-    CompanyMapping, ContactField, ContactMapping, CustomerField, DealField, DealMapping, ImportedPartnership, Mapping, PartnerField,
-    PartnerWhen, RoleMapping,
+    CompanyMapping, ContactField, ContactMapping, CustomerField, DealField, DealMapping,
+    ImportedPartnership, Mapping, PartnerField, PartnerWhen, RoleMapping,
 };
 use entities::deal::DealStage;
 use entities::deal_partner::DealPartnerRole;
@@ -16,7 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The mapping a new connection of a connector begins with.
 #[must_use]
 pub fn mapping(connector: &str) -> Mapping {
-    if connector == crate::hubspot::ID { hubspot() } else { empty() }
+    if connector == crate::hubspot::ID {
+        hubspot()
+    } else {
+        empty()
+    }
 }
 
 /// Standard properties that people fill and the usual mapping has no field for. They are read so that a run can report
@@ -25,7 +29,13 @@ pub fn mapping(connector: &str) -> Mapping {
 pub fn watched(connector: &str, resource: crate::record::Resource) -> &'static [&'static str] {
     use crate::record::Resource;
     match (connector, resource) {
-        (crate::hubspot::ID, Resource::Company) => &["phone", "city", "annualrevenue", "founded_year", "hubspot_owner_id"],
+        (crate::hubspot::ID, Resource::Company) => &[
+            "phone",
+            "city",
+            "annualrevenue",
+            "founded_year",
+            "hubspot_owner_id",
+        ],
         (crate::hubspot::ID, Resource::Contact) => &["company", "hubspot_owner_id"],
         (crate::hubspot::ID, Resource::Deal) => &["dealtype", "description", "closed_won_reason"],
         _ => &[],
@@ -33,7 +43,10 @@ pub fn watched(connector: &str, resource: crate::record::Resource) -> &'static [
 }
 
 fn names<F: Ord + Copy>(pairs: &[(F, &str)]) -> BTreeMap<F, String> {
-    pairs.iter().map(|(field, property)| (*field, (*property).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(field, property)| (*field, (*property).to_owned()))
+        .collect()
 }
 
 fn hubspot() -> Mapping {
@@ -46,14 +59,20 @@ fn hubspot() -> Mapping {
         ("decisionmakerboughtin", DealStage::BusinessValidation),
         ("contractsent", DealStage::Committed),
     ];
-    let label = RoleMapping { role: DealPartnerRole::Resold, weight_bp: 10_000 };
+    let label = RoleMapping {
+        role: DealPartnerRole::Resold,
+        weight_bp: 10_000,
+    };
     Mapping {
         company: CompanyMapping {
             partner_when: PartnerWhen {
                 property: "type".to_owned(),
                 values: BTreeSet::from(["PARTNER".to_owned(), "RESELLER".to_owned()]),
             },
-            partnership: ImportedPartnership { kind: PartnerType::Channel, stage: PipelineStage::Active },
+            partnership: ImportedPartnership {
+                kind: PartnerType::Channel,
+                stage: PipelineStage::Active,
+            },
             partner_fields: names(&[
                 (PartnerField::Name, "name"),
                 (PartnerField::Domain, "domain"),
@@ -90,7 +109,10 @@ fn hubspot() -> Mapping {
                 (DealField::Owner, "hubspot_owner_id"),
                 (DealField::Products, "product"),
             ]),
-            stages: stages.into_iter().map(|(id, stage)| (id.to_owned(), stage)).collect(),
+            stages: stages
+                .into_iter()
+                .map(|(id, stage)| (id.to_owned(), stage))
+                .collect(),
             labels: BTreeMap::from([("Partner".to_owned(), label)]),
         },
     }
@@ -99,12 +121,24 @@ fn hubspot() -> Mapping {
 fn empty() -> Mapping {
     Mapping {
         company: CompanyMapping {
-            partner_when: PartnerWhen { property: String::new(), values: BTreeSet::new() },
-            partnership: ImportedPartnership { kind: PartnerType::Channel, stage: PipelineStage::Prospect },
+            partner_when: PartnerWhen {
+                property: String::new(),
+                values: BTreeSet::new(),
+            },
+            partnership: ImportedPartnership {
+                kind: PartnerType::Channel,
+                stage: PipelineStage::Prospect,
+            },
             partner_fields: BTreeMap::new(),
             customer_fields: BTreeMap::new(),
         },
-        contact: ContactMapping { fields: BTreeMap::new() },
-        deal: DealMapping { fields: BTreeMap::new(), stages: BTreeMap::new(), labels: BTreeMap::new() },
+        contact: ContactMapping {
+            fields: BTreeMap::new(),
+        },
+        deal: DealMapping {
+            fields: BTreeMap::new(),
+            stages: BTreeMap::new(),
+            labels: BTreeMap::new(),
+        },
     }
 }

@@ -14,16 +14,29 @@ const MAX_MESSAGE: usize = 300;
 
 /// A vendor's text as a report can hold it: short, and without what a database may refuse.
 fn plain(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(MAX_MESSAGE).collect()
+    text.chars()
+        .filter(|letter| !letter.is_control())
+        .take(MAX_MESSAGE)
+        .collect()
 }
 
 /// The numbers of a resource.
 pub(super) fn counts(findings: &mut Findings, resource: Resource) -> &mut Counts {
-    findings.counts.entry(resource.as_str().to_owned()).or_default()
+    findings
+        .counts
+        .entry(resource.as_str().to_owned())
+        .or_default()
 }
 
 /// Notes an issue.
-pub(super) fn issue(findings: &mut Findings, resource: Resource, external_id: Option<&str>, field: Option<&str>, code: &str, message: &str) {
+pub(super) fn issue(
+    findings: &mut Findings,
+    resource: Resource,
+    external_id: Option<&str>,
+    field: Option<&str>,
+    code: &str,
+    message: &str,
+) {
     findings.issue_count += 1;
     if findings.issues.len() >= Findings::MAX_ISSUES {
         return;
@@ -40,7 +53,14 @@ pub(super) fn issue(findings: &mut Findings, resource: Resource, external_id: Op
 /// Counts records that could not be read.
 pub(super) fn malformed(findings: &mut Findings, resource: Resource, records: &[MalformedRecord]) {
     for bad in records {
-        issue(findings, resource, bad.external_id.as_deref(), None, MALFORMED, &bad.reason);
+        issue(
+            findings,
+            resource,
+            bad.external_id.as_deref(),
+            None,
+            MALFORMED,
+            &bad.reason,
+        );
     }
     let read = records.len() as u64;
     let counts = counts(findings, resource);
@@ -50,10 +70,20 @@ pub(super) fn malformed(findings: &mut Findings, resource: Resource, records: &[
 
 /// Notes a flagged value.
 pub(super) fn flagged(findings: &mut Findings, resource: Resource, external_id: &str, flag: &Flag) {
-    issue(findings, resource, Some(external_id), Some(&flag.property), flag.code, &flag.message);
+    issue(
+        findings,
+        resource,
+        Some(external_id),
+        Some(&flag.property),
+        flag.code,
+        &flag.message,
+    );
 }
 
 /// Counts a property, or another part of a record, that the mapping has no field for.
 pub(super) fn unmapped(findings: &mut Findings, resource: Resource, part: &str) {
-    *findings.unmapped.entry(format!("{}.{}", resource.as_str(), plain(part))).or_default() += 1;
+    *findings
+        .unmapped
+        .entry(format!("{}.{}", resource.as_str(), plain(part)))
+        .or_default() += 1;
 }

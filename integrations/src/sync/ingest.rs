@@ -74,13 +74,24 @@ impl IngestHandle {
     ///
     /// # Errors
     /// See [`IngestError`]; then it is not stored.
-    pub async fn store(&self, connector: &str, dedupe_key: String, body: Vec<u8>) -> Result<Stored, IngestError> {
+    pub async fn store(
+        &self,
+        connector: &str,
+        dedupe_key: String,
+        body: Vec<u8>,
+    ) -> Result<Stored, IngestError> {
         let (answer, answered) = oneshot::channel();
-        let delivery = NewDelivery { connector: connector.to_owned(), dedupe_key, body };
-        self.sender.try_send(Waiting { delivery, answer }).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => IngestError::Full,
-            mpsc::error::TrySendError::Closed(_) => IngestError::Closed,
-        })?;
+        let delivery = NewDelivery {
+            connector: connector.to_owned(),
+            dedupe_key,
+            body,
+        };
+        self.sender
+            .try_send(Waiting { delivery, answer })
+            .map_err(|refused| match refused {
+                mpsc::error::TrySendError::Full(_) => IngestError::Full,
+                mpsc::error::TrySendError::Closed(_) => IngestError::Closed,
+            })?;
         answered.await.unwrap_or(Err(IngestError::Closed))
     }
 }
@@ -88,13 +99,25 @@ impl IngestHandle {
 async fn drain(database: Database, mut receiver: mpsc::Receiver<Waiting>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut waiting, BATCH).await > 0 {
-        let (deliveries, answers): (Vec<_>, Vec<_>) = waiting.drain(..).map(|one| (one.delivery, one.answer)).unzip();
+        let (deliveries, answers): (Vec<_>, Vec<_>) = waiting
+            .drain(..)
+            .map(|one| (one.delivery, one.answer))
+            .unzip();
         let stored = inbound_webhook::store(&database, deliveries).await;
         if stored.is_ok() {
             database.wake().wake();
         }
         let outcomes: Vec<_> = match stored {
-            Ok(fresh) => fresh.into_iter().map(|new| Ok(if new { Stored::Inserted } else { Stored::Duplicate })).collect(),
+            Ok(fresh) => fresh
+                .into_iter()
+                .map(|new| {
+                    Ok(if new {
+                        Stored::Inserted
+                    } else {
+                        Stored::Duplicate
+                    })
+                })
+                .collect(),
             Err(error) => {
                 tracing::error!(%error, "deliveries could not be stored");
                 vec![Err(IngestError::Database(error.to_string())); answers.len()]

@@ -29,7 +29,11 @@ pub struct Flag {
 impl<T> Reading<T> {
     /// A flag.
     pub fn flagged(property: &str, code: &'static str, message: impl Into<String>) -> Self {
-        Self::Flagged(Flag { property: property.to_owned(), code, message: message.into() })
+        Self::Flagged(Flag {
+            property: property.to_owned(),
+            code,
+            message: message.into(),
+        })
     }
 
     /// The value, where there is one.
@@ -80,8 +84,14 @@ pub enum Merge<T> {
 }
 
 /// Merges one field. Without a base (first sight, or a base that could not be read) a vendor's value that differs is taken.
-pub fn merge<T: PartialEq + Clone>(base: Option<&Reading<T>>, theirs: &Reading<T>, ours: &T) -> Merge<T> {
-    let Some(theirs) = theirs.value() else { return Merge::Keep };
+pub fn merge<T: PartialEq + Clone>(
+    base: Option<&Reading<T>>,
+    theirs: &Reading<T>,
+    ours: &T,
+) -> Merge<T> {
+    let Some(theirs) = theirs.value() else {
+        return Merge::Keep;
+    };
     if theirs == ours {
         return Merge::Keep;
     }
@@ -129,8 +139,14 @@ mod tests {
 
     #[test]
     fn what_only_we_changed_stays_and_what_only_they_changed_is_taken() {
-        assert_eq!(merge(Some(&Reading::Value(1)), &Reading::Value(1), &2), Merge::Keep);
-        assert_eq!(merge(Some(&Reading::Value(1)), &Reading::Value(2), &1), Merge::Take(2));
+        assert_eq!(
+            merge(Some(&Reading::Value(1)), &Reading::Value(1), &2),
+            Merge::Keep
+        );
+        assert_eq!(
+            merge(Some(&Reading::Value(1)), &Reading::Value(2), &1),
+            Merge::Take(2)
+        );
         assert_eq!(merge(None, &Reading::Value(2), &1), Merge::Take(2));
     }
 }

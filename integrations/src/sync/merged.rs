@@ -19,7 +19,10 @@ pub(super) type Merges = BTreeMap<String, BTreeSet<String>>;
 /// Reads the hints of signals. Where what remains of one merge was merged itself, the last one counts.
 pub(super) fn targets(signals: &[inbound_signal::Model], missing: &[&str]) -> Merges {
     let mut hints: BTreeMap<&str, &str> = BTreeMap::new();
-    for row in signals.iter().filter(|row| missing.contains(&row.external_id.as_str())) {
+    for row in signals
+        .iter()
+        .filter(|row| missing.contains(&row.external_id.as_str()))
+    {
         let text = |key: &str| row.hint.get(key).and_then(|value| value.as_str());
         if let (Some(MERGED), Some(into)) = (text("kind"), text("into")) {
             hints.insert(&row.external_id, into);
@@ -33,7 +36,10 @@ pub(super) fn targets(signals: &[inbound_signal::Model], missing: &[&str]) -> Me
             into = hints.get(into).copied().unwrap_or(into);
         }
         if into != *loser {
-            merges.entry(into.to_owned()).or_default().insert((*loser).to_owned());
+            merges
+                .entry(into.to_owned())
+                .or_default()
+                .insert((*loser).to_owned());
         }
     }
     merges
@@ -41,16 +47,37 @@ pub(super) fn targets(signals: &[inbound_signal::Model], missing: &[&str]) -> Me
 
 /// Passes our rows on to the records that remain, and answers which those are: they have to be read. The rows of the other losers are put away
 /// by the caller, as those of all that is gone.
-pub(super) async fn hand_on(change: &Change, id: ConnectionId, resource: Resource, merges: &Merges) -> Result<Vec<String>> {
+pub(super) async fn hand_on(
+    change: &Change,
+    id: ConnectionId,
+    resource: Resource,
+    merges: &Merges,
+) -> Result<Vec<String>> {
     for (into, losers) in merges {
-        let ids: Vec<&str> = losers.iter().map(String::as_str).chain([into.as_str()]).collect();
+        let ids: Vec<&str> = losers
+            .iter()
+            .map(String::as_str)
+            .chain([into.as_str()])
+            .collect();
         let (mut remains, mut gone): (Vec<Model>, Vec<Model>) =
-            external_link::find_all(change.transaction(), id, resource.as_str(), &ids).await?.into_iter().partition(|link| &link.external_id == into);
+            external_link::find_all(change.transaction(), id, resource.as_str(), &ids)
+                .await?
+                .into_iter()
+                .partition(|link| &link.external_id == into);
         let remains = remains.pop();
         // The eldest: ids are given out in order, and a longer one is a later one.
-        gone.sort_by(|one, other| (one.external_id.len(), &one.external_id).cmp(&(other.external_id.len(), &other.external_id)));
-        let heir = gone.into_iter().find(|link| link.subject_id.is_some() && !link.archived);
-        if let Some(heir) = heir.filter(|_| remains.as_ref().is_none_or(|link| link.subject_id.is_none())) {
+        gone.sort_by(|one, other| {
+            (one.external_id.len(), &one.external_id)
+                .cmp(&(other.external_id.len(), &other.external_id))
+        });
+        let heir = gone
+            .into_iter()
+            .find(|link| link.subject_id.is_some() && !link.archived);
+        if let Some(heir) = heir.filter(|_| {
+            remains
+                .as_ref()
+                .is_none_or(|link| link.subject_id.is_none())
+        }) {
             pending_link::pass_on(change, id, resource.as_str(), (&heir.external_id, into)).await?;
             external_link::upsert(change, &pass_on(change, heir, into, remains)).await?;
         }

@@ -32,7 +32,10 @@ pub const DELTA: &str = "delta";
 pub const ARCHIVED: &str = "archived";
 
 /// The lanes of a new connection, and when each is first due.
-pub(super) fn lanes(descriptor: &Descriptor, now: Timestamp) -> Vec<(&'static str, &'static str, Timestamp)> {
+pub(super) fn lanes(
+    descriptor: &Descriptor,
+    now: Timestamp,
+) -> Vec<(&'static str, &'static str, Timestamp)> {
     let mut lanes = Vec::new();
     for described in &descriptor.resources {
         let resource = described.resource.as_str();
@@ -56,7 +59,11 @@ fn rank(row: &sync_cursor::Model) -> u32 {
         "contact" => 2,
         _ => 3,
     };
-    if row.lane == ARCHIVED { 10 + resource } else { resource }
+    if row.lane == ARCHIVED {
+        10 + resource
+    } else {
+        resource
+    }
 }
 
 fn mode(lane: &str) -> Result<Mode> {
@@ -83,15 +90,25 @@ impl Engine {
     ///
     /// # Errors
     /// When the database fails. What fails at the vendor is kept in the lane's row and in the run.
-    pub async fn pull_step(&self, only: Option<ConnectionId>, progress: &(dyn Fn(Progress) + Sync)) -> Result<bool> {
+    pub async fn pull_step(
+        &self,
+        only: Option<ConnectionId>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<bool> {
         let settings = self.settings();
-        let claiming = Claiming { worker: self.worker(), lease_millis: millis(settings.lease), only };
+        let claiming = Claiming {
+            worker: self.worker(),
+            lease_millis: millis(settings.lease),
+            only,
+        };
         let Some(mut row) = sync_cursor::claim(self.database(), claiming, rank).await? else {
             return self.conclude_stranded(only).await;
         };
         let connection_id = row.connection_id;
         match self.pull_lane(&mut row, progress).await {
-            Err(error) if is_lost(&error) => tracing::info!(connection = %connection_id, lane = row.lane, "a lease was lost; another worker goes on"),
+            Err(error) if is_lost(&error) => {
+                tracing::info!(connection = %connection_id, lane = row.lane, "a lease was lost; another worker goes on");
+            }
             Err(error) => self.stumble(row, error).await?,
             Ok(()) => {}
         }
@@ -100,33 +117,74 @@ impl Engine {
     }
 
     /// Reads a claimed lane. `row` is kept as the last commit left it, so that a failure begins where that ended.
-    async fn pull_lane(&self, row: &mut sync_cursor::Model, progress: &(dyn Fn(Progress) + Sync)) -> Result<()> {
+    async fn pull_lane(
+        &self,
+        row: &mut sync_cursor::Model,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<()> {
         let settings = self.settings();
-        let resource = Resource::parse(&row.resource).ok_or_else(|| entities::error::Error::Damaged(format!("a resource named {:?}", row.resource)))?;
+        let resource = Resource::parse(&row.resource).ok_or_else(|| {
+            entities::error::Error::Damaged(format!("a resource named {:?}", row.resource))
+        })?;
         let mode = mode(&row.lane)?;
         let mut reader = Reader::open(self.database(), self.keeper(), row.connection_id).await?;
         let wanted = reader.wanted(resource).await?;
         let run = self.running(row.connection_id).await?;
         let first = mode == Mode::Backfill && !row.complete;
-        let origin = if first { Origin::Backfill } else { Origin::Sync };
+        let origin = if first {
+            Origin::Backfill
+        } else {
+            Origin::Sync
+        };
         let has_delta = self.has_delta(row.connection_id, resource).await?;
-        let mut work = Work { row: row.clone(), run, resource, mode, origin, has_delta };
+        let mut work = Work {
+            row: row.clone(),
+            run,
+            resource,
+            mode,
+            origin,
+            has_delta,
+        };
 
-        let mut batch = reader.gather((resource, mode), work.row.position.clone(), &wanted, self.limits()).await;
+        let mut batch = reader
+            .gather(
+                (resource, mode),
+                work.row.position.clone(),
+                &wanted,
+                self.limits(),
+            )
+            .await;
         for turn in 1_u32.. {
             let error = batch.error.take();
             let caught_up = batch.caught_up;
             let done = caught_up || error.is_some() || turn >= settings.batches_per_step;
             let next = batch.position.clone();
             let ahead = async {
-                if done { None } else { Some(reader.gather((resource, mode), next, &wanted, self.limits()).await) }
+                if done {
+                    None
+                } else {
+                    Some(
+                        reader
+                            .gather((resource, mode), next, &wanted, self.limits())
+                            .await,
+                    )
+                }
             };
-            let (applied, ahead) = tokio::join!(self.apply_batch(&mut work, batch, &wanted, done && error.is_none()), ahead);
+            let (applied, ahead) = tokio::join!(
+                self.apply_batch(&mut work, batch, &wanted, done && error.is_none()),
+                ahead
+            );
             applied?;
             row.clone_from(&work.row);
             let counts = work.run.findings.counts.get(resource.as_str());
             let read = counts.map_or(0, |counts| counts.read);
-            progress(Progress { connection: work.row.connection_id, resource, lane: work.row.lane.clone(), read, caught_up });
+            progress(Progress {
+                connection: work.row.connection_id,
+                resource,
+                lane: work.row.lane.clone(),
+                read,
+                caught_up,
+            });
             if let Some(error) = error {
                 self.flag_consent(&reader, &error).await?;
                 return self.stumble(work.row, error).await;
@@ -141,25 +199,45 @@ impl Engine {
 
     /// A missing consent that shows only in a call is the connection's matter, not the lane's.
     async fn flag_consent(&self, reader: &Reader<'_>, error: &SyncError) -> Result<()> {
-        if let SyncError::Connector(ConnectorError::Auth { reconnect: true, message }) = error {
+        if let SyncError::Connector(ConnectorError::Auth {
+            reconnect: true,
+            message,
+        }) = error
+        {
             let id = reader.id();
-            self.keeper().require_reauthorization(id, reader.credentials_version(), message).await?;
+            self.keeper()
+                .require_reauthorization(id, reader.credentials_version(), message)
+                .await?;
         }
         Ok(())
     }
 
     fn limits(&self) -> Limits {
         let settings = self.settings();
-        Limits { records: settings.records_per_transaction, until: self.database().now().plus_millis(millis(settings.lease) / 3) }
+        Limits {
+            records: settings.records_per_transaction,
+            until: self
+                .database()
+                .now()
+                .plus_millis(millis(settings.lease) / 3),
+        }
     }
 
     async fn has_delta(&self, id: ConnectionId, resource: Resource) -> Result<bool> {
         let lanes = sync_cursor::list(self.database().read(), id).await?;
-        Ok(lanes.iter().any(|lane| lane.resource == resource.as_str() && lane.lane == DELTA))
+        Ok(lanes
+            .iter()
+            .any(|lane| lane.resource == resource.as_str() && lane.lane == DELTA))
     }
 
     /// Writes a batch: fence, rows, links and position, in one transaction.
-    async fn apply_batch(&self, work: &mut Work, batch: Gathered, wanted: &Wanted, last: bool) -> Result<()> {
+    async fn apply_batch(
+        &self,
+        work: &mut Work,
+        batch: Gathered,
+        wanted: &Wanted,
+        last: bool,
+    ) -> Result<()> {
         if batch.pages == 0 {
             return Ok(());
         }
@@ -167,7 +245,10 @@ impl Engine {
         let id = work.row.connection_id;
         let (mut change, connection) = settle::begin(self.database(), id, work.origin).await?;
         if !connection.status.is_working() {
-            return Err(SyncError::NotWorking { status: connection.status, reason: connection.status_reason });
+            return Err(SyncError::NotWorking {
+                status: connection.status,
+                reason: connection.status_reason,
+            });
         }
         let mut row = work.row.clone();
         row.attempts = 0;
@@ -176,7 +257,8 @@ impl Engine {
         let caught_up = batch.caught_up;
         row.position.clone_from(&batch.position);
         if caught_up {
-            self.catch_up(&change, work, &mut row, batch.position.clone()).await?;
+            self.catch_up(&change, work, &mut row, batch.position.clone())
+                .await?;
         }
         if caught_up || last {
             row.lease_owner = None;
@@ -191,8 +273,20 @@ impl Engine {
         }
         if !batch.records.is_empty() {
             let references = References::load(change.transaction(), &connection).await?;
-            let scope = Scope { connection: &connection, references: &references, wanted, source: Source::Index };
-            apply::records(&mut change, &scope, work.resource, batch.records, &mut found).await?;
+            let scope = Scope {
+                connection: &connection,
+                references: &references,
+                wanted,
+                source: Source::Index,
+            };
+            apply::records(
+                &mut change,
+                &scope,
+                work.resource,
+                batch.records,
+                &mut found,
+            )
+            .await?;
         }
         let found = sync_run::note(&change, work.run.id, &found).await?;
         change.commit().await?;
@@ -202,17 +296,34 @@ impl Engine {
     }
 
     /// Where a lane stands when its walk is done.
-    async fn catch_up(&self, change: &entities::change::Change, work: &Work, row: &mut sync_cursor::Model, position: Option<serde_json::Value>) -> Result<()> {
+    async fn catch_up(
+        &self,
+        change: &entities::change::Change,
+        work: &Work,
+        row: &mut sync_cursor::Model,
+        position: Option<serde_json::Value>,
+    ) -> Result<()> {
         row.position = None;
         row.available_at = PARKED;
         match work.mode {
             Mode::Delta => row.position = position,
-            Mode::Archived => row.available_at = change.now().plus_millis(millis(self.settings().archived_every)),
+            Mode::Archived => {
+                row.available_at = change
+                    .now()
+                    .plus_millis(millis(self.settings().archived_every));
+            }
             Mode::Backfill => {
                 row.complete = true;
                 if work.has_delta {
                     row.available_at = DORMANT;
-                    sync_cursor::place(change.transaction(), row.connection_id, (&row.resource, DELTA), position, PARKED).await?;
+                    sync_cursor::place(
+                        change.transaction(),
+                        row.connection_id,
+                        (&row.resource, DELTA),
+                        position,
+                        PARKED,
+                    )
+                    .await?;
                 }
             }
         }
@@ -233,11 +344,20 @@ impl Engine {
         if let SyncError::Connector(ConnectorError::CursorExpired { .. }) = &error {
             return self.restart(row, &error).await;
         }
-        let setback = claim::setback(&error, row.attempts, now, settings.backoff, settings.backoff_cap);
+        let setback = claim::setback(
+            &error,
+            row.attempts,
+            now,
+            settings.backoff,
+            settings.backoff_cap,
+        );
         row.available_at = setback.available_at;
         row.attempts = setback.attempts;
         row.error = setback.error;
-        match sync_cursor::write_back(database.write(), &row).await.map_err(SyncError::from) {
+        match sync_cursor::write_back(database.write(), &row)
+            .await
+            .map_err(SyncError::from)
+        {
             Err(error) if is_lost(&error) => return Ok(()),
             other => other?,
         }
@@ -260,9 +380,19 @@ impl Engine {
             row.available_at = DORMANT;
             row.error = None;
             // Due at once, so that the present run does not end before everything has been read again.
-            sync_cursor::place(change.transaction(), row.connection_id, (&row.resource, BACKFILL), None, change.now()).await?;
+            sync_cursor::place(
+                change.transaction(),
+                row.connection_id,
+                (&row.resource, BACKFILL),
+                None,
+                change.now(),
+            )
+            .await?;
         }
-        match sync_cursor::write_back(change.transaction(), &row).await.map_err(SyncError::from) {
+        match sync_cursor::write_back(change.transaction(), &row)
+            .await
+            .map_err(SyncError::from)
+        {
             Err(error) if is_lost(&error) => return Ok(()),
             other => other?,
         }
@@ -274,11 +404,18 @@ impl Engine {
 /// Says once per run which properties are not read because asking for them all would make a request too long.
 fn report_unread(told: &Findings, wanted: &Wanted, resource: Resource, found: &mut Findings) {
     const CODE: &str = "FIELDS_NOT_READ";
-    let is_told = told.issues.iter().any(|issue| issue.code == CODE && issue.resource == resource.as_str());
+    let is_told = told
+        .issues
+        .iter()
+        .any(|issue| issue.code == CODE && issue.resource == resource.as_str());
     if wanted.unread.is_empty() || is_told {
         return;
     }
-    let message = format!("{} properties without a field are too many to ask for and are not read: {}", wanted.unread.len(), wanted.unread.join(", "));
+    let message = format!(
+        "{} properties without a field are too many to ask for and are not read: {}",
+        wanted.unread.len(),
+        wanted.unread.join(", ")
+    );
     findings::issue(found, resource, None, None, CODE, &message);
 }
 

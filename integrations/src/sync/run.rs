@@ -127,7 +127,10 @@ pub struct Engine(Arc<Inner>);
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("worker", &self.0.worker).field("settings", &self.0.settings).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("worker", &self.0.worker)
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -135,11 +138,31 @@ impl Engine {
     /// An engine of these parts.
     #[must_use]
     pub fn new(parts: EngineParts) -> Self {
-        let EngineParts { database, registry, vault, http, apps, settings } = parts;
+        let EngineParts {
+            database,
+            registry,
+            vault,
+            http,
+            apps,
+            settings,
+        } = parts;
         let mut bytes = [0_u8; 16];
         database.ids().fill(&mut bytes);
-        let keeper = TokenKeeper::new(database.clone(), registry, vault, http, apps, settings.refresh_ahead);
-        Self(Arc::new(Inner { database, keeper, settings, worker: Uuid::from_bytes(bytes), turn: AtomicUsize::new(0) }))
+        let keeper = TokenKeeper::new(
+            database.clone(),
+            registry,
+            vault,
+            http,
+            apps,
+            settings.refresh_ahead,
+        );
+        Self(Arc::new(Inner {
+            database,
+            keeper,
+            settings,
+            worker: Uuid::from_bytes(bytes),
+            turn: AtomicUsize::new(0),
+        }))
     }
 
     /// The database it works on.
@@ -224,8 +247,22 @@ impl Engine {
         sync_cursor::ensure(&change, id, &lanes(descriptor, now)).await?;
         if kind == SyncKind::Everything {
             for described in &descriptor.resources {
-                sync_cursor::place(change.transaction(), id, (described.resource.as_str(), BACKFILL), None, now).await?;
-                sync_cursor::place(change.transaction(), id, (described.resource.as_str(), ARCHIVED), None, now).await?;
+                sync_cursor::place(
+                    change.transaction(),
+                    id,
+                    (described.resource.as_str(), BACKFILL),
+                    None,
+                    now,
+                )
+                .await?;
+                sync_cursor::place(
+                    change.transaction(),
+                    id,
+                    (described.resource.as_str(), ARCHIVED),
+                    None,
+                    now,
+                )
+                .await?;
             }
         }
         sync_cursor::make_due(change.transaction(), id, now).await?;
@@ -239,7 +276,12 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Self::request_sync`].
-    pub async fn sync_connection(&self, id: ConnectionId, kind: SyncKind, progress: impl Fn(Progress) + Sync) -> Result<sync_run::Model> {
+    pub async fn sync_connection(
+        &self,
+        id: ConnectionId,
+        kind: SyncKind,
+        progress: impl Fn(Progress) + Sync,
+    ) -> Result<sync_run::Model> {
         let run = self.request_sync(id, kind).await?;
         loop {
             let worked = self.pull_step(Some(id), &progress).await?;
@@ -254,14 +296,31 @@ impl Engine {
     }
 
     async fn load_run(&self, id: SyncRunId) -> Result<sync_run::Model> {
-        let found = visible::find_one::<sync_run::Entity, _>(self.database().read(), &Viewer::system("sync"), id.0).await?;
+        let found = visible::find_one::<sync_run::Entity, _>(
+            self.database().read(),
+            &Viewer::system("sync"),
+            id.0,
+        )
+        .await?;
         found.ok_or_else(|| entities::error::Error::Damaged("a run vanished".to_owned()).into())
     }
 
     async fn find_working(&self, id: ConnectionId) -> Result<connection::Model> {
-        let found = visible::find_one::<connection::Entity, _>(self.database().read(), &Viewer::system("sync"), id.0).await?;
+        let found = visible::find_one::<connection::Entity, _>(
+            self.database().read(),
+            &Viewer::system("sync"),
+            id.0,
+        )
+        .await?;
         let row = found.ok_or(SyncError::UnknownConnection)?;
-        if row.status.is_working() { Ok(row) } else { Err(SyncError::NotWorking { status: row.status, reason: row.status_reason }) }
+        if row.status.is_working() {
+            Ok(row)
+        } else {
+            Err(SyncError::NotWorking {
+                status: row.status,
+                reason: row.status_reason,
+            })
+        }
     }
 
     async fn ensure_run(&self, change: &Change, id: ConnectionId) -> Result<sync_run::Model> {
@@ -269,7 +328,9 @@ impl Engine {
             return Ok(run);
         }
         let lanes = sync_cursor::list(change.transaction(), id).await?;
-        let first = lanes.iter().any(|lane| lane.lane == BACKFILL && !lane.complete);
+        let first = lanes
+            .iter()
+            .any(|lane| lane.lane == BACKFILL && !lane.complete);
         Ok(sync_run::begin(change, id, if first { BACKFILL } else { DELTA }).await?)
     }
 
@@ -287,13 +348,24 @@ impl Engine {
     /// Ends the run of a connection if nothing is left to do for it.
     pub(super) async fn conclude(&self, id: ConnectionId) -> Result<bool> {
         let database = self.database();
-        let Some(run) = sync_run::find_running(database.read(), id).await? else { return Ok(false) };
-        let unusable = matches!(self.find_working(id).await, Err(SyncError::NotWorking { .. }));
-        let unsettled = |lanes: &[sync_cursor::Model]| lanes.iter().any(|lane| is_unsettled(lane, database.now()));
+        let Some(run) = sync_run::find_running(database.read(), id).await? else {
+            return Ok(false);
+        };
+        let unusable = matches!(
+            self.find_working(id).await,
+            Err(SyncError::NotWorking { .. })
+        );
+        let unsettled = |lanes: &[sync_cursor::Model]| {
+            lanes.iter().any(|lane| is_unsettled(lane, database.now()))
+        };
         if !unusable && unsettled(&sync_cursor::list(database.read(), id).await?) {
             return Ok(false);
         }
-        let origin = if run.kind == BACKFILL { Origin::Backfill } else { Origin::Sync };
+        let origin = if run.kind == BACKFILL {
+            Origin::Backfill
+        } else {
+            Origin::Sync
+        };
         if !unusable {
             if self.may_have_freed(&run).await? {
                 settle::retry_held(database, id, origin, Some(run.id)).await?;
@@ -302,10 +374,18 @@ impl Engine {
         }
         let author = Author::connection(id, Origin::Sync);
         let mut change = Change::begin(database, author).await?;
-        let row = visible::lock_one::<connection::Entity>(&change, &Viewer::system("sync"), id.0, None).await?;
+        let row =
+            visible::lock_one::<connection::Entity>(&change, &Viewer::system("sync"), id.0, None)
+                .await?;
         let lanes = sync_cursor::list(change.transaction(), id).await?;
         let error = if !row.status.is_working() {
-            Some(SyncError::NotWorking { status: row.status, reason: row.status_reason }.reason())
+            Some(
+                SyncError::NotWorking {
+                    status: row.status,
+                    reason: row.status_reason,
+                }
+                .reason(),
+            )
         } else if unsettled(&lanes) {
             // Somebody asked for more meanwhile: the run goes on.
             change.rollback().await?;
@@ -314,7 +394,10 @@ impl Engine {
             failure(&lanes)
         };
         // As it stands now, under the lock: another worker may have added to it, or ended it.
-        let Some(run) = sync_run::find_running(change.transaction(), id).await?.filter(|going| going.id == run.id) else {
+        let Some(run) = sync_run::find_running(change.transaction(), id)
+            .await?
+            .filter(|going| going.id == run.id)
+        else {
             change.rollback().await?;
             return Ok(true);
         };
@@ -333,18 +416,29 @@ impl Engine {
             return Ok(true);
         }
         let read = self.database().read();
-        let Some(before) = sync_run::find_before(read, run).await? else { return Ok(true) };
-        let row = visible::find_one::<connection::Entity, _>(read, &Viewer::system("sync"), run.connection_id.0).await?;
+        let Some(before) = sync_run::find_before(read, run).await? else {
+            return Ok(true);
+        };
+        let row = visible::find_one::<connection::Entity, _>(
+            read,
+            &Viewer::system("sync"),
+            run.connection_id.0,
+        )
+        .await?;
         Ok(row.is_some_and(|row| row.updated_at > before.started_at))
     }
 
     /// Ends runs whose worker died between the last lane and the end.
     pub(super) async fn conclude_stranded(&self, only: Option<ConnectionId>) -> Result<bool> {
-        let mut select = sync_run::Entity::visible_to(&Viewer::system("sync")).filter(sync_run::Column::Status.eq(SyncRunStatus::Running));
+        let mut select = sync_run::Entity::visible_to(&Viewer::system("sync"))
+            .filter(sync_run::Column::Status.eq(SyncRunStatus::Running));
         if let Some(only) = only {
             select = select.filter(sync_run::Column::ConnectionId.eq(only));
         }
-        let runs = select.all(self.database().read()).await.map_err(entities::error::Error::from)?;
+        let runs = select
+            .all(self.database().read())
+            .await
+            .map_err(entities::error::Error::from)?;
         let mut any = false;
         for run in runs {
             any |= self.conclude(run.connection_id).await?;

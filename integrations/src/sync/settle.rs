@@ -23,20 +23,31 @@ use std::collections::BTreeSet;
 const AT_ONCE: u64 = 200;
 
 /// Begins a change as a connection and waits for its turn: one worker applies at a time.
-pub(super) async fn begin(database: &Database, id: ConnectionId, origin: Origin) -> Result<(Change, connection::Model)> {
+pub(super) async fn begin(
+    database: &Database,
+    id: ConnectionId,
+    origin: Origin,
+) -> Result<(Change, connection::Model)> {
     let change = Change::begin(database, Author::connection(id, origin)).await?;
-    let row = visible::lock_one::<connection::Entity>(&change, &Viewer::system("sync"), id.0, None).await?;
+    let row = visible::lock_one::<connection::Entity>(&change, &Viewer::system("sync"), id.0, None)
+        .await?;
     Ok((change, row))
 }
 
 /// Writes what was found into a run: the one that is going, or a short one of its own if it is worth telling.
-pub(super) async fn tell(change: &mut Change, id: ConnectionId, run: Option<SyncRunId>, found: &Findings) -> Result<()> {
+pub(super) async fn tell(
+    change: &mut Change,
+    id: ConnectionId,
+    run: Option<SyncRunId>,
+    found: &Findings,
+) -> Result<()> {
     if let Some(run) = run {
         sync_run::note(change, run, found).await?;
         return Ok(());
     }
     // A run for every look that found nothing new would bury those that did.
-    let is_news = |counts: &Counts| counts.created + counts.updated + counts.archived + counts.kept_out > 0;
+    let is_news =
+        |counts: &Counts| counts.created + counts.updated + counts.archived + counts.kept_out > 0;
     if found.issue_count > 0 || found.counts.values().any(is_news) {
         let run = sync_run::begin(change, id, "webhook").await?;
         let findings = sync_run::note(change, run.id, found).await?;
@@ -46,20 +57,44 @@ pub(super) async fn tell(change: &mut Change, id: ConnectionId, run: Option<Sync
 }
 
 /// Applies the records again that waited for an end which has come. What is found goes into the run in the same transaction.
-pub(super) async fn resolve(database: &Database, id: ConnectionId, origin: Origin, run: Option<SyncRunId>) -> Result<()> {
+pub(super) async fn resolve(
+    database: &Database,
+    id: ConnectionId,
+    origin: Origin,
+    run: Option<SyncRunId>,
+) -> Result<()> {
     for resource in [Resource::Contact, Resource::Deal] {
         loop {
             let rowless = [Resource::Owner.as_str()];
-            if pending_link::list_resolvable(database.read(), id, resource.as_str(), &rowless, 1).await?.is_empty() {
+            if pending_link::list_resolvable(database.read(), id, resource.as_str(), &rowless, 1)
+                .await?
+                .is_empty()
+            {
                 break;
             }
             let (mut change, connection) = begin(database, id, origin).await?;
-            let rows = pending_link::list_resolvable(change.transaction(), id, resource.as_str(), &rowless, AT_ONCE).await?;
-            let ids: BTreeSet<&str> = rows.iter().map(|row| row.from_external_id.as_str()).collect();
+            let rows = pending_link::list_resolvable(
+                change.transaction(),
+                id,
+                resource.as_str(),
+                &rowless,
+                AT_ONCE,
+            )
+            .await?;
+            let ids: BTreeSet<&str> = rows
+                .iter()
+                .map(|row| row.from_external_id.as_str())
+                .collect();
             let ids: Vec<&str> = ids.into_iter().collect();
-            let links = external_link::find_all(change.transaction(), id, resource.as_str(), &ids).await?;
+            let links =
+                external_link::find_all(change.transaction(), id, resource.as_str(), &ids).await?;
             let references = References::load(change.transaction(), &connection).await?;
-            let scope = Scope { connection: &connection, references: &references, wanted: &Wanted::default(), source: Source::Direct };
+            let scope = Scope {
+                connection: &connection,
+                references: &references,
+                wanted: &Wanted::default(),
+                source: Source::Direct,
+            };
             let mut found = Findings::default();
             apply::again(&mut change, &scope, resource, links, &mut found).await?;
             tell(&mut change, id, run, &found).await?;
@@ -72,16 +107,36 @@ pub(super) async fn resolve(database: &Database, id: ConnectionId, origin: Origi
 }
 
 /// Tries the records again that were kept out, and those whose stage was: the pipeline or the mapping has changed.
-pub(super) async fn retry_held(database: &Database, id: ConnectionId, origin: Origin, run: Option<SyncRunId>) -> Result<()> {
+pub(super) async fn retry_held(
+    database: &Database,
+    id: ConnectionId,
+    origin: Origin,
+    run: Option<SyncRunId>,
+) -> Result<()> {
     for resource in [Resource::Company, Resource::Contact, Resource::Deal] {
         let mut after = String::new();
-        while !external_link::list_held(database.read(), id, resource.as_str(), &after, 1).await?.is_empty() {
+        while !external_link::list_held(database.read(), id, resource.as_str(), &after, 1)
+            .await?
+            .is_empty()
+        {
             let (mut change, connection) = begin(database, id, origin).await?;
-            let links = external_link::list_held(change.transaction(), id, resource.as_str(), &after, AT_ONCE).await?;
+            let links = external_link::list_held(
+                change.transaction(),
+                id,
+                resource.as_str(),
+                &after,
+                AT_ONCE,
+            )
+            .await?;
             let Some(last) = links.last() else { break };
             after.clone_from(&last.external_id);
             let references = References::load(change.transaction(), &connection).await?;
-            let scope = Scope { connection: &connection, references: &references, wanted: &Wanted::default(), source: Source::Direct };
+            let scope = Scope {
+                connection: &connection,
+                references: &references,
+                wanted: &Wanted::default(),
+                source: Source::Direct,
+            };
             // What is still kept out has been reported when it was read; only what gets in now is news.
             let mut again = Findings::default();
             let links: Vec<_> = links.into_iter().filter(|link| !link.archived).collect();
@@ -90,7 +145,11 @@ pub(super) async fn retry_held(database: &Database, id: ConnectionId, origin: Or
             let (created, updated) = done.map_or((0, 0), |counts| (counts.created, counts.updated));
             if created + updated > 0 {
                 let mut news = Findings::default();
-                *super::findings::counts(&mut news, resource) = Counts { created, updated, ..Counts::default() };
+                *super::findings::counts(&mut news, resource) = Counts {
+                    created,
+                    updated,
+                    ..Counts::default()
+                };
                 tell(&mut change, id, run, &news).await?;
             }
             change.commit().await?;

@@ -77,14 +77,35 @@ impl Opened {
 
 /// Seals tokens for a connection.
 pub(super) fn seal(vault: &Vault, id: ConnectionId, tokens: &TokenSet) -> Result<String> {
-    Ok(vault.seal(Binding { purpose: PURPOSE, row: &id.to_string() }, &tokens.to_plain_bytes())?)
+    Ok(vault.seal(
+        Binding {
+            purpose: PURPOSE,
+            row: &id.to_string(),
+        },
+        &tokens.to_plain_bytes(),
+    )?)
 }
 
 impl TokenKeeper {
     /// A keeper that renews tokens `ahead` of their end.
     #[must_use]
-    pub fn new(database: Database, registry: Registry, vault: Vault, http: Client, apps: Apps, ahead: Duration) -> Self {
-        Self { database, registry, vault, http, apps, ahead, flights: Mutex::default() }
+    pub fn new(
+        database: Database,
+        registry: Registry,
+        vault: Vault,
+        http: Client,
+        apps: Apps,
+        ahead: Duration,
+    ) -> Self {
+        Self {
+            database,
+            registry,
+            vault,
+            http,
+            apps,
+            ahead,
+            flights: Mutex::default(),
+        }
     }
 
     /// The connector of a connection.
@@ -92,7 +113,9 @@ impl TokenKeeper {
     /// # Errors
     /// When this build has none of that id.
     pub fn connector(&self, id: &str) -> Result<&Arc<dyn Connector>> {
-        self.registry.get(id).ok_or_else(|| SyncError::UnknownConnector(id.to_owned()))
+        self.registry
+            .get(id)
+            .ok_or_else(|| SyncError::UnknownConnector(id.to_owned()))
     }
 
     /// Our registration with a vendor.
@@ -100,7 +123,9 @@ impl TokenKeeper {
     /// # Errors
     /// When none is configured.
     pub fn app(&self, connector: &str) -> Result<&AppCredentials> {
-        self.apps.get(connector).ok_or_else(|| SyncError::NoApp(connector.to_owned()))
+        self.apps
+            .get(connector)
+            .ok_or_else(|| SyncError::NoApp(connector.to_owned()))
     }
 
     pub(super) const fn http(&self) -> &Client {
@@ -145,25 +170,37 @@ impl TokenKeeper {
         }
         let connector = self.connector(&row.connector)?;
         let app = self.app(&row.connector)?;
-        if !connection::claim_renewal(&self.database, id, row.credentials_version, RENEWAL_MS).await? {
+        if !connection::claim_renewal(&self.database, id, row.credentials_version, RENEWAL_MS)
+            .await?
+        {
             return self.renewed_elsewhere(row).await;
         }
-        let fresh = match connector.auth().refresh(&self.http, app, &tokens, now_ms).await {
+        let fresh = match connector
+            .auth()
+            .refresh(&self.http, app, &tokens, now_ms)
+            .await
+        {
             Ok(fresh) => fresh,
             Err(error) => {
                 connection::release_renewal(&self.database, id, row.credentials_version).await?;
                 return match error {
-                    ConnectorError::Auth { reconnect: true, message } => self.refused(row, message).await,
+                    ConnectorError::Auth {
+                        reconnect: true,
+                        message,
+                    } => self.refused(row, message).await,
                     error => Err(error.into()),
                 };
             }
         };
         let sealed = seal(&self.vault, id, &fresh)?;
         // Committed before it is used: a token that only memory knows would be lost with the process, and the old one may be spent.
-        let won = connection::swap_credentials(&self.database, id, row.credentials_version, sealed).await?;
+        let won = connection::swap_credentials(&self.database, id, row.credentials_version, sealed)
+            .await?;
         let row = self.load(id).await?;
         let tokens = if won { fresh } else { self.tokens(&row)? };
-        let renew_at_ms = tokens.expires_at_ms.map(|at| soon_before(at, now_ms, self.ahead));
+        let renew_at_ms = tokens
+            .expires_at_ms
+            .map(|at| soon_before(at, now_ms, self.ahead));
         self.opened(row, &tokens, renew_at_ms)
     }
 
@@ -175,7 +212,11 @@ impl TokenKeeper {
             return self.opened(row, &tokens, None);
         }
         let message = "another process is renewing the credentials".to_owned();
-        Err(ConnectorError::Transient { message, retry_after: Some(ASK_AGAIN) }.into())
+        Err(ConnectorError::Transient {
+            message,
+            retry_after: Some(ASK_AGAIN),
+        }
+        .into())
     }
 
     /// The vendor refused the grant. If somebody else has stored a newer one meanwhile, theirs counts.
@@ -185,21 +226,47 @@ impl TokenKeeper {
             let tokens = self.tokens(&row)?;
             return self.opened(row, &tokens, None);
         }
-        self.require_reauthorization(row.id, row.credentials_version, &message).await?;
-        Err(ConnectorError::Auth { reconnect: true, message }.into())
+        self.require_reauthorization(row.id, row.credentials_version, &message)
+            .await?;
+        Err(ConnectorError::Auth {
+            reconnect: true,
+            message,
+        }
+        .into())
     }
 
     /// Marks a connection as in need of a person, unless its credentials have been replaced since `seen_version`.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn require_reauthorization(&self, id: ConnectionId, seen_version: i64, reason: &str) -> Result<()> {
-        let author = Author { actor: "sync".to_owned(), origin: Origin::Sync, connection: Some(id) };
+    pub async fn require_reauthorization(
+        &self,
+        id: ConnectionId,
+        seen_version: i64,
+        reason: &str,
+    ) -> Result<()> {
+        let author = Author {
+            actor: "sync".to_owned(),
+            origin: Origin::Sync,
+            connection: Some(id),
+        };
         let mut change = Change::begin(&self.database, author).await?;
-        let row = visible::lock_one::<connection::Entity>(&change, &Viewer::system("token"), id.0, None).await?;
-        let applies = row.credentials_version == seen_version && row.status.transitions().contains(&ConnectionStatus::ReauthRequired);
+        let row =
+            visible::lock_one::<connection::Entity>(&change, &Viewer::system("token"), id.0, None)
+                .await?;
+        let applies = row.credentials_version == seen_version
+            && row
+                .status
+                .transitions()
+                .contains(&ConnectionStatus::ReauthRequired);
         if applies {
-            connection::set_status(&mut change, row, ConnectionStatus::ReauthRequired, Some(reason.to_owned())).await?;
+            connection::set_status(
+                &mut change,
+                row,
+                ConnectionStatus::ReauthRequired,
+                Some(reason.to_owned()),
+            )
+            .await?;
             change.commit().await?;
             tracing::warn!(connection = %id, reason, "a connection must be authorized again");
         }
@@ -207,22 +274,51 @@ impl TokenKeeper {
     }
 
     async fn load(&self, id: ConnectionId) -> Result<connection::Model> {
-        let row = visible::find_one::<connection::Entity, _>(self.database.read(), &Viewer::system("token"), id.0).await?;
+        let row = visible::find_one::<connection::Entity, _>(
+            self.database.read(),
+            &Viewer::system("token"),
+            id.0,
+        )
+        .await?;
         let row = row.ok_or(SyncError::UnknownConnection)?;
-        if row.status.is_working() { Ok(row) } else { Err(SyncError::NotWorking { status: row.status, reason: row.status_reason }) }
+        if row.status.is_working() {
+            Ok(row)
+        } else {
+            Err(SyncError::NotWorking {
+                status: row.status,
+                reason: row.status_reason,
+            })
+        }
     }
 
     fn tokens(&self, row: &connection::Model) -> Result<TokenSet> {
         let Some(sealed) = row.credentials.as_deref() else {
-            return Err(ConnectorError::Auth { reconnect: true, message: "the connection has no credentials".to_owned() }.into());
+            return Err(ConnectorError::Auth {
+                reconnect: true,
+                message: "the connection has no credentials".to_owned(),
+            }
+            .into());
         };
-        let plain = self.vault.open(Binding { purpose: PURPOSE, row: &row.id.to_string() }, sealed)?;
+        let plain = self.vault.open(
+            Binding {
+                purpose: PURPOSE,
+                row: &row.id.to_string(),
+            },
+            sealed,
+        )?;
         Ok(TokenSet::from_plain_bytes(&plain)?)
     }
 
-    fn opened(&self, row: connection::Model, tokens: &TokenSet, renew_at_ms: Option<i64>) -> Result<Opened> {
+    fn opened(
+        &self,
+        row: connection::Model,
+        tokens: &TokenSet,
+        renew_at_ms: Option<i64>,
+    ) -> Result<Opened> {
         let descriptor = self.connector(&row.connector)?.descriptor();
-        let session = self.http.session(descriptor, &row.tenant_id, &tokens.access_token)?;
+        let session = self
+            .http
+            .session(descriptor, &row.tenant_id, &tokens.access_token)?;
         let account = Account {
             tenant_id: row.tenant_id.clone(),
             name: row.account.name.clone(),
@@ -230,7 +326,12 @@ impl TokenKeeper {
             time_zone: row.account.time_zone.clone(),
             ui_domain: row.account.ui_domain.clone(),
         };
-        Ok(Opened { connection: row, session, account, renew_at_ms })
+        Ok(Opened {
+            connection: row,
+            session,
+            account,
+            renew_at_ms,
+        })
     }
 }
 
@@ -238,6 +339,8 @@ impl TokenKeeper {
 /// a vendor with very short lives is not asked before every call.
 fn soon_before(expires_at_ms: i64, now_ms: i64, ahead: Duration) -> i64 {
     let life = expires_at_ms.saturating_sub(now_ms).max(0);
-    let margin = i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX).min(life / 10);
+    let margin = i64::try_from(ahead.as_millis())
+        .unwrap_or(i64::MAX)
+        .min(life / 10);
     expires_at_ms.saturating_sub(margin)
 }

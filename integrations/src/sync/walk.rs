@@ -42,8 +42,13 @@ macro_rules! call {
             $call.await
         };
         match first {
-            Err(ConnectorError::Auth { reconnect: false, .. }) => {
-                $reader.opened = $reader.keeper.renew($reader.id(), $reader.opened.connection.credentials_version).await?;
+            Err(ConnectorError::Auth {
+                reconnect: false, ..
+            }) => {
+                $reader.opened = $reader
+                    .keeper
+                    .renew($reader.id(), $reader.opened.connection.credentials_version)
+                    .await?;
                 let $context = $reader.opened.context($reader.database);
                 $call.await.map_err(SyncError::from)
             }
@@ -53,15 +58,26 @@ macro_rules! call {
 }
 
 fn puller(connector: &dyn Connector) -> Result<&dyn Pull> {
-    connector.pull().ok_or_else(|| ConnectorError::permanent("cannot_pull", "the connector reads no records").into())
+    connector.pull().ok_or_else(|| {
+        ConnectorError::permanent("cannot_pull", "the connector reads no records").into()
+    })
 }
 
 impl<'a> Reader<'a> {
     /// Opens the connection.
-    pub(super) async fn open(database: &'a Database, keeper: &'a TokenKeeper, id: ConnectionId) -> Result<Self> {
+    pub(super) async fn open(
+        database: &'a Database,
+        keeper: &'a TokenKeeper,
+        id: ConnectionId,
+    ) -> Result<Self> {
         let opened = keeper.open(id).await?;
         let connector = Arc::clone(keeper.connector(&opened.connection.connector)?);
-        Ok(Self { database, keeper, connector, opened })
+        Ok(Self {
+            database,
+            keeper,
+            connector,
+            opened,
+        })
     }
 
     /// Whose vendor is called.
@@ -76,7 +92,10 @@ impl<'a> Reader<'a> {
 
     async fn freshen(&mut self) -> Result<()> {
         if self.opened.is_due(self.database.now().millis()) {
-            self.opened = self.keeper.renew(self.id(), self.credentials_version()).await?;
+            self.opened = self
+                .keeper
+                .renew(self.id(), self.credentials_version())
+                .await?;
         }
         Ok(())
     }
@@ -91,16 +110,31 @@ impl<'a> Reader<'a> {
         let custom = match described {
             Ok(fields) => fields,
             // Without the right to read definitions the mapping's properties are still readable.
-            Err(SyncError::Connector(ConnectorError::Auth { .. } | ConnectorError::Permanent { .. } | ConnectorError::NotFound { .. })) => Vec::new(),
+            Err(SyncError::Connector(
+                ConnectorError::Auth { .. }
+                | ConnectorError::Permanent { .. }
+                | ConnectorError::NotFound { .. },
+            )) => Vec::new(),
             Err(error) => return Err(error),
         };
-        let watched = default_mapping::watched(self.connector.descriptor().id, resource).iter().map(|name| (*name).to_owned());
-        let custom = custom.into_iter().filter(|field| field.custom).map(|field| field.name).collect();
+        let watched = default_mapping::watched(self.connector.descriptor().id, resource)
+            .iter()
+            .map(|name| (*name).to_owned());
+        let custom = custom
+            .into_iter()
+            .filter(|field| field.custom)
+            .map(|field| field.name)
+            .collect();
         Ok(choose(mapped, watched.collect(), custom))
     }
 
     /// Reads by id; a few at a time where the answer for all is more than we read.
-    pub(super) async fn fetch(&mut self, resource: Resource, ids: &[String], wanted: &Wanted) -> Result<Fetched> {
+    pub(super) async fn fetch(
+        &mut self,
+        resource: Resource,
+        ids: &[String],
+        wanted: &Wanted,
+    ) -> Result<Fetched> {
         match call!(self, pull, context => pull.fetch(&context, resource, ids, &wanted.fields)) {
             Err(error) if is_too_large(&error) && ids.len() > SMALL_PAGE as usize => {
                 let mut all = Fetched::default();
@@ -117,8 +151,21 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a few pages, starting at a position, until the walk is done or there is enough for one transaction.
-    pub(super) async fn gather(&mut self, (resource, mode): (Resource, Mode), from: Option<Json>, wanted: &Wanted, limits: Limits) -> Gathered {
-        let mut gathered = Gathered { records: Vec::new(), malformed: Vec::new(), position: from, caught_up: false, pages: 0, error: None };
+    pub(super) async fn gather(
+        &mut self,
+        (resource, mode): (Resource, Mode),
+        from: Option<Json>,
+        wanted: &Wanted,
+        limits: Limits,
+    ) -> Gathered {
+        let mut gathered = Gathered {
+            records: Vec::new(),
+            malformed: Vec::new(),
+            position: from,
+            caught_up: false,
+            pages: 0,
+            error: None,
+        };
         loop {
             let mut request = PageRequest {
                 resource,
@@ -128,7 +175,8 @@ impl<'a> Reader<'a> {
                 page_size: None,
                 now_ms: self.database.now().millis(),
             };
-            let mut page: Result<crate::connector::Page> = async { call!(self, pull, context => pull.page(&context, &request)) }.await;
+            let mut page: Result<crate::connector::Page> =
+                async { call!(self, pull, context => pull.page(&context, &request)) }.await;
             if page.as_ref().is_err_and(is_too_large) {
                 request.page_size = Some(SMALL_PAGE);
                 page = async { call!(self, pull, context => pull.page(&context, &request)) }.await;
@@ -143,7 +191,8 @@ impl<'a> Reader<'a> {
                 }
                 Err(error) => gathered.error = Some(error),
             }
-            let enough = gathered.records.len() >= limits.records || self.database.now() >= limits.until;
+            let enough =
+                gathered.records.len() >= limits.records || self.database.now() >= limits.until;
             if gathered.caught_up || gathered.error.is_some() || enough {
                 return gathered;
             }
@@ -160,7 +209,10 @@ fn is_too_large(error: &SyncError) -> bool {
 fn choose(mapped: BTreeSet<String>, watched: BTreeSet<String>, custom: BTreeSet<String>) -> Wanted {
     // A name and the comma before it, which takes three characters in an address.
     let room = |name: &String| name.len() + 3;
-    let mut unmapped: BTreeSet<String> = watched.into_iter().filter(|name| !mapped.contains(name)).collect();
+    let mut unmapped: BTreeSet<String> = watched
+        .into_iter()
+        .filter(|name| !mapped.contains(name))
+        .collect();
     let mut length: usize = mapped.iter().chain(&unmapped).map(room).sum();
     let mut unread = Vec::new();
     for name in custom {
@@ -175,7 +227,11 @@ fn choose(mapped: BTreeSet<String>, watched: BTreeSet<String>, custom: BTreeSet<
         unmapped.insert(name);
     }
     let fields = mapped.into_iter().chain(unmapped.iter().cloned()).collect();
-    Wanted { fields, unmapped, unread }
+    Wanted {
+        fields,
+        unmapped,
+        unread,
+    }
 }
 
 /// When a batch is large enough.
@@ -207,7 +263,11 @@ fn mapped(mapping: &Mapping, resource: Resource) -> BTreeSet<String> {
         Resource::Deal => mapping.deal_properties(),
         Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => BTreeSet::new(),
     };
-    names.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    names
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
@@ -217,13 +277,28 @@ mod tests {
 
     #[test]
     fn what_is_mapped_is_asked_for_first_and_what_does_not_fit_is_named() {
-        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        let custom: BTreeSet<String> = (0..500).map(|number| format!("custom_property_{number:04}")).collect();
-        let wanted = choose(set(&["zz_mapped", "name"]), set(&["zz_watched", "name"]), custom);
+        let set = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<BTreeSet<_>>()
+        };
+        let custom: BTreeSet<String> = (0..500)
+            .map(|number| format!("custom_property_{number:04}"))
+            .collect();
+        let wanted = choose(
+            set(&["zz_mapped", "name"]),
+            set(&["zz_watched", "name"]),
+            custom,
+        );
         let length: usize = wanted.fields.iter().map(|name| name.len() + 3).sum();
         assert!(length <= MAX_PROPERTIES && length > MAX_PROPERTIES - 30);
         for name in ["zz_mapped", "name", "zz_watched"] {
-            assert_eq!(wanted.fields.iter().filter(|field| *field == name).count(), 1, "{name}");
+            assert_eq!(
+                wanted.fields.iter().filter(|field| *field == name).count(),
+                1,
+                "{name}"
+            );
         }
         assert!(!wanted.unmapped.contains("name"));
         assert_eq!(wanted.fields.len() + wanted.unread.len(), 503);

@@ -44,7 +44,14 @@ impl Engine {
     /// When the database fails.
     pub async fn split_inbox(&self) -> Result<bool> {
         let settings = self.settings();
-        let claimed = inbound_webhook::claim(self.database(), self.worker(), millis(settings.lease), DELIVERIES, settings.max_attempts).await?;
+        let claimed = inbound_webhook::claim(
+            self.database(),
+            self.worker(),
+            millis(settings.lease),
+            DELIVERIES,
+            settings.max_attempts,
+        )
+        .await?;
         for row in &claimed {
             match self.split(row).await {
                 Err(error) if settle::is_lost(&error) => {}
@@ -52,7 +59,15 @@ impl Engine {
                     let wait = claim::backoff(settings.backoff, settings.backoff_cap, row.attempts);
                     let due = self.database().now().plus_millis(millis(wait));
                     tracing::warn!(delivery = %row.id, %error, "a delivery could not be split");
-                    match inbound_webhook::settle(self.database().write(), row, InboxState::Pending, Some(error.reason()), due).await {
+                    match inbound_webhook::settle(
+                        self.database().write(),
+                        row,
+                        InboxState::Pending,
+                        Some(error.reason()),
+                        due,
+                    )
+                    .await
+                    {
                         Ok(()) | Err(entities::error::Error::LeaseLost) => {}
                         Err(error) => return Err(error.into()),
                     }
@@ -64,26 +79,44 @@ impl Engine {
     }
 
     async fn split(&self, row: &inbound_webhook::Model) -> Result<()> {
-        let author = Author { actor: "sync".to_owned(), origin: Origin::Sync, connection: None };
-        let parsed = self.keeper().connector(&row.connector).ok().and_then(|connector| Some(connector.webhooks()?.parse(&row.body)));
+        let author = Author {
+            actor: "sync".to_owned(),
+            origin: Origin::Sync,
+            connection: None,
+        };
+        let parsed = self
+            .keeper()
+            .connector(&row.connector)
+            .ok()
+            .and_then(|connector| Some(connector.webhooks()?.parse(&row.body)));
         let change = Change::begin(self.database(), author).await?;
         let now = change.now();
         let (state, error) = match parsed {
-            None => (InboxState::Dead, Some("this build has no connector that could read it".to_owned())),
+            None => (
+                InboxState::Dead,
+                Some("this build has no connector that could read it".to_owned()),
+            ),
             // The bytes will not change, so neither will the answer.
             Some(Err(error)) => (InboxState::Dead, Some(format!("{}: {error}", error.code()))),
             Some(Ok(signals)) => {
-                let (sound, strange): (Vec<Signal>, Vec<Signal>) = signals.signals.into_iter().partition(is_sound);
+                let (sound, strange): (Vec<Signal>, Vec<Signal>) =
+                    signals.signals.into_iter().partition(is_sound);
                 let unread = signals.malformed.len() + strange.len();
                 let (known, unknown) = self.route(&change, &row.connector, sound).await?;
-                let state = if known.is_empty() && unknown > 0 { InboxState::UnknownTenant } else { InboxState::Done };
+                let state = if known.is_empty() && unknown > 0 {
+                    InboxState::UnknownTenant
+                } else {
+                    InboxState::Done
+                };
                 inbound_signal::raise(&change, known).await?;
                 let mut notes = Vec::new();
                 if unread > 0 {
                     notes.push(format!("{unread} events could not be read"));
                 }
                 if unknown > 0 {
-                    notes.push(format!("{unknown} events belong to accounts that are not connected"));
+                    notes.push(format!(
+                        "{unknown} events belong to accounts that are not connected"
+                    ));
                 }
                 (state, (!notes.is_empty()).then(|| notes.join("; ")))
             }
@@ -94,11 +127,20 @@ impl Engine {
     }
 
     /// Finds the connection of each event's account, and nobody else's.
-    async fn route(&self, change: &Change, connector: &str, signals: Vec<Signal>) -> Result<(Vec<NewSignal>, usize)> {
-        let tenants: BTreeSet<String> = signals.iter().map(|signal| signal.tenant_id.clone()).collect();
+    async fn route(
+        &self,
+        change: &Change,
+        connector: &str,
+        signals: Vec<Signal>,
+    ) -> Result<(Vec<NewSignal>, usize)> {
+        let tenants: BTreeSet<String> = signals
+            .iter()
+            .map(|signal| signal.tenant_id.clone())
+            .collect();
         let mut connections: HashMap<String, ConnectionId> = HashMap::new();
         for tenant in tenants {
-            let found = connection::find_by_tenant(change.transaction(), connector, &tenant).await?;
+            let found =
+                connection::find_by_tenant(change.transaction(), connector, &tenant).await?;
             if let Some(row) = found.filter(|row| row.status != ConnectionStatus::Revoked) {
                 connections.insert(tenant, row.id);
             }
@@ -120,8 +162,17 @@ impl Engine {
     /// When the database fails. What fails at the vendor is kept in the signals' rows.
     pub async fn process_signals(&self) -> Result<bool> {
         let settings = self.settings();
-        let claimed = inbound_signal::claim(self.database(), self.worker(), millis(settings.lease), SIGNALS, settings.max_attempts).await?;
-        let Some(first) = claimed.first() else { return Ok(false) };
+        let claimed = inbound_signal::claim(
+            self.database(),
+            self.worker(),
+            millis(settings.lease),
+            SIGNALS,
+            settings.max_attempts,
+        )
+        .await?;
+        let Some(first) = claimed.first() else {
+            return Ok(false);
+        };
         let connection_id = first.connection_id;
         if let Err(error) = self.look_again(&claimed).await {
             self.put_back(connection_id, &claimed, error).await?;
@@ -130,50 +181,99 @@ impl Engine {
     }
 
     async fn look_again(&self, claimed: &[inbound_signal::Model]) -> Result<()> {
-        let Some(first) = claimed.first() else { return Ok(()) };
+        let Some(first) = claimed.first() else {
+            return Ok(());
+        };
         let id = first.connection_id;
-        let resource = Resource::parse(&first.resource).ok_or_else(|| entities::error::Error::Damaged(format!("a resource named {:?}", first.resource)))?;
+        let resource = Resource::parse(&first.resource).ok_or_else(|| {
+            entities::error::Error::Damaged(format!("a resource named {:?}", first.resource))
+        })?;
         let mut reader = Reader::open(self.database(), self.keeper(), id).await?;
         let wanted = reader.wanted(resource).await?;
-        let ids: Vec<String> = claimed.iter().map(|signal| signal.external_id.clone()).collect();
+        let ids: Vec<String> = claimed
+            .iter()
+            .map(|signal| signal.external_id.clone())
+            .collect();
         let fetched = match reader.fetch(resource, &ids, &wanted).await {
-            Err(SyncError::Connector(ConnectorError::Auth { reconnect: true, message })) => {
-                self.keeper().require_reauthorization(id, reader.credentials_version(), &message).await?;
-                return Err(ConnectorError::Auth { reconnect: true, message }.into());
+            Err(SyncError::Connector(ConnectorError::Auth {
+                reconnect: true,
+                message,
+            })) => {
+                self.keeper()
+                    .require_reauthorization(id, reader.credentials_version(), &message)
+                    .await?;
+                return Err(ConnectorError::Auth {
+                    reconnect: true,
+                    message,
+                }
+                .into());
             }
             other => other?,
         };
-        self.apply_fetched(claimed, resource, fetched, &wanted).await
+        self.apply_fetched(claimed, resource, fetched, &wanted)
+            .await
     }
 
-    pub(super) async fn apply_fetched(&self, claimed: &[inbound_signal::Model], resource: Resource, fetched: Fetched, wanted: &Wanted) -> Result<()> {
-        let Some(first) = claimed.first() else { return Ok(()) };
+    pub(super) async fn apply_fetched(
+        &self,
+        claimed: &[inbound_signal::Model],
+        resource: Resource,
+        fetched: Fetched,
+        wanted: &Wanted,
+    ) -> Result<()> {
+        let Some(first) = claimed.first() else {
+            return Ok(());
+        };
         let id = first.connection_id;
         // Before the first reading of everything is done, what a signal shows is history too.
         let lanes = sync_cursor::list(self.database().read(), id).await?;
-        let is_new = lanes.iter().any(|lane| lane.resource == resource.as_str() && lane.lane == BACKFILL && !lane.complete);
-        let origin = if is_new { Origin::Backfill } else { Origin::Sync };
+        let is_new = lanes.iter().any(|lane| {
+            lane.resource == resource.as_str() && lane.lane == BACKFILL && !lane.complete
+        });
+        let origin = if is_new {
+            Origin::Backfill
+        } else {
+            Origin::Sync
+        };
         let (mut change, connection) = settle::begin(self.database(), id, origin).await?;
         let held = inbound_signal::still_claimed(&change, claimed).await?;
         let held: HashSet<String> = held.into_iter().map(|row| row.external_id).collect();
-        let ours: Vec<inbound_signal::Model> = claimed.iter().filter(|row| held.contains(&row.external_id)).cloned().collect();
+        let ours: Vec<inbound_signal::Model> = claimed
+            .iter()
+            .filter(|row| held.contains(&row.external_id))
+            .cloned()
+            .collect();
         if ours.is_empty() {
             change.rollback().await?;
             return Ok(());
         }
-        let Fetched { mut records, missing, malformed } = fetched;
+        let Fetched {
+            mut records,
+            missing,
+            malformed,
+        } = fetched;
         // A merged record comes under its new id, which nobody need have claimed: it is looked at under a claim of its own.
         let asked: HashSet<&str> = claimed.iter().map(|row| row.external_id.as_str()).collect();
-        let renamed = records.iter().map(|record| record.external_id.clone()).filter(|known| !asked.contains(known.as_str()));
+        let renamed = records
+            .iter()
+            .map(|record| record.external_id.clone())
+            .filter(|known| !asked.contains(known.as_str()));
         let mut again: BTreeSet<String> = renamed.collect();
         // Whoever holds a signal now has read its record later than this worker did.
         records.retain(|record| held.contains(&record.external_id));
-        let missing: Vec<&str> = missing.iter().map(String::as_str).filter(|gone| held.contains(*gone)).collect();
+        let missing: Vec<&str> = missing
+            .iter()
+            .map(String::as_str)
+            .filter(|gone| held.contains(*gone))
+            .collect();
         let merges = merged::targets(&ours, &missing);
         again.extend(merged::hand_on(&change, id, resource, &merges).await?);
         let merged: HashSet<&str> = merges.values().flatten().map(String::as_str).collect();
         // One that is held is read already, and applied below with what it has inherited.
-        let raised = again.into_iter().filter(|known| !held.contains(known)).map(|external_id| raise(id, resource, external_id, json!({ "kind": "changed" })));
+        let raised = again
+            .into_iter()
+            .filter(|known| !held.contains(known))
+            .map(|external_id| raise(id, resource, external_id, json!({ "kind": "changed" })));
         inbound_signal::raise(&change, raised.collect()).await?;
         let put_away = put_away(&change, id, resource, &missing, &merged).await?;
         records.extend(put_away);
@@ -182,7 +282,12 @@ impl Engine {
             findings::malformed(&mut found, resource, &malformed);
         }
         let references = References::load(change.transaction(), &connection).await?;
-        let scope = Scope { connection: &connection, references: &references, wanted, source: Source::Direct };
+        let scope = Scope {
+            connection: &connection,
+            references: &references,
+            wanted,
+            source: Source::Direct,
+        };
         apply::records(&mut change, &scope, resource, records, &mut found).await?;
         // What has gone into another record waits for nothing any more.
         let merged: Vec<&str> = merged.into_iter().collect();
@@ -193,19 +298,45 @@ impl Engine {
         settle::resolve(self.database(), id, origin, None).await
     }
 
-    async fn put_back(&self, id: ConnectionId, claimed: &[inbound_signal::Model], error: SyncError) -> Result<()> {
+    async fn put_back(
+        &self,
+        id: ConnectionId,
+        claimed: &[inbound_signal::Model],
+        error: SyncError,
+    ) -> Result<()> {
         let settings = self.settings();
         let database = self.database();
         let now = database.now();
         tracing::warn!(connection = %id, %error, signals = claimed.len(), "signals could not be worked on");
-        let waits = matches!(error, SyncError::NotWorking { .. } | SyncError::Connector(ConnectorError::Auth { reconnect: true, .. }));
+        let waits = matches!(
+            error,
+            SyncError::NotWorking { .. }
+                | SyncError::Connector(ConnectorError::Auth {
+                    reconnect: true,
+                    ..
+                })
+        );
         for row in claimed {
             // A connection that needs a person is not the record's fault: the attempt does not count.
             if waits {
-                inbound_signal::release(database.write(), row, now, row.attempts - 1, row.error.clone(), false).await?;
+                inbound_signal::release(
+                    database.write(),
+                    row,
+                    now,
+                    row.attempts - 1,
+                    row.error.clone(),
+                    false,
+                )
+                .await?;
                 continue;
             }
-            let setback = claim::setback(&error, row.attempts, now, settings.backoff, settings.backoff_cap);
+            let setback = claim::setback(
+                &error,
+                row.attempts,
+                now,
+                settings.backoff,
+                settings.backoff_cap,
+            );
             // A vendor or a database that is down is not the record's fault either: the signal waits, ever longer, and never dies of it.
             let (attempts, dead) = if error.is_retryable() {
                 (setback.attempts.min(settings.max_attempts - 1), false)
@@ -213,8 +344,13 @@ impl Engine {
                 (row.attempts, row.attempts >= settings.max_attempts)
             };
             let longest = now.plus_millis(millis(settings.backoff_cap));
-            let due = if attempts < row.attempts && setback.pause.is_none() { setback.available_at.max(longest) } else { setback.available_at };
-            inbound_signal::release(database.write(), row, due, attempts, setback.error, dead).await?;
+            let due = if attempts < row.attempts && setback.pause.is_none() {
+                setback.available_at.max(longest)
+            } else {
+                setback.available_at
+            };
+            inbound_signal::release(database.write(), row, due, attempts, setback.error, dead)
+                .await?;
             if let Some(until) = setback.pause {
                 connection::pause_until(database, id, until).await?;
             }
@@ -225,15 +361,27 @@ impl Engine {
 
 fn is_sound(signal: &Signal) -> bool {
     let others = match &signal.kind {
-        SignalKind::Merged { into, from } => is_sound_id(into) && from.iter().all(|id| is_sound_id(id)),
+        SignalKind::Merged { into, from } => {
+            is_sound_id(into) && from.iter().all(|id| is_sound_id(id))
+        }
         SignalKind::AssociationChanged { other_id, .. } => is_sound_id(other_id),
         SignalKind::Changed | SignalKind::Deleted | SignalKind::Erased => true,
     };
     others && is_sound_id(&signal.external_id)
 }
 
-fn raise(connection_id: ConnectionId, resource: Resource, external_id: String, hint: Json) -> NewSignal {
-    NewSignal { connection_id, resource: resource.as_str().to_owned(), external_id, hint }
+fn raise(
+    connection_id: ConnectionId,
+    resource: Resource,
+    external_id: String,
+    hint: Json,
+) -> NewSignal {
+    NewSignal {
+        connection_id,
+        resource: resource.as_str().to_owned(),
+        external_id,
+        hint,
+    }
 }
 
 /// The records an event asks to look at.
@@ -241,36 +389,75 @@ fn records_of(connection_id: ConnectionId, signal: Signal) -> Vec<NewSignal> {
     let raise = |resource, external_id, hint| raise(connection_id, resource, external_id, hint);
     let resource = signal.resource;
     match signal.kind {
-        SignalKind::Changed => vec![raise(resource, signal.external_id, json!({ "kind": "changed" }))],
-        SignalKind::Deleted => vec![raise(resource, signal.external_id, json!({ "kind": "deleted" }))],
-        SignalKind::Erased => vec![raise(resource, signal.external_id, json!({ "kind": "erased" }))],
+        SignalKind::Changed => vec![raise(
+            resource,
+            signal.external_id,
+            json!({ "kind": "changed" }),
+        )],
+        SignalKind::Deleted => vec![raise(
+            resource,
+            signal.external_id,
+            json!({ "kind": "deleted" }),
+        )],
+        SignalKind::Erased => vec![raise(
+            resource,
+            signal.external_id,
+            json!({ "kind": "erased" }),
+        )],
         SignalKind::Merged { into, from } => {
             let hint = json!({ "kind": inbound_signal::MERGED, "into": into });
-            let losers = from.into_iter().filter(|id| *id != into).map(|id| raise(resource, id, hint.clone()));
+            let losers = from
+                .into_iter()
+                .filter(|id| *id != into)
+                .map(|id| raise(resource, id, hint.clone()));
             let raised: Vec<NewSignal> = losers.collect();
             // What remains is looked at once it has inherited, which the work on the others sees to.
-            if raised.is_empty() { vec![raise(resource, into, json!({ "kind": "changed" }))] } else { raised }
+            if raised.is_empty() {
+                vec![raise(resource, into, json!({ "kind": "changed" }))]
+            } else {
+                raised
+            }
         }
         // A link is kept by one end only; which one is the connector's matter, so both are looked at.
-        SignalKind::AssociationChanged { other, other_id, .. } => {
+        SignalKind::AssociationChanged {
+            other, other_id, ..
+        } => {
             let hint = json!({ "kind": "association_changed" });
-            vec![raise(resource, signal.external_id, hint.clone()), raise(other, other_id, hint)]
+            vec![
+                raise(resource, signal.external_id, hint.clone()),
+                raise(other, other_id, hint),
+            ]
         }
     }
 }
 
 /// Records that are gone, as they would look if the vendor had archived them: known values, put away. A partner that went into another
 /// keeps its row, for a person ends partnerships; only its link is closed.
-async fn put_away(change: &Change, id: ConnectionId, resource: Resource, missing: &[&str], merged: &HashSet<&str>) -> Result<Vec<Record>> {
+async fn put_away(
+    change: &Change,
+    id: ConnectionId,
+    resource: Resource,
+    missing: &[&str],
+    merged: &HashSet<&str>,
+) -> Result<Vec<Record>> {
     let mut gone = Vec::new();
     let mut closed = Vec::new();
-    for link in external_link::find_all(change.transaction(), id, resource.as_str(), missing).await? {
+    for link in
+        external_link::find_all(change.transaction(), id, resource.as_str(), missing).await?
+    {
         if link.archived {
             continue;
         }
-        if merged.contains(link.external_id.as_str()) && link.subject_kind.as_deref() == Some(PartnerId::PREFIX) {
+        if merged.contains(link.external_id.as_str())
+            && link.subject_kind.as_deref() == Some(PartnerId::PREFIX)
+        {
             let version = link.version + 1;
-            closed.push(external_link::Model { archived: true, version, updated_at: change.now(), ..link });
+            closed.push(external_link::Model {
+                archived: true,
+                version,
+                updated_at: change.now(),
+                ..link
+            });
             continue;
         }
         gone.push(Record {

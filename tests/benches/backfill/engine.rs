@@ -21,7 +21,10 @@ use url::Url;
 /// Synchronises the sandbox into a database and prints one line of figures.
 pub fn run(sandbox: &str, database: &str) {
     // As the binary does it.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let settings = [("ENTENTE_DATABASE_URL", database), ("ENTENTE_HUBSPOT_CLIENT_ID", CLIENT_ID), ("ENTENTE_HUBSPOT_CLIENT_SECRET", CLIENT_SECRET)];
         let environment = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
@@ -69,20 +72,56 @@ pub fn run(sandbox: &str, database: &str) {
 async fn connect(engine: &Engine) -> connection::Model {
     let cookie = SecretString::from("0123456789abcdef0123456789abcdef");
     let redirect_uri: Url = REDIRECT_URI.parse().expect("an address");
-    let asking = Asking { connector: ID, subject: "bench", redirect_uri, cookie: &cookie };
-    let page = engine.begin_connect(asking).await.expect("a consent can be asked for");
-    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().tls_certs_only([]).build().expect("a client");
-    let agreed = browser.get(page).send().await.expect("the vendor's page answers");
-    let back = agreed.headers().get(reqwest::header::LOCATION).expect("the vendor sends the person back").to_str().expect("an address");
+    let asking = Asking {
+        connector: ID,
+        subject: "bench",
+        redirect_uri,
+        cookie: &cookie,
+    };
+    let page = engine
+        .begin_connect(asking)
+        .await
+        .expect("a consent can be asked for");
+    let browser = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .expect("a client");
+    let agreed = browser
+        .get(page)
+        .send()
+        .await
+        .expect("the vendor's page answers");
+    let back = agreed
+        .headers()
+        .get(reqwest::header::LOCATION)
+        .expect("the vendor sends the person back")
+        .to_str()
+        .expect("an address");
     let back: Url = back.parse().expect("an address");
     let answer: HashMap<_, _> = back.query_pairs().into_owned().collect();
     let state = SecretString::from(answer["state"].clone());
-    let returned = Returned { connector: ID, state: &state, code: answer["code"].clone().into(), cookie: &cookie };
-    engine.complete_connect(returned).await.expect("the consent ends well")
+    let returned = Returned {
+        connector: ID,
+        state: &state,
+        code: answer["code"].clone().into(),
+        cookie: &cookie,
+    };
+    engine
+        .complete_connect(returned)
+        .await
+        .expect("the consent ends well")
 }
 
 async fn count(database: &Database, table: &str) -> i64 {
-    let statement = Statement::from_string(database.backend(), format!("SELECT COUNT(*) FROM {table}"));
-    let row = database.read().query_one_raw(statement).await.expect("the database answers").expect("one row");
+    let statement =
+        Statement::from_string(database.backend(), format!("SELECT COUNT(*) FROM {table}"));
+    let row = database
+        .read()
+        .query_one_raw(statement)
+        .await
+        .expect("the database answers")
+        .expect("one row");
     row.try_get_by_index(0).expect("a number")
 }

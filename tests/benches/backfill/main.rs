@@ -7,7 +7,13 @@
 //!
 //! `cargo bench -p tests --bench backfill`. About two minutes; the sandbox's own work shares the machine and is part of the time.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "a bench fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a bench fails by panicking"
+)]
 
 mod engine;
 #[path = "../measure/mod.rs"]
@@ -31,7 +37,12 @@ const WANTED_MEMORY: u64 = 200 * 1_000_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["sandbox"] => sandboxed::serve(DEALS),
         ["engine", sandbox, database] => engine::run(sandbox, database),
         // Cargo adds `--bench`.
@@ -40,19 +51,53 @@ fn main() {
 }
 
 fn compare() {
-    let mut table = Table::new(&["", "records", "seconds", "records/s", "wanted", "", "peak MB", "wanted", "", "CPU s: engine", "sandbox", "PostgreSQL", "deals", "shares", "links", "waiting"]);
+    let mut table = Table::new(&[
+        "",
+        "records",
+        "seconds",
+        "records/s",
+        "wanted",
+        "",
+        "peak MB",
+        "wanted",
+        "",
+        "CPU s: engine",
+        "sandbox",
+        "PostgreSQL",
+        "deals",
+        "shares",
+        "links",
+        "waiting",
+    ]);
     let cluster = Cluster::start();
     cluster.create("entente");
-    let folder = tempfile::Builder::new().prefix("entente-bench-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    let sqlite = format!("sqlite://{}", folder.path().join("entente.sqlite").display());
+    let folder = tempfile::Builder::new()
+        .prefix("entente-bench-")
+        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .expect("a folder");
+    let sqlite = format!(
+        "sqlite://{}",
+        folder.path().join("entente.sqlite").display()
+    );
     for (name, database) in [("SQLite", sqlite), ("PostgreSQL", cluster.url("entente"))] {
         // Each engine meets a sandbox of its own: a token or a cache of the one before would help.
         let (sandbox, place) = child(&["sandbox"]);
         let place = place["url"].as_str().expect("an address").to_owned();
-        let before = (process::cpu(sandbox.id()), process::cpu_of_family(cluster.pid()));
+        let before = (
+            process::cpu(sandbox.id()),
+            process::cpu_of_family(cluster.pid()),
+        );
         let (_engine, told) = child(&["engine", &place, &database]);
-        let number = |key: &str| told[key].as_f64().unwrap_or_else(|| panic!("no {key} in {told}"));
-        let (records, seconds, peak) = (number("records"), number("seconds"), told["peak"].as_u64().expect("a number of bytes"));
+        let number = |key: &str| {
+            told[key]
+                .as_f64()
+                .unwrap_or_else(|| panic!("no {key} in {told}"))
+        };
+        let (records, seconds, peak) = (
+            number("records"),
+            number("seconds"),
+            told["peak"].as_u64().expect("a number of bytes"),
+        );
         let rate = records / seconds;
         table.row(vec![
             name.to_owned(),
@@ -65,8 +110,14 @@ fn compare() {
             format!("< {}", grouped(WANTED_MEMORY as f64 / 1e6)),
             verdict(peak < WANTED_MEMORY).to_owned(),
             format!("{:.1}", number("cpu")),
-            format!("{:.1}", (process::cpu(sandbox.id()) - before.0).as_secs_f64()),
-            format!("{:.1}", (process::cpu_of_family(cluster.pid()) - before.1).as_secs_f64()),
+            format!(
+                "{:.1}",
+                (process::cpu(sandbox.id()) - before.0).as_secs_f64()
+            ),
+            format!(
+                "{:.1}",
+                (process::cpu_of_family(cluster.pid()) - before.1).as_secs_f64()
+            ),
             grouped(number("deals")),
             grouped(number("shares")),
             grouped(number("links")),
@@ -80,10 +131,16 @@ fn compare() {
 /// Starts this program in another part, and reads the line with which it says that it is ready or done.
 fn child(arguments: &[&str]) -> (Child, Value) {
     let mut command = clean(std::env::current_exe().expect("a bench knows its own path"));
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = Child::of(command.spawn().expect("the child starts"));
     let mut line = String::new();
-    BufReader::new(child.stdout()).read_line(&mut line).expect("the child speaks");
-    let said = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{arguments:?}: {error} in {line:?}"));
+    BufReader::new(child.stdout())
+        .read_line(&mut line)
+        .expect("the child speaks");
+    let said = serde_json::from_str(&line)
+        .unwrap_or_else(|error| panic!("{arguments:?}: {error} in {line:?}"));
     (child, said)
 }

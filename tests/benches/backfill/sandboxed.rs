@@ -13,7 +13,11 @@ pub const REDIRECT_URI: &str = "http://127.0.0.1:8080/oauth/callback/hubspot";
 
 /// Serves a CRM with this many deals until it is told to end.
 pub fn serve(deals: usize) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let options = HubSpotOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -32,7 +36,9 @@ pub fn serve(deals: usize) {
         };
         let sandbox = HubSpot::start(options).await.expect("the sandbox starts");
         println!("{}", json!({ "url": sandbox.url() }));
-        tokio::signal::ctrl_c().await.expect("signals can be waited for");
+        tokio::signal::ctrl_c()
+            .await
+            .expect("signals can be waited for");
         sandbox.stop().await.expect("the sandbox stops");
     });
 }

@@ -28,12 +28,14 @@ pub fn body(number: u64) -> String {
 /// The n-th delivery as a whole request.
 pub fn signed(number: u64, address: &str) -> Vec<u8> {
     let (body, stamp) = (body(number), SystemClock.now().millis().to_string());
-    let mut mac = Hmac::<Sha256>::new_from_slice(CLIENT_SECRET.as_bytes()).expect("a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(CLIENT_SECRET.as_bytes()).expect("a key of any length");
     for part in ["POST", PUBLIC_URL, PATH, &body, &stamp] {
         mac.update(part.as_bytes());
     }
     let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
     let length = body.len();
-    let head = format!("X-HubSpot-Signature-v3: {signature}\r\nX-HubSpot-Request-Timestamp: {stamp}");
+    let head =
+        format!("X-HubSpot-Signature-v3: {signature}\r\nX-HubSpot-Request-Timestamp: {stamp}");
     format!("POST {PATH} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
 }

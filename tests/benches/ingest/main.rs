@@ -7,7 +7,13 @@
 //!
 //! `cargo bench -p tests --bench ingest`. About half a minute.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "a bench fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a bench fails by panicking"
+)]
 
 mod deliveries;
 #[path = "../measure/mod.rs"]
@@ -42,7 +48,11 @@ const SIGNED: u64 = 60_000;
 
 fn main() {
     let binary = process::entente();
-    let mut ways = [Way::new("one a transaction"), Way::new("group commit"), Way::new("group commit, over HTTP")];
+    let mut ways = [
+        Way::new("one a transaction"),
+        Way::new("group commit"),
+        Way::new("group commit, over HTTP"),
+    ];
     for _ in 0..ROUNDS {
         // A fresh file each time, so that nobody writes into a larger database than another.
         ways[0].add(within(|folder| direct(folder, false)));
@@ -60,7 +70,10 @@ fn main() {
             judged(format!("{ratio:.1}")),
             judged(format!("{WANTED:.1}")),
             judged(verdict(ratio >= WANTED).to_owned()),
-            format!("{:.0}", way.cpu.as_secs_f64() * 1e6 / way.done.answers as f64),
+            format!(
+                "{:.0}",
+                way.cpu.as_secs_f64() * 1e6 / way.done.answers as f64
+            ),
         ]);
     }
     table.print("Durable webhook deliveries a second on SQLite, 1 KiB each, 64 at a time");
@@ -75,7 +88,11 @@ struct Way {
 
 impl Way {
     fn new(name: &'static str) -> Self {
-        Self { name, done: Done::default(), cpu: Duration::ZERO }
+        Self {
+            name,
+            done: Done::default(),
+            cpu: Duration::ZERO,
+        }
     }
 
     fn add(&mut self, (done, cpu): (Done, Duration)) {
@@ -85,7 +102,10 @@ impl Way {
 }
 
 fn within<T>(run: impl FnOnce(&Path) -> T) -> T {
-    let folder = tempfile::Builder::new().prefix("entente-bench-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let folder = tempfile::Builder::new()
+        .prefix("entente-bench-")
+        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .expect("a folder");
     run(folder.path())
 }
 
@@ -94,19 +114,36 @@ fn url(folder: &Path) -> String {
 }
 
 async fn open(folder: &Path) -> Database {
-    let database = Database::open(DatabaseOptions::new(url(folder)), Arc::new(SystemClock), api::state::chance()).await.expect("the database opens");
-    api::state::prepare_schema(&database, true).await.expect("the schema is made");
+    let database = Database::open(
+        DatabaseOptions::new(url(folder)),
+        Arc::new(SystemClock),
+        api::state::chance(),
+    )
+    .await
+    .expect("the database opens");
+    api::state::prepare_schema(&database, true)
+        .await
+        .expect("the schema is made");
     database
 }
 
 async fn stored(database: &Database) -> u64 {
-    let statement = Statement::from_string(database.backend(), "SELECT COUNT(*) FROM inbound_webhook");
-    let row = database.read().query_one_raw(statement).await.expect("the database answers").expect("one row");
+    let statement =
+        Statement::from_string(database.backend(), "SELECT COUNT(*) FROM inbound_webhook");
+    let row = database
+        .read()
+        .query_one_raw(statement)
+        .await
+        .expect("the database answers")
+        .expect("one row");
     u64::try_from(row.try_get_by_index::<i64>(0).expect("a number")).expect("a count")
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
 }
 
 /// The store without the network around it.
@@ -116,43 +153,78 @@ fn direct(folder: &Path, grouped: bool) -> (Done, Duration) {
         let inbox = grouped.then(|| Ingest::spawn(database.clone()));
         let number = Arc::new(AtomicU64::new(0));
         let (begin, before) = (Instant::now(), process::cpu(std::process::id()));
-        let callers: Vec<_> = (0..CALLERS).map(|_| {
-            let (database, inbox, number) = (database.clone(), inbox.clone(), Arc::clone(&number));
-            tokio::spawn(async move {
-                while begin.elapsed() < ROUND {
-                    let number = number.fetch_add(1, Ordering::Relaxed);
-                    let (key, body) = (format!("{number:064}"), body(number).into_bytes());
-                    match &inbox {
-                        Some(inbox) => assert_eq!(inbox.store("hubspot", key, body).await, Ok(Stored::Inserted)),
-                        None => {
-                            let delivery = NewDelivery { connector: "hubspot".to_owned(), dedupe_key: key, body };
-                            assert_eq!(inbound_webhook::store(&database, vec![delivery]).await.expect("it is stored"), [true]);
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                let (database, inbox, number) =
+                    (database.clone(), inbox.clone(), Arc::clone(&number));
+                tokio::spawn(async move {
+                    while begin.elapsed() < ROUND {
+                        let number = number.fetch_add(1, Ordering::Relaxed);
+                        let (key, body) = (format!("{number:064}"), body(number).into_bytes());
+                        match &inbox {
+                            Some(inbox) => assert_eq!(
+                                inbox.store("hubspot", key, body).await,
+                                Ok(Stored::Inserted)
+                            ),
+                            None => {
+                                let delivery = NewDelivery {
+                                    connector: "hubspot".to_owned(),
+                                    dedupe_key: key,
+                                    body,
+                                };
+                                assert_eq!(
+                                    inbound_webhook::store(&database, vec![delivery])
+                                        .await
+                                        .expect("it is stored"),
+                                    [true]
+                                );
+                            }
                         }
                     }
-                }
+                })
             })
-        }).collect();
+            .collect();
         for caller in callers {
             caller.await.expect("a caller ends well");
         }
-        let done = Done { answers: number.load(Ordering::Relaxed), took: begin.elapsed() };
+        let done = Done {
+            answers: number.load(Ordering::Relaxed),
+            took: begin.elapsed(),
+        };
         let cpu = process::cpu(std::process::id()) - before;
-        assert_eq!(stored(&database).await, done.answers, "what was acknowledged is there");
+        assert_eq!(
+            stored(&database).await,
+            done.answers,
+            "what was acknowledged is there"
+        );
         (done, cpu)
     })
 }
 
 /// The whole way: HTTP, signature, inbox, commit, answer. No worker runs beside it, for splitting deliveries is other work.
 fn over_http(folder: &Path, binary: &Path) -> (Done, Duration) {
-    let settings = vec![("ENTENTE_HUBSPOT_CLIENT_ID", CLIENT_ID.to_owned()), ("ENTENTE_HUBSPOT_CLIENT_SECRET", CLIENT_SECRET.to_owned())];
-    let setup = Setup { binary: binary.to_owned(), database: url(folder), settings };
+    let settings = vec![
+        ("ENTENTE_HUBSPOT_CLIENT_ID", CLIENT_ID.to_owned()),
+        ("ENTENTE_HUBSPOT_CLIENT_SECRET", CLIENT_SECRET.to_owned()),
+    ];
+    let setup = Setup {
+        binary: binary.to_owned(),
+        database: url(folder),
+        settings,
+    };
     let server = setup.serve(&["--no-worker"], None);
-    let load = Load { address: server.address, connections: CALLERS, lasts: ROUND };
+    let load = Load {
+        address: server.address,
+        connections: CALLERS,
+        lasts: ROUND,
+    };
     let address = server.address.to_string();
     let before = process::cpu(server.pid());
     // Signed beforehand, for the generator is to take as little of the machine as it can; what lies beyond is signed on the way.
     let ready: Vec<Vec<u8>> = (0..SIGNED).map(|number| signed(number, &address)).collect();
-    let request = |number: u64, bytes: &mut Vec<u8>| match ready.get(usize::try_from(number).expect("a count")) {
+    let request = |number: u64, bytes: &mut Vec<u8>| match ready
+        .get(usize::try_from(number).expect("a count"))
+    {
         Some(request) => bytes.extend_from_slice(request),
         None => bytes.extend_from_slice(&signed(number, &address)),
     };

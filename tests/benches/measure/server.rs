@@ -29,7 +29,11 @@ impl Setup {
     pub fn command(&self) -> Command {
         let mut command = clean(&self.binary);
         command.current_dir(std::env::temp_dir());
-        command.envs([("ENTENTE_DATABASE_URL", self.database.as_str()), ("ENTENTE_PUBLIC_URL", PUBLIC_URL), ("ENTENTE_VAULT_KEY", VAULT_KEY)]);
+        command.envs([
+            ("ENTENTE_DATABASE_URL", self.database.as_str()),
+            ("ENTENTE_PUBLIC_URL", PUBLIC_URL),
+            ("ENTENTE_VAULT_KEY", VAULT_KEY),
+        ]);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -42,13 +46,27 @@ impl Setup {
     /// Starts the server. Its log is written as configured, to `log` where one is named, and thrown away otherwise.
     pub fn serve(&self, arguments: &[&str], log: Option<&Path>) -> Server {
         let mut serve = self.command();
-        let log = log.map_or_else(Stdio::null, |path| std::fs::File::create(path).expect("a log").into());
-        serve.args(["serve", "--json", "--listen", "127.0.0.1:0"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let log = log.map_or_else(Stdio::null, |path| {
+            std::fs::File::create(path).expect("a log").into()
+        });
+        serve
+            .args(["serve", "--json", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log);
         let mut child = Child::of(serve.spawn().expect("entente starts"));
         let mut line = String::new();
-        BufReader::new(child.stdout()).read_line(&mut line).expect("entente says where it listens");
-        let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
-        let url: url::Url = said["graphql"].as_str().expect("an address").parse().expect("an address");
+        BufReader::new(child.stdout())
+            .read_line(&mut line)
+            .expect("entente says where it listens");
+        let said: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
+        let url: url::Url = said["graphql"]
+            .as_str()
+            .expect("an address")
+            .parse()
+            .expect("an address");
         let address = url.socket_addrs(|| None).expect("an address")[0];
         Server { child, address }
     }

@@ -8,7 +8,9 @@ pub struct Table {
 impl Table {
     /// An empty table with these columns.
     pub fn new(columns: &[&str]) -> Self {
-        Self { rows: vec![columns.iter().map(|column| (*column).to_owned()).collect()] }
+        Self {
+            rows: vec![columns.iter().map(|column| (*column).to_owned()).collect()],
+        }
     }
 
     /// Adds a row.
@@ -20,12 +22,23 @@ impl Table {
     pub fn print(&self, title: &str) {
         println!("\n{title}\n");
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let width = |column: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
         for row in &self.rows {
             let cells = (0..columns).map(|column| {
                 let cell = row.get(column).map_or("", String::as_str);
                 // The first column names the row; the others are figures.
-                if column == 0 { format!("{cell:<width$}", width = width(column)) } else { format!("{cell:>width$}", width = width(column)) }
+                if column == 0 {
+                    format!("{cell:<width$}", width = width(column))
+                } else {
+                    format!("{cell:>width$}", width = width(column))
+                }
             });
             println!("  {}", cells.collect::<Vec<_>>().join("   ").trim_end());
         }

@@ -31,8 +31,14 @@ pub fn all(cluster: &Cluster) -> Vec<Case> {
 }
 
 fn by_id(cluster: &Cluster) -> Case {
-    let spread = format!("SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM partner) numbered WHERE n % 40 = 0 ORDER BY n LIMIT {PARTNERS}");
-    let ids: Vec<uuid::Uuid> = cluster.run("entente", &spread).lines().map(|line| line.parse().expect("an id")).collect();
+    let spread = format!(
+        "SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM partner) numbered WHERE n % 40 = 0 ORDER BY n LIMIT {PARTNERS}"
+    );
+    let ids: Vec<uuid::Uuid> = cluster
+        .run("entente", &spread)
+        .lines()
+        .map(|line| line.parse().expect("an id"))
+        .collect();
     let statement = |id: &uuid::Uuid| {
         format!(
             "SELECT json_build_object('partner', (SELECT json_build_object('id', id, 'name', name, 'domain', domain, 'country', country, 'status', status) \
@@ -42,8 +48,12 @@ fn by_id(cluster: &Cluster) -> Case {
     Case {
         name: "Q1 partner by id",
         wanted: 0.35,
-        query: "query Q1($id: ID!) { partner(id: $id) { id name domain country status } }".to_owned(),
-        variables: ids.iter().map(|id| json!({ "id": show("partner", *id) })).collect(),
+        query: "query Q1($id: ID!) { partner(id: $id) { id name domain country status } }"
+            .to_owned(),
+        variables: ids
+            .iter()
+            .map(|id| json!({ "id": show("partner", *id) }))
+            .collect(),
         statements: ids.iter().map(statement).collect(),
     }
 }
@@ -89,12 +99,19 @@ fn list() -> Case {
 pub fn check(case: &Case, cluster: &Cluster, client: &Client) -> usize {
     let mut bytes = 0;
     for (variables, statement) in case.variables.iter().zip(&case.statements) {
-        let theirs: Value = serde_json::from_str(&cluster.run("entente", statement)).expect("the statement builds JSON");
+        let theirs: Value = serde_json::from_str(&cluster.run("entente", statement))
+            .expect("the statement builds JSON");
         let answer = client.ask(&case.query, variables);
         assert!(answer.get("errors").is_none(), "{}: {answer}", case.name);
         let ours = plain_ids(&answer["data"]);
         let short = |value: &Value| value.to_string().chars().take(2_000).collect::<String>();
-        assert!(ours == theirs, "{}: the answers differ\nentente:    {}\nPostgreSQL: {}", case.name, short(&ours), short(&theirs));
+        assert!(
+            ours == theirs,
+            "{}: the answers differ\nentente:    {}\nPostgreSQL: {}",
+            case.name,
+            short(&ours),
+            short(&theirs)
+        );
         bytes = answer["data"].to_string().len();
     }
     assert!(bytes > 100, "{}: an empty answer", case.name);
@@ -107,8 +124,14 @@ fn plain_ids(value: &Value) -> Value {
         Value::Array(items) => items.iter().map(plain_ids).collect(),
         Value::Object(members) => {
             let plain = |(name, value): (&String, &Value)| {
-                let id = value.as_str().filter(|_| name == "id").map(|id| parse_any(id).expect("an id").1.to_string());
-                (name.clone(), id.map_or_else(|| plain_ids(value), Value::String))
+                let id = value
+                    .as_str()
+                    .filter(|_| name == "id")
+                    .map(|id| parse_any(id).expect("an id").1.to_string());
+                (
+                    name.clone(),
+                    id.map_or_else(|| plain_ids(value), Value::String),
+                )
             };
             members.iter().map(plain).collect::<Map<_, _>>().into()
         }

@@ -15,7 +15,10 @@ impl Client {
     /// Starts the server and takes a token from it.
     pub fn start(setup: &Setup) -> Self {
         let server = setup.serve(&[], None);
-        Self { server, token: setup.run(&["token", "--scope", "partners:read,deals:read"]) }
+        Self {
+            server,
+            token: setup.run(&["token", "--scope", "partners:read,deals:read"]),
+        }
     }
 
     /// A whole request, ready to be sent.
@@ -29,7 +32,10 @@ impl Client {
     /// Asks once.
     pub fn ask(&self, query: &str, variables: &Value) -> Value {
         let request = self.request(query, variables);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on(async {
             let mut connection = Connection::open(self.server.address).await;
             serde_json::from_slice(connection.ask(&request).await).expect("an answer is JSON")

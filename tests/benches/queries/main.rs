@@ -9,7 +9,13 @@
 //!
 //! `cargo bench -p tests --bench queries`. It takes about two minutes, most of it filling the tables.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "a bench fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a bench fails by panicking"
+)]
 
 mod cases;
 mod client;
@@ -66,15 +72,39 @@ fn main() {
     let binary = process::entente();
     let cluster = Cluster::start();
     cluster.create("entente");
-    let settings = ["ENTENTE_LIMITS_BUDGET", "ENTENTE_LIMITS_RESTORE_RATE"].map(|name| (name, WITHOUT_END.to_owned())).to_vec();
-    let setup = Setup { binary, database: cluster.url("entente"), settings };
+    let settings = ["ENTENTE_LIMITS_BUDGET", "ENTENTE_LIMITS_RESTORE_RATE"]
+        .map(|name| (name, WITHOUT_END.to_owned()))
+        .to_vec();
+    let setup = Setup {
+        binary,
+        database: cluster.url("entente"),
+        settings,
+    };
     setup.run(&["migrate"]);
     fill::fill(&cluster);
     let client = Client::start(&setup);
     let scripts = tempfile::tempdir().expect("a folder");
-    println!("PostgreSQL and {} on this machine; {CONNECTIONS} connections, {ROUNDS} rounds of {} s on each side.", setup.binary.display(), ROUND.as_secs());
+    println!(
+        "PostgreSQL and {} on this machine; {CONNECTIONS} connections, {ROUNDS} rounds of {} s on each side.",
+        setup.binary.display(),
+        ROUND.as_secs()
+    );
 
-    let mut table = Table::new(&["", "pgbench/s", "entente/s", "share", "wanted", "", "share by CPU", "CPU µs: entente", "PostgreSQL", "load", "pgbench", "PostgreSQL", "bytes"]);
+    let mut table = Table::new(&[
+        "",
+        "pgbench/s",
+        "entente/s",
+        "share",
+        "wanted",
+        "",
+        "share by CPU",
+        "CPU µs: entente",
+        "PostgreSQL",
+        "load",
+        "pgbench",
+        "PostgreSQL",
+        "bytes",
+    ]);
     for case in cases::all(&cluster) {
         let bytes = cases::check(&case, &cluster, &client);
         let (mut theirs, mut ours) = (Side::default(), Side::default());
@@ -93,7 +123,10 @@ fn main() {
             format!("{share:.2}"),
             format!("{:.2}", case.wanted),
             verdict(share >= case.wanted).to_owned(),
-            format!("{:.2}", theirs.micros_each(theirs.cpu()) / ours.micros_each(ours.cpu())),
+            format!(
+                "{:.2}",
+                theirs.micros_each(theirs.cpu()) / ours.micros_each(ours.cpu())
+            ),
             micros(&ours, ours.server),
             micros(&ours, ours.postgres),
             micros(&ours, ours.asking),
@@ -113,20 +146,50 @@ fn add(side: &mut Side, more: Side) {
 }
 
 fn entente(case: &Case, cluster: &Cluster, client: &Client, lasts: Duration) -> Side {
-    let requests: Vec<Vec<u8>> = case.variables.iter().map(|variables| client.request(&case.query, variables)).collect();
-    let now = || [process::cpu(client.server.pid()), process::cpu(std::process::id()), process::cpu_of_family(cluster.pid())];
+    let requests: Vec<Vec<u8>> = case
+        .variables
+        .iter()
+        .map(|variables| client.request(&case.query, variables))
+        .collect();
+    let now = || {
+        [
+            process::cpu(client.server.pid()),
+            process::cpu(std::process::id()),
+            process::cpu_of_family(cluster.pid()),
+        ]
+    };
     let before = now();
-    let load = Load { address: client.server.address, connections: CONNECTIONS, lasts };
-    let pick = |number: u64, bytes: &mut Vec<u8>| bytes.extend_from_slice(&requests[usize::try_from(number).expect("a count") % requests.len()]);
+    let load = Load {
+        address: client.server.address,
+        connections: CONNECTIONS,
+        lasts,
+    };
+    let pick = |number: u64, bytes: &mut Vec<u8>| {
+        bytes.extend_from_slice(
+            &requests[usize::try_from(number).expect("a count") % requests.len()],
+        );
+    };
     // Errors come before data, so a body that begins with data has none.
     let done = load.drive(pick, |body| body.starts_with(br#"{"data":{"#));
     let after = now();
-    Side { done, server: after[0] - before[0], asking: after[1] - before[1], postgres: after[2] - before[2] }
+    Side {
+        done,
+        server: after[0] - before[0],
+        asking: after[1] - before[1],
+        postgres: after[2] - before[2],
+    }
 }
 
 fn pgbench(case: &Case, cluster: &Cluster, folder: &Path) -> Side {
     let mut command = cluster.pgbench("entente");
-    command.args(["-c", &CONNECTIONS.to_string(), "-j", "2", "-T", &ROUND.as_secs().to_string()]);
+    command.args([
+        "-c",
+        &CONNECTIONS.to_string(),
+        "-j",
+        "2",
+        "-T",
+        &ROUND.as_secs().to_string(),
+    ]);
     for (index, statement) in case.statements.iter().enumerate() {
         let path = folder.join(format!("{}-{index}.sql", case.statements.len()));
         // A script is one command a line unless it ends with a semicolon.
@@ -134,19 +197,35 @@ fn pgbench(case: &Case, cluster: &Cluster, folder: &Path) -> Side {
         writeln!(file, "{statement};").expect("a script");
         command.arg("-f").arg(path);
     }
-    let now = || [process::cpu_of_ended_children(), process::cpu_of_family(cluster.pid())];
+    let now = || {
+        [
+            process::cpu_of_ended_children(),
+            process::cpu_of_family(cluster.pid()),
+        ]
+    };
     let before = now();
     let text = process::output(&mut command);
     let after = now();
     let number = |label: &str| -> f64 {
-        let line = text.lines().find_map(|line| line.strip_prefix(label)).unwrap_or_else(|| panic!("pgbench does not tell {label:?}: {text}"));
-        line.trim().split(|end: char| !(end.is_ascii_digit() || end == '.')).next().unwrap_or_default().parse().expect("a number")
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(label))
+            .unwrap_or_else(|| panic!("pgbench does not tell {label:?}: {text}"));
+        line.trim()
+            .split(|end: char| !(end.is_ascii_digit() || end == '.'))
+            .next()
+            .unwrap_or_default()
+            .parse()
+            .expect("a number")
     };
     let answers = number("number of transactions actually processed:");
     // The time it takes to connect is not held against it.
     let took = Duration::from_secs_f64(answers / number("tps ="));
     Side {
-        done: Done { answers: answers as u64, took },
+        done: Done {
+            answers: answers as u64,
+            took,
+        },
         server: Duration::ZERO,
         asking: after[0] - before[0],
         postgres: after[1] - before[1],

@@ -1,5 +1,10 @@
 //! Both ways give the same answer: what a plan reads from rows, and what the library resolves field by field.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use super::*;
 use crate::graphql::deal::Deal;
@@ -16,13 +21,19 @@ use uuid::Uuid;
 fn deal(number: u128) -> Model {
     let even = number.is_multiple_of(2);
     Model {
-        id: DealId::from_uuid(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + number)),
+        id: DealId::from_uuid(Uuid::from_u128(
+            0x0192_0000_0000_7000_8000_0000_0000_0000 + number,
+        )),
         version: 3,
         created_at: Timestamp::from_micros(1_790_000_000_000_001),
         updated_at: Timestamp::from_micros(1_790_000_000_000_000),
         name: format!("Rollout \"{number}\" é\n"),
         customer_id: None,
-        stage: if even { DealStage::TechnicalValidation } else { DealStage::Won },
+        stage: if even {
+            DealStage::TechnicalValidation
+        } else {
+            DealStage::Won
+        },
         source_stage: even.then(|| "closing".to_owned()),
         amount_minor: even.then_some(-150_005),
         amount_currency: even.then_some(entities::money::Currency::USD),
@@ -39,7 +50,9 @@ fn deal(number: u128) -> Model {
 struct Query;
 
 fn deals() -> Vec<Deal> {
-    members(&Group::new(vec![deal(1), deal(2), deal(3)]), 0..3).map(Deal).collect()
+    members(&Group::new(vec![deal(1), deal(2), deal(3)]), 0..3)
+        .map(Deal)
+        .collect()
 }
 
 #[Object]
@@ -91,17 +104,32 @@ const PIECES: [&str; 26] = [
 fn piece() -> impl Strategy<Value = String> {
     (0..PIECES.len(), 0_u32..6).prop_map(|(index, alias)| {
         let piece = PIECES[index];
-        if alias < 2 && !piece.starts_with("...") { format!("a{index}_{alias}: {piece}") } else { piece.to_owned() }
+        if alias < 2 && !piece.starts_with("...") {
+            format!("a{index}_{alias}: {piece}")
+        } else {
+            piece.to_owned()
+        }
     })
 }
 
 /// An error without the name of the field at the root, which is where the two ways begin.
 fn shown(error: &ServerError) -> String {
-    let path: Vec<String> = error.path.iter().skip(1).map(|part| match part {
-        PathSegment::Field(name) => name.clone(),
-        PathSegment::Index(index) => index.to_string(),
-    }).collect();
-    format!("{} {} {:?} {:?}", path.join("."), error.message, error.extensions, error.locations.len())
+    let path: Vec<String> = error
+        .path
+        .iter()
+        .skip(1)
+        .map(|part| match part {
+            PathSegment::Field(name) => name.clone(),
+            PathSegment::Index(index) => index.to_string(),
+        })
+        .collect();
+    format!(
+        "{} {} {:?} {:?}",
+        path.join("."),
+        error.message,
+        error.extensions,
+        error.locations.len()
+    )
 }
 
 proptest! {
@@ -128,5 +156,8 @@ proptest! {
 #[test]
 fn to_a_client_they_are_the_types_they_hold() {
     let sdl = Schema::new(Query, EmptyMutation, EmptySubscription).sdl();
-    assert!(sdl.contains("rows: [Deal!]!") && sdl.contains("one: Deal!"), "{sdl}");
+    assert!(
+        sdl.contains("rows: [Deal!]!") && sdl.contains("one: Deal!"),
+        "{sdl}"
+    );
 }

@@ -32,12 +32,22 @@ const RESOURCE: Resource = Resource::Company;
 type Domains = HashMap<DomainName, Option<PartnerId>>;
 
 /// Applies companies and answers the links to write.
-pub(super) async fn apply(change: &mut Change, scope: &Scope<'_>, candidates: Vec<Candidate>, findings: &mut Findings) -> Result<Vec<external_link::Model>> {
+pub(super) async fn apply(
+    change: &mut Change,
+    scope: &Scope<'_>,
+    candidates: Vec<Candidate>,
+    findings: &mut Findings,
+) -> Result<Vec<external_link::Model>> {
     let mapping = &scope.connection.mapping.company;
     let system = Viewer::system("sync");
     let ids_of = |kind: &str| -> Vec<Uuid> {
-        let links = candidates.iter().filter_map(|candidate| candidate.link.as_ref());
-        links.filter(|link| link.subject_kind.as_deref() == Some(kind)).filter_map(|link| link.subject_id).collect()
+        let links = candidates
+            .iter()
+            .filter_map(|candidate| candidate.link.as_ref());
+        links
+            .filter(|link| link.subject_kind.as_deref() == Some(kind))
+            .filter_map(|link| link.subject_id)
+            .collect()
     };
     let partner_ids = ids_of(PartnerId::PREFIX);
     let customer_ids = ids_of(CustomerId::PREFIX);
@@ -60,16 +70,43 @@ pub(super) async fn apply(change: &mut Change, scope: &Scope<'_>, candidates: Ve
         let subject = candidate.link.as_ref().and_then(|link| link.subject_id);
         let is_partner = map::is_partner(mapping, &candidate.incoming.fields);
         if let Some(row) = subject.and_then(|id| partners.remove(&id)) {
-            links.extend(update_partner(change, scope, candidate, row, is_partner, &mut domains, findings).await?);
-        } else if let (Some(row), false) = (subject.and_then(|id| customers.remove(&id)), is_partner) {
+            links.extend(
+                update_partner(
+                    change,
+                    scope,
+                    candidate,
+                    row,
+                    is_partner,
+                    &mut domains,
+                    findings,
+                )
+                .await?,
+            );
+        } else if let (Some(row), false) =
+            (subject.and_then(|id| customers.remove(&id)), is_partner)
+        {
             links.extend(update_customer(change, scope, candidate, row, findings).await?);
         } else if is_partner {
             if subject.is_some() {
                 let message = "The customer has become a partner; the customer and its deals stay as they are.";
-                findings::issue(findings, RESOURCE, Some(&candidate.incoming.external_id), None, "RECLASSIFIED", message);
+                findings::issue(
+                    findings,
+                    RESOURCE,
+                    Some(&candidate.incoming.external_id),
+                    None,
+                    "RECLASSIFIED",
+                    message,
+                );
             }
             let mut reading = map::partner(mapping, &candidate.incoming.fields);
-            claim_domain(&mut domains, &mut reading, mapping.partner_fields.get(&entities::connection::mapping::PartnerField::Domain), None);
+            claim_domain(
+                &mut domains,
+                &mut reading,
+                mapping
+                    .partner_fields
+                    .get(&entities::connection::mapping::PartnerField::Domain),
+                None,
+            );
             new_partners.push((candidate, reading));
         } else {
             let reading = map::customer(mapping, &candidate.incoming.fields);
@@ -81,29 +118,49 @@ pub(super) async fn apply(change: &mut Change, scope: &Scope<'_>, candidates: Ve
     Ok(links)
 }
 
-async fn taken_domains(change: &Change, scope: &Scope<'_>, candidates: &[Candidate], partners: &HashMap<Uuid, partner::Model>) -> Result<Domains> {
+async fn taken_domains(
+    change: &Change,
+    scope: &Scope<'_>,
+    candidates: &[Candidate],
+    partners: &HashMap<Uuid, partner::Model>,
+) -> Result<Domains> {
     let mapping = &scope.connection.mapping.company;
     let mut asked = Vec::new();
     for candidate in candidates {
         let subject = candidate.link.as_ref().and_then(|link| link.subject_id);
         let known = subject.is_some_and(|id| partners.contains_key(&id));
         if known || map::is_partner(mapping, &candidate.incoming.fields) {
-            asked.extend(map::partner(mapping, &candidate.incoming.fields).domain.or_default());
+            asked.extend(
+                map::partner(mapping, &candidate.incoming.fields)
+                    .domain
+                    .or_default(),
+            );
         }
     }
     asked.sort_unstable();
     asked.dedup();
     let rows = partner::find_domains(change, &asked).await?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.domain?, Some(row.id)))).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((row.domain?, Some(row.id))))
+        .collect())
 }
 
 /// Takes a domain for a partner, or flags it when another has it.
-fn claim_domain(domains: &mut Domains, reading: &mut PartnerReading, property: Option<&String>, own: Option<PartnerId>) {
-    let Some(Some(domain)) = reading.domain.value() else { return };
+fn claim_domain(
+    domains: &mut Domains,
+    reading: &mut PartnerReading,
+    property: Option<&String>,
+    own: Option<PartnerId>,
+) {
+    let Some(Some(domain)) = reading.domain.value() else {
+        return;
+    };
     match domains.get(domain) {
         Some(holder) if own.is_none() || *holder != own => {
             let property = property.map_or("domain", String::as_str);
-            reading.domain = Reading::flagged(property, "DOMAIN_TAKEN", "Another partner has this domain.");
+            reading.domain =
+                Reading::flagged(property, "DOMAIN_TAKEN", "Another partner has this domain.");
         }
         Some(_) => {}
         None => {
@@ -128,9 +185,21 @@ async fn update_partner(
     let mapping = &scope.connection.mapping.company;
     let external_id = candidate.incoming.external_id.clone();
     let mut theirs = map::partner(mapping, &candidate.incoming.fields);
-    claim_domain(domains, &mut theirs, mapping.partner_fields.get(&entities::connection::mapping::PartnerField::Domain), Some(row.id));
-    let mut base = candidate.base().map(|shadow| map::partner(mapping, &shadow.fields));
-    if let Some(base) = base.as_mut().filter(|_| candidate.was_flagged("DOMAIN_TAKEN")) {
+    claim_domain(
+        domains,
+        &mut theirs,
+        mapping
+            .partner_fields
+            .get(&entities::connection::mapping::PartnerField::Domain),
+        Some(row.id),
+    );
+    let mut base = candidate
+        .base()
+        .map(|shadow| map::partner(mapping, &shadow.fields));
+    if let Some(base) = base
+        .as_mut()
+        .filter(|_| candidate.was_flagged("DOMAIN_TAKEN"))
+    {
         base.domain = Reading::Unread;
     }
     let base = base.as_ref();
@@ -138,11 +207,36 @@ async fn update_partner(
     let mut merger = FieldMerger::new(findings, RESOURCE, &external_id);
     let patch = PartnerPatch {
         name: merger.field("name", base.map(|base| &base.name), &theirs.name, &row.name),
-        domain: merger.field("domain", base.map(|base| &base.domain), &theirs.domain, &row.domain),
-        website: merger.field("website", base.map(|base| &base.website), &theirs.website, &row.website),
-        country: merger.field("country", base.map(|base| &base.country), &theirs.country, &row.country),
-        employees: merger.field("employees", base.map(|base| &base.employees), &theirs.employees, &row.employees),
-        description: merger.field("description", base.map(|base| &base.description), &theirs.description, &row.description),
+        domain: merger.field(
+            "domain",
+            base.map(|base| &base.domain),
+            &theirs.domain,
+            &row.domain,
+        ),
+        website: merger.field(
+            "website",
+            base.map(|base| &base.website),
+            &theirs.website,
+            &row.website,
+        ),
+        country: merger.field(
+            "country",
+            base.map(|base| &base.country),
+            &theirs.country,
+            &row.country,
+        ),
+        employees: merger.field(
+            "employees",
+            base.map(|base| &base.employees),
+            &theirs.employees,
+            &row.employees,
+        ),
+        description: merger.field(
+            "description",
+            base.map(|base| &base.description),
+            &theirs.description,
+            &row.description,
+        ),
         archived: archiving,
         ..PartnerPatch::default()
     };
@@ -163,8 +257,20 @@ async fn update_partner(
         }
         Err(error) => return Err(error.into()),
     };
-    count(findings, RESOURCE, &external_id, ending_of(version, after, archiving), &flags);
-    Ok(link::after(change, scope, RESOURCE, candidate, Outcome::of(id, flags)))
+    count(
+        findings,
+        RESOURCE,
+        &external_id,
+        ending_of(version, after, archiving),
+        &flags,
+    );
+    Ok(link::after(
+        change,
+        scope,
+        RESOURCE,
+        candidate,
+        Outcome::of(id, flags),
+    ))
 }
 
 async fn update_customer(
@@ -177,15 +283,32 @@ async fn update_customer(
     let mapping = &scope.connection.mapping.company;
     let external_id = candidate.incoming.external_id.clone();
     let theirs = map::customer(mapping, &candidate.incoming.fields);
-    let base = candidate.base().map(|shadow| map::customer(mapping, &shadow.fields));
+    let base = candidate
+        .base()
+        .map(|shadow| map::customer(mapping, &shadow.fields));
     let base = base.as_ref();
     let (id, version, archiving) = (row.id, row.version, candidate.archiving());
     let mut merger = FieldMerger::new(findings, RESOURCE, &external_id);
     let patch = CustomerPatch {
         name: merger.field("name", base.map(|base| &base.name), &theirs.name, &row.name),
-        domain: merger.field("domain", base.map(|base| &base.domain), &theirs.domain, &row.domain),
-        country: merger.field("country", base.map(|base| &base.country), &theirs.country, &row.country),
-        segment: merger.field("segment", base.map(|base| &base.segment), &theirs.segment, &row.segment),
+        domain: merger.field(
+            "domain",
+            base.map(|base| &base.domain),
+            &theirs.domain,
+            &row.domain,
+        ),
+        country: merger.field(
+            "country",
+            base.map(|base| &base.country),
+            &theirs.country,
+            &row.country,
+        ),
+        segment: merger.field(
+            "segment",
+            base.map(|base| &base.segment),
+            &theirs.segment,
+            &row.segment,
+        ),
         archived: archiving,
     };
     merger.tell(change, id);
@@ -198,8 +321,20 @@ async fn update_customer(
         }
         Err(error) => return Err(error.into()),
     };
-    count(findings, RESOURCE, &external_id, ending_of(version, after, archiving), &flags);
-    Ok(link::after(change, scope, RESOURCE, candidate, Outcome::of(id, flags)))
+    count(
+        findings,
+        RESOURCE,
+        &external_id,
+        ending_of(version, after, archiving),
+        &flags,
+    );
+    Ok(link::after(
+        change,
+        scope,
+        RESOURCE,
+        candidate,
+        Outcome::of(id, flags),
+    ))
 }
 
 async fn create_partners(
@@ -241,9 +376,24 @@ async fn create_partners(
                 if candidate.base().is_some() {
                     turned.push(candidate.incoming.external_id.clone());
                 }
-                partnerships.push(NewPartnership { stage: imported.stage, ..NewPartnership::of(row.id, imported.kind) });
-                count(findings, RESOURCE, &candidate.incoming.external_id, Ending::Created, &flags);
-                links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::of(row.id, flags)));
+                partnerships.push(NewPartnership {
+                    stage: imported.stage,
+                    ..NewPartnership::of(row.id, imported.kind)
+                });
+                count(
+                    findings,
+                    RESOURCE,
+                    &candidate.incoming.external_id,
+                    Ending::Created,
+                    &flags,
+                );
+                links.extend(link::after(
+                    change,
+                    scope,
+                    RESOURCE,
+                    candidate,
+                    Outcome::of(row.id, flags),
+                ));
             }
             Err(violations) => {
                 flags.insert(0, refusal(&violations));
@@ -262,7 +412,13 @@ async fn create_partners(
 /// share now.
 async fn await_anew(change: &Change, scope: &Scope<'_>, company: String) -> Result<()> {
     let (connection_id, deal) = (scope.connection.id, Resource::Deal.as_str());
-    let naming = external_link::list_naming(change.transaction(), connection_id, deal, &format!("{RESOURCE}:{company}")).await?;
+    let naming = external_link::list_naming(
+        change.transaction(),
+        connection_id,
+        deal,
+        &format!("{RESOURCE}:{company}"),
+    )
+    .await?;
     let wait = |link: external_link::Model| pending_link::Model {
         connection_id,
         from_resource: deal.to_owned(),
@@ -306,8 +462,20 @@ async fn create_customers(
     for ((candidate, mut flags), made) in kept.into_iter().zip(made) {
         match made {
             Ok(row) => {
-                count(findings, RESOURCE, &candidate.incoming.external_id, Ending::Created, &flags);
-                links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::of(row.id, flags)));
+                count(
+                    findings,
+                    RESOURCE,
+                    &candidate.incoming.external_id,
+                    Ending::Created,
+                    &flags,
+                );
+                links.extend(link::after(
+                    change,
+                    scope,
+                    RESOURCE,
+                    candidate,
+                    Outcome::of(row.id, flags),
+                ));
             }
             Err(violations) => {
                 flags.insert(0, refusal(&violations));
@@ -318,7 +486,26 @@ async fn create_customers(
     Ok(())
 }
 
-fn keep_out(change: &Change, scope: &Scope<'_>, candidate: Candidate, flags: Vec<Flag>, links: &mut Vec<external_link::Model>, findings: &mut Findings) {
-    count(findings, RESOURCE, &candidate.incoming.external_id, Ending::KeptOut, &flags);
-    links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::held(flags)));
+fn keep_out(
+    change: &Change,
+    scope: &Scope<'_>,
+    candidate: Candidate,
+    flags: Vec<Flag>,
+    links: &mut Vec<external_link::Model>,
+    findings: &mut Findings,
+) {
+    count(
+        findings,
+        RESOURCE,
+        &candidate.incoming.external_id,
+        Ending::KeptOut,
+        &flags,
+    );
+    links.extend(link::after(
+        change,
+        scope,
+        RESOURCE,
+        candidate,
+        Outcome::held(flags),
+    ));
 }

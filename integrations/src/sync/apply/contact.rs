@@ -38,15 +38,41 @@ const fn of_row(row: &contact::Model) -> Employer {
 }
 
 /// Applies people and answers the links to write.
-pub(super) async fn apply(change: &mut Change, scope: &Scope<'_>, candidates: Vec<Candidate>, findings: &mut Findings) -> Result<Vec<external_link::Model>> {
-    let known: Vec<&str> = candidates.iter().filter_map(|candidate| candidate.base().map(|_| candidate.incoming.external_id.as_str())).collect();
+pub(super) async fn apply(
+    change: &mut Change,
+    scope: &Scope<'_>,
+    candidates: Vec<Candidate>,
+    findings: &mut Findings,
+) -> Result<Vec<external_link::Model>> {
+    let known: Vec<&str> = candidates
+        .iter()
+        .filter_map(|candidate| {
+            candidate
+                .base()
+                .map(|_| candidate.incoming.external_id.as_str())
+        })
+        .collect();
     let awaiting = Awaiting::load(change, scope, RESOURCE, &known).await?;
-    let all_links = candidates.iter().flat_map(|candidate| std::iter::once(&candidate.incoming.links).chain(candidate.base().map(|base| &base.links))).collect::<Vec<_>>();
+    let all_links = candidates
+        .iter()
+        .flat_map(|candidate| {
+            std::iter::once(&candidate.incoming.links)
+                .chain(candidate.base().map(|base| &base.links))
+        })
+        .collect::<Vec<_>>();
     let companies = Companies::load(change, scope, &all_links).await?;
-    let ids: Vec<Uuid> = candidates.iter().filter_map(|candidate| candidate.link.as_ref()?.subject_id).collect();
+    let ids: Vec<Uuid> = candidates
+        .iter()
+        .filter_map(|candidate| candidate.link.as_ref()?.subject_id)
+        .collect();
     let mut rows: HashMap<Uuid, contact::Model> = HashMap::new();
     if !ids.is_empty() {
-        rows.extend(visible::lock_all::<contact::Entity>(change, &Viewer::system("sync"), ids).await?.into_iter().map(|row| (row.id.0, row)));
+        rows.extend(
+            visible::lock_all::<contact::Entity>(change, &Viewer::system("sync"), ids)
+                .await?
+                .into_iter()
+                .map(|row| (row.id.0, row)),
+        );
     }
 
     let mut links = Vec::with_capacity(candidates.len());
@@ -54,14 +80,23 @@ pub(super) async fn apply(change: &mut Change, scope: &Scope<'_>, candidates: Ve
     let mut new = Vec::new();
     for candidate in candidates {
         let (at, missing) = employer(&candidate.incoming.links, &companies, &HashSet::new());
-        let row = candidate.link.as_ref().and_then(|link| link.subject_id).and_then(|id| rows.remove(&id));
-        let ends: BTreeSet<(Resource, String)> = missing.into_iter().map(|id| (Resource::Company, id)).collect();
+        let row = candidate
+            .link
+            .as_ref()
+            .and_then(|link| link.subject_id)
+            .and_then(|id| rows.remove(&id));
+        let ends: BTreeSet<(Resource, String)> = missing
+            .into_iter()
+            .map(|id| (Resource::Company, id))
+            .collect();
         match row {
             None => new.push((candidate, at, ends)),
             Some(row) => {
                 awaited.push((candidate.incoming.external_id.clone(), ends));
                 let passed_over = awaiting.of(&candidate.incoming.external_id, Resource::Company);
-                let base_at = candidate.base().map(|base| employer(&base.links, &companies, &passed_over).0);
+                let base_at = candidate
+                    .base()
+                    .map(|base| employer(&base.links, &companies, &passed_over).0);
                 links.extend(update(change, scope, candidate, row, (base_at, at), findings).await?);
             }
         }
@@ -82,18 +117,37 @@ async fn update(
     let mapping = &scope.connection.mapping.contact;
     let external_id = candidate.incoming.external_id.clone();
     let theirs = map::contact(mapping, &candidate.incoming.fields);
-    let base = candidate.base().map(|shadow| map::contact(mapping, &shadow.fields));
+    let base = candidate
+        .base()
+        .map(|shadow| map::contact(mapping, &shadow.fields));
     let base = base.as_ref();
     let (id, version, archiving) = (row.id, row.version, candidate.archiving());
     let mut merger = FieldMerger::new(findings, RESOURCE, &external_id);
-    let moved = merger.field("company", base_at.as_ref(), &at, &of_row(&row)).map(split);
+    let moved = merger
+        .field("company", base_at.as_ref(), &at, &of_row(&row))
+        .map(split);
     let patch = ContactPatch {
         partner_id: moved.map(|(partner, _)| partner),
         customer_id: moved.map(|(_, customer)| customer),
         name: merger.field("name", base.map(|base| &base.name), &theirs.name, &row.name),
-        email: merger.field("email", base.map(|base| &base.email), &theirs.email, &row.email),
-        phone: merger.field("phone", base.map(|base| &base.phone), &theirs.phone, &row.phone),
-        title: merger.field("title", base.map(|base| &base.title), &theirs.title, &row.title),
+        email: merger.field(
+            "email",
+            base.map(|base| &base.email),
+            &theirs.email,
+            &row.email,
+        ),
+        phone: merger.field(
+            "phone",
+            base.map(|base| &base.phone),
+            &theirs.phone,
+            &row.phone,
+        ),
+        title: merger.field(
+            "title",
+            base.map(|base| &base.title),
+            &theirs.title,
+            &row.title,
+        ),
         roles: None,
         archived: archiving,
     };
@@ -107,8 +161,20 @@ async fn update(
         }
         Err(error) => return Err(error.into()),
     };
-    count(findings, RESOURCE, &external_id, ending_of(version, after, archiving), &flags);
-    Ok(link::after(change, scope, RESOURCE, candidate, Outcome::of(id, flags)))
+    count(
+        findings,
+        RESOURCE,
+        &external_id,
+        ending_of(version, after, archiving),
+        &flags,
+    );
+    Ok(link::after(
+        change,
+        scope,
+        RESOURCE,
+        candidate,
+        Outcome::of(id, flags),
+    ))
 }
 
 type New = (Candidate, Reading<Employer>, BTreeSet<(Resource, String)>);
@@ -124,11 +190,26 @@ async fn create(
     let mut kept = Vec::with_capacity(new.len());
     let mut inputs = Vec::with_capacity(new.len());
     for (candidate, at, ends) in new {
-        let reading = map::contact(&scope.connection.mapping.contact, &candidate.incoming.fields);
+        let reading = map::contact(
+            &scope.connection.mapping.contact,
+            &candidate.incoming.fields,
+        );
         let flags: Vec<Flag> = reading.flags().cloned().collect();
         let Some(name) = reading.name.value().cloned() else {
-            count(findings, RESOURCE, &candidate.incoming.external_id, Ending::KeptOut, &flags);
-            links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::held(flags)));
+            count(
+                findings,
+                RESOURCE,
+                &candidate.incoming.external_id,
+                Ending::KeptOut,
+                &flags,
+            );
+            links.extend(link::after(
+                change,
+                scope,
+                RESOURCE,
+                candidate,
+                Outcome::held(flags),
+            ));
             continue;
         };
         let (partner_id, customer_id) = split(at.or_default());
@@ -153,13 +234,25 @@ async fn create(
         match made {
             Ok(row) => {
                 count(findings, RESOURCE, &external_id, Ending::Created, &flags);
-                links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::of(row.id, flags)));
+                links.extend(link::after(
+                    change,
+                    scope,
+                    RESOURCE,
+                    candidate,
+                    Outcome::of(row.id, flags),
+                ));
                 awaited.push((external_id, ends));
             }
             Err(violations) => {
                 flags.insert(0, refusal(&violations));
                 count(findings, RESOURCE, &external_id, Ending::KeptOut, &flags);
-                links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::held(flags)));
+                links.extend(link::after(
+                    change,
+                    scope,
+                    RESOURCE,
+                    candidate,
+                    Outcome::held(flags),
+                ));
             }
         }
     }

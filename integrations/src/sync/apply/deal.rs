@@ -6,7 +6,9 @@
 
 use super::field::{Ending, FieldMerger, count, create_all, ending_of, refusal};
 use super::link::{self, Outcome};
-use super::share::{Awaiting, Companies, DealEnds, Shares, as_input, merge_shares, within_the_whole};
+use super::share::{
+    Awaiting, Companies, DealEnds, Shares, as_input, merge_shares, within_the_whole,
+};
 use super::{Candidate, Scope};
 use crate::record::Resource;
 use crate::sync::error::Result;
@@ -44,13 +46,34 @@ struct Known {
 }
 
 /// Applies deals and answers the links to write.
-pub(super) async fn apply(change: &mut Change, scope: &Scope<'_>, candidates: Vec<Candidate>, findings: &mut Findings) -> Result<Vec<external_link::Model>> {
+pub(super) async fn apply(
+    change: &mut Change,
+    scope: &Scope<'_>,
+    candidates: Vec<Candidate>,
+    findings: &mut Findings,
+) -> Result<Vec<external_link::Model>> {
     let mapping = &scope.connection.mapping.deal;
-    let known: Vec<&str> = candidates.iter().filter_map(|candidate| candidate.base().map(|_| candidate.incoming.external_id.as_str())).collect();
+    let known: Vec<&str> = candidates
+        .iter()
+        .filter_map(|candidate| {
+            candidate
+                .base()
+                .map(|_| candidate.incoming.external_id.as_str())
+        })
+        .collect();
     let awaiting = Awaiting::load(change, scope, RESOURCE, &known).await?;
-    let all_links = candidates.iter().flat_map(|candidate| std::iter::once(&candidate.incoming.links).chain(candidate.base().map(|base| &base.links))).collect::<Vec<_>>();
+    let all_links = candidates
+        .iter()
+        .flat_map(|candidate| {
+            std::iter::once(&candidate.incoming.links)
+                .chain(candidate.base().map(|base| &base.links))
+        })
+        .collect::<Vec<_>>();
     let companies = Companies::load(change, scope, &all_links).await?;
-    let ids: Vec<Uuid> = candidates.iter().filter_map(|candidate| candidate.link.as_ref()?.subject_id).collect();
+    let ids: Vec<Uuid> = candidates
+        .iter()
+        .filter_map(|candidate| candidate.link.as_ref()?.subject_id)
+        .collect();
     let (mut rows, mut shares) = load_rows(change, ids).await?;
 
     let mut links = Vec::with_capacity(candidates.len());
@@ -58,32 +81,65 @@ pub(super) async fn apply(change: &mut Change, scope: &Scope<'_>, candidates: Ve
     let mut new = Vec::new();
     for candidate in candidates {
         let theirs = map::deal(mapping, scope.references, &candidate.incoming.fields);
-        let ends = DealEnds::read(&candidate.incoming.links, &companies, &mapping.labels, &HashSet::new());
+        let ends = DealEnds::read(
+            &candidate.incoming.links,
+            &companies,
+            &mapping.labels,
+            &HashSet::new(),
+        );
         for part in &ends.unmapped {
             findings::unmapped(findings, RESOURCE, part);
         }
-        let row = candidate.link.as_ref().and_then(|link| link.subject_id).and_then(|id| rows.remove(&id));
+        let row = candidate
+            .link
+            .as_ref()
+            .and_then(|link| link.subject_id)
+            .and_then(|id| rows.remove(&id));
         let Some(row) = row else {
             new.push((candidate, theirs, ends));
             continue;
         };
         let id = candidate.incoming.external_id.clone();
         let passed_over = awaiting.of(&id, Resource::Company);
-        let mut base_ends = candidate.base().map(|base| DealEnds::read(&base.links, &companies, &mapping.labels, &passed_over));
+        let mut base_ends = candidate
+            .base()
+            .map(|base| DealEnds::read(&base.links, &companies, &mapping.labels, &passed_over));
         let base = base_reading(scope, &candidate, &awaiting.of(&id, Resource::Owner));
         awaited.push((id, missing(&ends, &theirs)));
         let shares = shares.remove(&row.id).unwrap_or_default();
-        if let Some(ends) = base_ends.as_mut().filter(|_| candidate.was_flagged(OVER_THE_WHOLE)) {
+        if let Some(ends) = base_ends
+            .as_mut()
+            .filter(|_| candidate.was_flagged(OVER_THE_WHOLE))
+        {
             ends.shares.retain(|key, _| shares.contains_key(key));
         }
-        links.extend(update(change, scope, candidate, Known { row, theirs, base, ends, base_ends, shares }, findings).await?);
+        links.extend(
+            update(
+                change,
+                scope,
+                candidate,
+                Known {
+                    row,
+                    theirs,
+                    base,
+                    ends,
+                    base_ends,
+                    shares,
+                },
+                findings,
+            )
+            .await?,
+        );
     }
     create(change, scope, new, &mut links, &mut awaited, findings).await?;
     awaiting.settle(change, scope, RESOURCE, awaited).await?;
     Ok(links)
 }
 
-async fn load_rows(change: &Change, ids: Vec<Uuid>) -> Result<(HashMap<Uuid, deal::Model>, HashMap<DealId, Shares>)> {
+async fn load_rows(
+    change: &Change,
+    ids: Vec<Uuid>,
+) -> Result<(HashMap<Uuid, deal::Model>, HashMap<DealId, Shares>)> {
     let mut shares: HashMap<DealId, Shares> = HashMap::new();
     if ids.is_empty() {
         return Ok((HashMap::new(), shares));
@@ -91,16 +147,35 @@ async fn load_rows(change: &Change, ids: Vec<Uuid>) -> Result<(HashMap<Uuid, dea
     let system = Viewer::system("sync");
     let deals: Vec<DealId> = ids.iter().copied().map(DealId).collect();
     let rows = visible::lock_all::<deal::Entity>(change, &system, ids).await?;
-    let select = deal_partner::Entity::visible_to(&system).filter(deal_partner::Column::DealId.is_in(deals));
-    for row in select.all(change.transaction()).await.map_err(EntityError::from)? {
-        shares.entry(row.deal_id).or_default().insert((row.partnership_id, row.role), row.weight_bp);
+    let select =
+        deal_partner::Entity::visible_to(&system).filter(deal_partner::Column::DealId.is_in(deals));
+    for row in select
+        .all(change.transaction())
+        .await
+        .map_err(EntityError::from)?
+    {
+        shares
+            .entry(row.deal_id)
+            .or_default()
+            .insert((row.partnership_id, row.role), row.weight_bp);
     }
-    Ok((rows.into_iter().map(|row| (row.id.0, row)).collect(), shares))
+    Ok((
+        rows.into_iter().map(|row| (row.id.0, row)).collect(),
+        shares,
+    ))
 }
 
 /// What the shadow said when it was taken over: an owner who was not known then was not taken over.
-fn base_reading(scope: &Scope<'_>, candidate: &Candidate, passed_over: &HashSet<&str>) -> Option<DealReading> {
-    let mut base = map::deal(&scope.connection.mapping.deal, scope.references, &candidate.base()?.fields);
+fn base_reading(
+    scope: &Scope<'_>,
+    candidate: &Candidate,
+    passed_over: &HashSet<&str>,
+) -> Option<DealReading> {
+    let mut base = map::deal(
+        &scope.connection.mapping.deal,
+        scope.references,
+        &candidate.base()?.fields,
+    );
     if !passed_over.is_empty() {
         base.owner_name = Reading::Value(None);
         base.owner_email = Reading::Value(None);
@@ -116,12 +191,35 @@ fn base_reading(scope: &Scope<'_>, candidate: &Candidate, passed_over: &HashSet<
 }
 
 fn missing(ends: &DealEnds, reading: &DealReading) -> BTreeSet<(Resource, String)> {
-    let companies = ends.awaited.iter().map(|id| (Resource::Company, id.clone()));
-    companies.chain(reading.awaited_owner.iter().map(|id| (Resource::Owner, id.clone()))).collect()
+    let companies = ends
+        .awaited
+        .iter()
+        .map(|id| (Resource::Company, id.clone()));
+    companies
+        .chain(
+            reading
+                .awaited_owner
+                .iter()
+                .map(|id| (Resource::Owner, id.clone())),
+        )
+        .collect()
 }
 
-async fn update(change: &mut Change, scope: &Scope<'_>, candidate: Candidate, known: Known, findings: &mut Findings) -> Result<Option<external_link::Model>> {
-    let Known { row, theirs, base, ends, base_ends, shares } = known;
+async fn update(
+    change: &mut Change,
+    scope: &Scope<'_>,
+    candidate: Candidate,
+    known: Known,
+    findings: &mut Findings,
+) -> Result<Option<external_link::Model>> {
+    let Known {
+        row,
+        theirs,
+        base,
+        ends,
+        base_ends,
+        shares,
+    } = known;
     let external_id = candidate.incoming.external_id.clone();
     let base = base.as_ref();
     let (id, version, archiving) = (row.id, row.version, candidate.archiving());
@@ -130,19 +228,75 @@ async fn update(change: &mut Change, scope: &Scope<'_>, candidate: Candidate, kn
     let amount = row.amount();
     let patch = DealPatch {
         name: merger.field("name", base.map(|base| &base.name), &theirs.name, &row.name),
-        customer_id: merger.field("customer", base_customer.as_ref(), &ends.customer(), &row.customer_id),
-        stage: merger.field("stage", base.map(|base| &base.stage), &theirs.stage, &row.stage),
-        source_stage: merger.field("sourceStage", base.map(|base| &base.source_stage), &theirs.source_stage, &row.source_stage),
-        amount: merger.field("amount", base.map(|base| &base.amount), &theirs.amount, &amount),
-        expected_close_on: merger.field("expectedCloseOn", base.map(|base| &base.expected_close_on), &theirs.expected_close_on, &row.expected_close_on),
-        closed_at: merger.field("closedAt", base.map(|base| &base.closed_at), &theirs.closed_at, &row.closed_at),
-        lost_reason: merger.field("lostReason", base.map(|base| &base.lost_reason), &theirs.lost_reason, &row.lost_reason),
-        owner_name: merger.field("owner.name", base.map(|base| &base.owner_name), &theirs.owner_name, &row.owner_name),
-        owner_email: merger.field("owner.email", base.map(|base| &base.owner_email), &theirs.owner_email, &row.owner_email),
-        products: merger.field("products", base.map(|base| &base.products), &theirs.products, &row.products).map(|texts| texts.0),
+        customer_id: merger.field(
+            "customer",
+            base_customer.as_ref(),
+            &ends.customer(),
+            &row.customer_id,
+        ),
+        stage: merger.field(
+            "stage",
+            base.map(|base| &base.stage),
+            &theirs.stage,
+            &row.stage,
+        ),
+        source_stage: merger.field(
+            "sourceStage",
+            base.map(|base| &base.source_stage),
+            &theirs.source_stage,
+            &row.source_stage,
+        ),
+        amount: merger.field(
+            "amount",
+            base.map(|base| &base.amount),
+            &theirs.amount,
+            &amount,
+        ),
+        expected_close_on: merger.field(
+            "expectedCloseOn",
+            base.map(|base| &base.expected_close_on),
+            &theirs.expected_close_on,
+            &row.expected_close_on,
+        ),
+        closed_at: merger.field(
+            "closedAt",
+            base.map(|base| &base.closed_at),
+            &theirs.closed_at,
+            &row.closed_at,
+        ),
+        lost_reason: merger.field(
+            "lostReason",
+            base.map(|base| &base.lost_reason),
+            &theirs.lost_reason,
+            &row.lost_reason,
+        ),
+        owner_name: merger.field(
+            "owner.name",
+            base.map(|base| &base.owner_name),
+            &theirs.owner_name,
+            &row.owner_name,
+        ),
+        owner_email: merger.field(
+            "owner.email",
+            base.map(|base| &base.owner_email),
+            &theirs.owner_email,
+            &row.owner_email,
+        ),
+        products: merger
+            .field(
+                "products",
+                base.map(|base| &base.products),
+                &theirs.products,
+                &row.products,
+            )
+            .map(|texts| texts.0),
         archived: archiving,
     };
-    let merged = merge_shares(base_ends.as_ref().map(|ends| &ends.shares), &ends.shares, &shares);
+    let merged = merge_shares(
+        base_ends.as_ref().map(|ends| &ends.shares),
+        &ends.shares,
+        &shares,
+    );
     if merged.conflict {
         merger.conflict("partners", json!({}));
     }
@@ -157,7 +311,8 @@ async fn update(change: &mut Change, scope: &Scope<'_>, candidate: Candidate, kn
     let mut ending = ending_of(version, row.version, archiving);
     if merged.shares != shares {
         if within_the_whole(&merged.shares) {
-            let changed = deal_partner::attribute(change, &[(row, as_input(&merged.shares))]).await?;
+            let changed =
+                deal_partner::attribute(change, &[(row, as_input(&merged.shares))]).await?;
             if ending == Ending::Unchanged && !changed.is_empty() {
                 ending = Ending::Updated;
             }
@@ -166,7 +321,13 @@ async fn update(change: &mut Change, scope: &Scope<'_>, candidate: Candidate, kn
         }
     }
     count(findings, RESOURCE, &external_id, ending, &flags);
-    Ok(link::after(change, scope, RESOURCE, candidate, Outcome::of(id, flags)))
+    Ok(link::after(
+        change,
+        scope,
+        RESOURCE,
+        candidate,
+        Outcome::of(id, flags),
+    ))
 }
 
 fn over_the_whole() -> Flag {
@@ -189,7 +350,10 @@ async fn create(
     let mut inputs = Vec::with_capacity(new.len());
     for (candidate, reading, ends) in new {
         let mut flags: Vec<Flag> = reading.flags().cloned().collect();
-        let (Some(name), Some(stage)) = (reading.name.value().cloned(), reading.stage.value().copied()) else {
+        let (Some(name), Some(stage)) = (
+            reading.name.value().cloned(),
+            reading.stage.value().copied(),
+        ) else {
             // The reason it is kept out comes first.
             flags.sort_by_key(|flag| !matches!(flag.code, "UNKNOWN_STAGE" | "NAME_MISSING"));
             keep_out(change, scope, candidate, flags, links, findings);
@@ -234,7 +398,13 @@ async fn create(
             attributed.push((row, as_input(&shares)));
         }
         count(findings, RESOURCE, &external_id, Ending::Created, &flags);
-        links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::of(id, flags)));
+        links.extend(link::after(
+            change,
+            scope,
+            RESOURCE,
+            candidate,
+            Outcome::of(id, flags),
+        ));
         awaited.push((external_id, missing));
     }
     if !attributed.is_empty() {
@@ -243,7 +413,26 @@ async fn create(
     Ok(())
 }
 
-fn keep_out(change: &Change, scope: &Scope<'_>, candidate: Candidate, flags: Vec<Flag>, links: &mut Vec<external_link::Model>, findings: &mut Findings) {
-    count(findings, RESOURCE, &candidate.incoming.external_id, Ending::KeptOut, &flags);
-    links.extend(link::after(change, scope, RESOURCE, candidate, Outcome::held(flags)));
+fn keep_out(
+    change: &Change,
+    scope: &Scope<'_>,
+    candidate: Candidate,
+    flags: Vec<Flag>,
+    links: &mut Vec<external_link::Model>,
+    findings: &mut Findings,
+) {
+    count(
+        findings,
+        RESOURCE,
+        &candidate.incoming.external_id,
+        Ending::KeptOut,
+        &flags,
+    );
+    links.extend(link::after(
+        change,
+        scope,
+        RESOURCE,
+        candidate,
+        Outcome::held(flags),
+    ));
 }

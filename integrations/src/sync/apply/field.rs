@@ -24,12 +24,28 @@ pub(super) struct FieldMerger<'a> {
 }
 
 impl<'a> FieldMerger<'a> {
-    pub(super) fn new(findings: &'a mut Findings, resource: Resource, external_id: &'a str) -> Self {
-        Self { findings, resource, external_id, private: resource == Resource::Contact, conflicts: Map::new() }
+    pub(super) fn new(
+        findings: &'a mut Findings,
+        resource: Resource,
+        external_id: &'a str,
+    ) -> Self {
+        Self {
+            findings,
+            resource,
+            external_id,
+            private: resource == Resource::Contact,
+            conflicts: Map::new(),
+        }
     }
 
     /// What an update is to set, if anything.
-    pub(super) fn field<T>(&mut self, name: &str, base: Option<&Reading<T>>, theirs: &Reading<T>, ours: &T) -> Option<T>
+    pub(super) fn field<T>(
+        &mut self,
+        name: &str,
+        base: Option<&Reading<T>>,
+        theirs: &Reading<T>,
+        ours: &T,
+    ) -> Option<T>
     where
         T: PartialEq + Clone + Serialize,
     {
@@ -37,7 +53,11 @@ impl<'a> FieldMerger<'a> {
             Merge::Keep => None,
             Merge::Take(value) => Some(value),
             Merge::Conflict(value) => {
-                let shown = if self.private { json!({}) } else { json!({ "ours": ours, "theirs": value }) };
+                let shown = if self.private {
+                    json!({})
+                } else {
+                    json!({ "ours": ours, "theirs": value })
+                };
                 self.conflict(name, shown);
                 Some(value)
             }
@@ -47,14 +67,28 @@ impl<'a> FieldMerger<'a> {
     /// Notes a conflict in which the vendor's side was taken.
     pub(super) fn conflict(&mut self, name: &str, shown: Json) {
         let message = "Both sides changed the field; the vendor's value was taken.";
-        findings::issue(self.findings, self.resource, Some(self.external_id), Some(name), "CONFLICT", message);
+        findings::issue(
+            self.findings,
+            self.resource,
+            Some(self.external_id),
+            Some(name),
+            "CONFLICT",
+            message,
+        );
         self.conflicts.insert(name.to_owned(), shown);
     }
 
     /// Records the conflicts as an event about the row.
     pub(super) fn tell<T: TypedId>(self, change: &mut Change, subject: T) {
         if !self.conflicts.is_empty() {
-            change.record(NewEvent::about(EventKind::SyncConflict, subject, Json::Object(self.conflicts)).internal());
+            change.record(
+                NewEvent::about(
+                    EventKind::SyncConflict,
+                    subject,
+                    Json::Object(self.conflicts),
+                )
+                .internal(),
+            );
         }
     }
 }
@@ -70,7 +104,13 @@ pub(super) enum Ending {
 }
 
 /// Counts a record and reports its flags.
-pub(super) fn count(findings: &mut Findings, resource: Resource, external_id: &str, ending: Ending, flags: &[Flag]) {
+pub(super) fn count(
+    findings: &mut Findings,
+    resource: Resource,
+    external_id: &str,
+    ending: Ending,
+    flags: &[Flag],
+) {
     for flag in flags {
         findings::flagged(findings, resource, external_id, flag);
     }
@@ -99,9 +139,14 @@ pub(super) const fn ending_of(before: i64, after: i64, archiving: Option<bool>) 
 /// A refusal of our own rules that the reading did not foresee.
 pub(super) fn refusal(violations: &[Violation]) -> Flag {
     let first = violations.first();
-    let message: Vec<&str> = violations.iter().map(|violation| violation.message.as_str()).collect();
+    let message: Vec<&str> = violations
+        .iter()
+        .map(|violation| violation.message.as_str())
+        .collect();
     Flag {
-        property: first.map(|violation| violation.field.clone()).unwrap_or_default(),
+        property: first
+            .map(|violation| violation.field.clone())
+            .unwrap_or_default(),
         code: "REFUSED_HERE",
         message: message.join(" "),
     }
@@ -118,7 +163,9 @@ macro_rules! create_all {
                 for input in inputs {
                     match $create($change, vec![input]).await {
                         Ok(made) => rows.extend(made.into_iter().map(Ok)),
-                        Err(entities::error::Error::Invalid(violations)) => rows.push(Err(violations)),
+                        Err(entities::error::Error::Invalid(violations)) => {
+                            rows.push(Err(violations))
+                        }
                         Err(error) => return Err(error.into()),
                     }
                 }

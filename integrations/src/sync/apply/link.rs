@@ -21,23 +21,47 @@ pub(super) struct Outcome {
 impl Outcome {
     /// It has a row.
     pub(super) fn of<T: TypedId>(subject: T, flags: Vec<Flag>) -> Self {
-        Self { subject: Some((T::PREFIX, subject.uuid())), flags }
+        Self {
+            subject: Some((T::PREFIX, subject.uuid())),
+            flags,
+        }
     }
 
     /// It is kept out, for the first of these reasons.
     pub(super) const fn held(flags: Vec<Flag>) -> Self {
-        Self { subject: None, flags }
+        Self {
+            subject: None,
+            flags,
+        }
     }
 }
 
 /// The link to write, if it has to be.
-pub(super) fn after(change: &Change, scope: &Scope<'_>, resource: Resource, candidate: Candidate, outcome: Outcome) -> Option<Model> {
+pub(super) fn after(
+    change: &Change,
+    scope: &Scope<'_>,
+    resource: Resource,
+    candidate: Candidate,
+    outcome: Outcome,
+) -> Option<Model> {
     let Candidate { incoming, link } = candidate;
     // A row whose stage could not be taken over waits for the pipeline or the mapping just as a record without a row does.
     let waits = |flag: &&Flag| outcome.subject.is_none() || flag.code == "UNKNOWN_STAGE";
-    let held_reason = outcome.flags.iter().find(waits).map(|flag| flag.code.to_owned());
-    let flags = outcome.flags.into_iter().map(|flag| (flag.property, flag.code.to_owned())).collect();
-    let shadow = Shadow { fields: incoming.fields, links: incoming.links, flags };
+    let held_reason = outcome
+        .flags
+        .iter()
+        .find(waits)
+        .map(|flag| flag.code.to_owned());
+    let flags = outcome
+        .flags
+        .into_iter()
+        .map(|flag| (flag.property, flag.code.to_owned()))
+        .collect();
+    let shadow = Shadow {
+        fields: incoming.fields,
+        links: incoming.links,
+        flags,
+    };
     let (subject_kind, subject_id) = match outcome.subject {
         Some((kind, id)) => (Some(kind.to_owned()), Some(id)),
         None => (None, None),

@@ -80,12 +80,16 @@ struct Candidate {
 impl Candidate {
     /// What the vendor was known to hold when our row last took it over.
     fn base(&self) -> Option<&Shadow> {
-        self.link.as_ref().filter(|link| link.subject_id.is_some()).map(|link| &link.shadow)
+        self.link
+            .as_ref()
+            .filter(|link| link.subject_id.is_some())
+            .map(|link| &link.shadow)
     }
 
     /// Whether a value of the base was flagged so and hence never taken over: then it is no base.
     fn was_flagged(&self, code: &str) -> bool {
-        self.base().is_some_and(|shadow| shadow.flags.values().any(|flag| flag == code))
+        self.base()
+            .is_some_and(|shadow| shadow.flags.values().any(|flag| flag == code))
     }
 
     /// Whether our row is to be archived or restored: only when the vendor changed its mind.
@@ -96,15 +100,32 @@ impl Candidate {
 }
 
 /// Applies records of one resource.
-pub(super) async fn records(change: &mut Change, scope: &Scope<'_>, resource: Resource, records: Vec<Record>, findings: &mut Findings) -> Result<()> {
+pub(super) async fn records(
+    change: &mut Change,
+    scope: &Scope<'_>,
+    resource: Resource,
+    records: Vec<Record>,
+    findings: &mut Findings,
+) -> Result<()> {
     findings::counts(findings, resource).read += records.len() as u64;
-    let (records, strange): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| is_sound_id(&record.external_id));
+    let (records, strange): (Vec<Record>, Vec<Record>) = records
+        .into_iter()
+        .partition(|record| is_sound_id(&record.external_id));
     for record in strange {
-        findings::issue(findings, resource, Some(&record.external_id), None, findings::MALFORMED, "The id is too long or holds control characters.");
+        findings::issue(
+            findings,
+            resource,
+            Some(&record.external_id),
+            None,
+            findings::MALFORMED,
+            "The id is too long or holds control characters.",
+        );
         findings::counts(findings, resource).kept_out += 1;
     }
     match resource {
-        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => reference::apply(change, scope, resource, records, findings).await,
+        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => {
+            reference::apply(change, scope, resource, records, findings).await
+        }
         Resource::Company | Resource::Contact | Resource::Deal => {
             let candidates = sift(change, scope, resource, records, findings).await?;
             candidates_of(change, scope, resource, candidates, findings).await
@@ -113,7 +134,13 @@ pub(super) async fn records(change: &mut Change, scope: &Scope<'_>, resource: Re
 }
 
 /// Applies records again from their shadows, because something they refer to has come or changed.
-pub(super) async fn again(change: &mut Change, scope: &Scope<'_>, resource: Resource, links: Vec<external_link::Model>, findings: &mut Findings) -> Result<()> {
+pub(super) async fn again(
+    change: &mut Change,
+    scope: &Scope<'_>,
+    resource: Resource,
+    links: Vec<external_link::Model>,
+    findings: &mut Findings,
+) -> Result<()> {
     let candidates = links.into_iter().map(|link| {
         let incoming = Incoming {
             external_id: link.external_id.clone(),
@@ -122,12 +149,21 @@ pub(super) async fn again(change: &mut Change, scope: &Scope<'_>, resource: Reso
             fields: link.shadow.fields.clone(),
             links: link.shadow.links.clone(),
         };
-        Candidate { incoming, link: Some(link) }
+        Candidate {
+            incoming,
+            link: Some(link),
+        }
     });
     candidates_of(change, scope, resource, candidates.collect(), findings).await
 }
 
-async fn candidates_of(change: &mut Change, scope: &Scope<'_>, resource: Resource, candidates: Vec<Candidate>, findings: &mut Findings) -> Result<()> {
+async fn candidates_of(
+    change: &mut Change,
+    scope: &Scope<'_>,
+    resource: Resource,
+    candidates: Vec<Candidate>,
+    findings: &mut Findings,
+) -> Result<()> {
     if candidates.is_empty() {
         return Ok(());
     }
@@ -142,18 +178,35 @@ async fn candidates_of(change: &mut Change, scope: &Scope<'_>, resource: Resourc
 }
 
 /// Keeps the records that say something new.
-async fn sift(change: &Change, scope: &Scope<'_>, resource: Resource, records: Vec<Record>, findings: &mut Findings) -> Result<Vec<Candidate>> {
+async fn sift(
+    change: &Change,
+    scope: &Scope<'_>,
+    resource: Resource,
+    records: Vec<Record>,
+    findings: &mut Findings,
+) -> Result<Vec<Candidate>> {
     // Overlapping pages may hold a record twice; the newer version counts.
     let mut newest: HashMap<String, usize> = HashMap::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
-        let known = newest.get(&record.external_id).and_then(|index| records.get(*index));
+        let known = newest
+            .get(&record.external_id)
+            .and_then(|index| records.get(*index));
         if known.is_none_or(|known| known.updated_at_ms <= record.updated_at_ms) {
             newest.insert(record.external_id.clone(), index);
         }
     }
     let ids: Vec<&str> = newest.keys().map(String::as_str).collect();
-    let known = external_link::find_all(change.transaction(), scope.connection.id, resource.as_str(), &ids).await?;
-    let mut known: HashMap<String, external_link::Model> = known.into_iter().map(|link| (link.external_id.clone(), link)).collect();
+    let known = external_link::find_all(
+        change.transaction(),
+        scope.connection.id,
+        resource.as_str(),
+        &ids,
+    )
+    .await?;
+    let mut known: HashMap<String, external_link::Model> = known
+        .into_iter()
+        .map(|link| (link.external_id.clone(), link))
+        .collect();
 
     let mut candidates = Vec::with_capacity(records.len());
     let mut unchanged = 0;
@@ -163,7 +216,10 @@ async fn sift(change: &Change, scope: &Scope<'_>, resource: Resource, records: V
             continue;
         }
         let link = known.remove(&record.external_id);
-        let candidate = Candidate { incoming: incoming(scope.wanted, record, link.as_ref()), link };
+        let candidate = Candidate {
+            incoming: incoming(scope.wanted, record, link.as_ref()),
+            link,
+        };
         report_unmapped(scope.wanted, resource, &candidate.incoming, findings);
         if says_nothing_new(scope.source, &candidate) {
             unchanged += 1;
@@ -177,20 +233,29 @@ async fn sift(change: &Change, scope: &Scope<'_>, resource: Resource, records: V
 
 fn says_nothing_new(source: Source, candidate: &Candidate) -> bool {
     let incoming = &candidate.incoming;
-    let Some(link) = &candidate.link else { return incoming.archived };
+    let Some(link) = &candidate.link else {
+        return incoming.archived;
+    };
     // A record that was put away before we ever took it over stays out, unless it comes back.
     if link.subject_id.is_none() && incoming.archived && link.archived {
         return true;
     }
-    if source == Source::Index && incoming.updated_at.is_some() && incoming.updated_at < link.external_updated_at {
+    if source == Source::Index
+        && incoming.updated_at.is_some()
+        && incoming.updated_at < link.external_updated_at
+    {
         return true;
     }
-    link.shadow.fields == incoming.fields && link.shadow.links == incoming.links && link.archived == incoming.archived
+    link.shadow.fields == incoming.fields
+        && link.shadow.links == incoming.links
+        && link.archived == incoming.archived
 }
 
 /// The record as its shadow will be. A property or a link that was not read stays as it was known.
 fn incoming(wanted: &Wanted, record: Record, link: Option<&external_link::Model>) -> Incoming {
-    let mut fields = link.map(|link| link.shadow.fields.clone()).unwrap_or_default();
+    let mut fields = link
+        .map(|link| link.shadow.fields.clone())
+        .unwrap_or_default();
     for (name, value) in record.fields {
         if !wanted.fields.contains(&name) {
             continue;
@@ -205,12 +270,19 @@ fn incoming(wanted: &Wanted, record: Record, link: Option<&external_link::Model>
         _ => Links::new(),
     };
     for tie in record.links {
-        let RecordLink { resource, external_id, labels, primary } = tie;
+        let RecordLink {
+            resource,
+            external_id,
+            labels,
+            primary,
+        } = tie;
         // What it points at could not have been brought in under such an id.
         if !is_sound_id(&external_id) {
             continue;
         }
-        let entry = links.entry(format!("{resource}:{external_id}")).or_default();
+        let entry = links
+            .entry(format!("{resource}:{external_id}"))
+            .or_default();
         entry.extend(labels.iter().map(|label| clean(label)));
         if primary {
             entry.push(PRIMARY.to_owned());
@@ -220,7 +292,8 @@ fn incoming(wanted: &Wanted, record: Record, link: Option<&external_link::Model>
     }
     Incoming {
         external_id: record.external_id,
-        updated_at: (record.updated_at_ms > 0).then(|| Timestamp::from_millis(record.updated_at_ms)),
+        updated_at: (record.updated_at_ms > 0)
+            .then(|| Timestamp::from_millis(record.updated_at_ms)),
         archived: record.archived,
         fields,
         links,
@@ -229,10 +302,19 @@ fn incoming(wanted: &Wanted, record: Record, link: Option<&external_link::Model>
 
 /// A text without the one character that PostgreSQL can store in no text.
 fn clean(text: &str) -> String {
-    if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text.to_owned() }
+    if text.contains('\0') {
+        text.replace('\0', "\u{FFFD}")
+    } else {
+        text.to_owned()
+    }
 }
 
-fn report_unmapped(wanted: &Wanted, resource: Resource, incoming: &Incoming, findings: &mut Findings) {
+fn report_unmapped(
+    wanted: &Wanted,
+    resource: Resource,
+    incoming: &Incoming,
+    findings: &mut Findings,
+) {
     for name in &wanted.unmapped {
         if value::present(&incoming.fields, name).is_some() {
             findings::unmapped(findings, resource, name);

@@ -38,13 +38,24 @@ impl Companies {
     /// Looks up all companies of these links at once, and the partnership of those that are partners: the one that came with the import, which
     /// is the first.
     pub(super) async fn load(change: &Change, scope: &Scope<'_>, links: &[&Links]) -> Result<Self> {
-        let ids: BTreeSet<&str> = links.iter().flat_map(|links| ties(links, Resource::Company)).map(|(id, _)| id).collect();
+        let ids: BTreeSet<&str> = links
+            .iter()
+            .flat_map(|links| ties(links, Resource::Company))
+            .map(|(id, _)| id)
+            .collect();
         let ids: Vec<&str> = ids.into_iter().collect();
         let mut companies = Self::default();
         if ids.is_empty() {
             return Ok(companies);
         }
-        for link in external_link::find_all(change.transaction(), scope.connection.id, Resource::Company.as_str(), &ids).await? {
+        for link in external_link::find_all(
+            change.transaction(),
+            scope.connection.id,
+            Resource::Company.as_str(),
+            &ids,
+        )
+        .await?
+        {
             let end = match (link.subject_kind.as_deref(), link.subject_id) {
                 (Some(PartnerId::PREFIX), Some(id)) => CompanyEnd::Partner(PartnerId(id)),
                 (Some(CustomerId::PREFIX), Some(id)) => CompanyEnd::Customer(CustomerId(id)),
@@ -52,14 +63,27 @@ impl Companies {
             };
             companies.ends.insert(link.external_id, end);
         }
-        let partners: HashSet<PartnerId> = companies.ends.values().filter_map(|end| match end {
-            CompanyEnd::Partner(id) => Some(*id),
-            CompanyEnd::Customer(_) => None,
-        }).collect();
+        let partners: HashSet<PartnerId> = companies
+            .ends
+            .values()
+            .filter_map(|end| match end {
+                CompanyEnd::Partner(id) => Some(*id),
+                CompanyEnd::Customer(_) => None,
+            })
+            .collect();
         if !partners.is_empty() {
-            let select = partnership::Entity::visible_to(&Viewer::system("sync")).filter(partnership::Column::PartnerId.is_in(partners));
-            for row in select.order_by_asc(partnership::Column::Id).all(change.transaction()).await.map_err(entities::error::Error::from)? {
-                companies.partnerships.entry(row.partner_id).or_insert(row.id);
+            let select = partnership::Entity::visible_to(&Viewer::system("sync"))
+                .filter(partnership::Column::PartnerId.is_in(partners));
+            for row in select
+                .order_by_asc(partnership::Column::Id)
+                .all(change.transaction())
+                .await
+                .map_err(entities::error::Error::from)?
+            {
+                companies
+                    .partnerships
+                    .entry(row.partner_id)
+                    .or_insert(row.id);
             }
         }
         Ok(companies)
@@ -86,10 +110,16 @@ pub(super) struct DealEnds {
 
 impl DealEnds {
     /// Reads links. `passed_over` holds the companies that were not known when the links were last taken over.
-    pub(super) fn read(links: &Links, companies: &Companies, labels: &BTreeMap<String, RoleMapping>, passed_over: &HashSet<&str>) -> Self {
+    pub(super) fn read(
+        links: &Links,
+        companies: &Companies,
+        labels: &BTreeMap<String, RoleMapping>,
+        passed_over: &HashSet<&str>,
+    ) -> Self {
         let mut ends = Self::default();
         let mut chosen_is_primary = false;
-        for (id, tie) in ties(links, Resource::Company).filter(|(id, _)| !passed_over.contains(id)) {
+        for (id, tie) in ties(links, Resource::Company).filter(|(id, _)| !passed_over.contains(id))
+        {
             match companies.end(id) {
                 None => {
                     ends.awaited.insert(id.to_owned());
@@ -101,7 +131,11 @@ impl DealEnds {
                         chosen_is_primary = primary;
                     }
                     // A customer has no share, so what people labelled the tie with has no place here.
-                    ends.unmapped.extend(tie.iter().filter(|label| *label != super::PRIMARY).map(|label| format!("company[{label}]")));
+                    ends.unmapped.extend(
+                        tie.iter()
+                            .filter(|label| *label != super::PRIMARY)
+                            .map(|label| format!("company[{label}]")),
+                    );
                 }
                 Some(CompanyEnd::Partner(partner)) => ends.share(companies, labels, partner, tie),
             }
@@ -109,14 +143,24 @@ impl DealEnds {
         ends
     }
 
-    fn share(&mut self, companies: &Companies, labels: &BTreeMap<String, RoleMapping>, partner: PartnerId, tie: &[String]) {
+    fn share(
+        &mut self,
+        companies: &Companies,
+        labels: &BTreeMap<String, RoleMapping>,
+        partner: PartnerId,
+        tie: &[String],
+    ) {
         let Some(partnership) = companies.partnerships.get(&partner).copied() else {
-            self.unmapped.push("company[a partner without a partnership]".to_owned());
+            self.unmapped
+                .push("company[a partner without a partnership]".to_owned());
             return;
         };
         let mut found = false;
         for label in tie.iter().filter(|label| *label != super::PRIMARY) {
-            match labels.get(label).and_then(|role| Some((role.role, BasisPoints::new(role.weight_bp)?))) {
+            match labels
+                .get(label)
+                .and_then(|role| Some((role.role, BasisPoints::new(role.weight_bp)?)))
+            {
                 Some((role, weight)) => {
                     found = true;
                     let share = self.shares.entry((partnership, role)).or_insert(weight);
@@ -132,7 +176,11 @@ impl DealEnds {
 
     /// The customer as a reading. While a company is awaited and none is known, the links say nothing yet.
     pub(super) fn customer(&self) -> Reading<Option<CustomerId>> {
-        if self.customer.is_none() && !self.awaited.is_empty() { Reading::Unread } else { Reading::Value(self.customer) }
+        if self.customer.is_none() && !self.awaited.is_empty() {
+            Reading::Unread
+        } else {
+            Reading::Value(self.customer)
+        }
     }
 }
 
@@ -145,7 +193,10 @@ pub(super) struct MergedShares {
 
 /// Merges shares three-way. Without a base all of theirs are taken and ours stay beside them.
 pub(super) fn merge_shares(base: Option<&Shares>, theirs: &Shares, ours: &Shares) -> MergedShares {
-    let mut merged = MergedShares { shares: ours.clone(), conflict: false };
+    let mut merged = MergedShares {
+        shares: ours.clone(),
+        conflict: false,
+    };
     let known = |key: &(PartnershipId, DealPartnerRole)| base.and_then(|base| base.get(key));
     for (key, weight) in theirs {
         if known(key) == Some(weight) {
@@ -155,7 +206,11 @@ pub(super) fn merge_shares(base: Option<&Shares>, theirs: &Shares, ours: &Shares
         merged.conflict |= base.is_some() && present != known(key) && present != Some(weight);
         merged.shares.insert(*key, *weight);
     }
-    for (key, weight) in base.into_iter().flatten().filter(|(key, _)| !theirs.contains_key(key)) {
+    for (key, weight) in base
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| !theirs.contains_key(key))
+    {
         if let Some(present) = merged.shares.remove(key) {
             merged.conflict |= present != *weight;
         }
@@ -165,13 +220,23 @@ pub(super) fn merge_shares(base: Option<&Shares>, theirs: &Shares, ours: &Shares
 
 /// Whether the earning shares stay within the whole.
 pub(super) fn within_the_whole(shares: &Shares) -> bool {
-    let earning = shares.iter().filter(|((_, role), _)| role.earns()).map(|(_, weight)| i64::from(weight.points()));
+    let earning = shares
+        .iter()
+        .filter(|((_, role), _)| role.earns())
+        .map(|(_, weight)| i64::from(weight.points()));
     earning.sum::<i64>() <= i64::from(BasisPoints::WHOLE.points())
 }
 
 /// Shares as an input of the operation.
 pub(super) fn as_input(shares: &Shares) -> Vec<Share> {
-    shares.iter().map(|((partnership_id, role), weight_bp)| Share { partnership_id: *partnership_id, role: *role, weight_bp: *weight_bp }).collect()
+    shares
+        .iter()
+        .map(|((partnership_id, role), weight_bp)| Share {
+            partnership_id: *partnership_id,
+            role: *role,
+            weight_bp: *weight_bp,
+        })
+        .collect()
 }
 
 /// What a person's links say: the employer.
@@ -184,7 +249,11 @@ pub(super) enum Employer {
 }
 
 /// The employer that links name, the primary one first; and the companies that are awaited.
-pub(super) fn employer(links: &Links, companies: &Companies, passed_over: &HashSet<&str>) -> (Reading<Employer>, BTreeSet<String>) {
+pub(super) fn employer(
+    links: &Links,
+    companies: &Companies,
+    passed_over: &HashSet<&str>,
+) -> (Reading<Employer>, BTreeSet<String>) {
     let mut awaited = BTreeSet::new();
     let mut found: Option<(bool, Employer)> = None;
     for (id, tie) in ties(links, Resource::Company).filter(|(id, _)| !passed_over.contains(id)) {
@@ -213,11 +282,25 @@ pub(super) fn employer(links: &Links, companies: &Companies, passed_over: &HashS
 pub(super) struct Awaiting(HashMap<String, Vec<pending_link::Model>>);
 
 impl Awaiting {
-    pub(super) async fn load(change: &Change, scope: &Scope<'_>, resource: Resource, known: &[&str]) -> Result<Self> {
-        let rows = pending_link::find_from(change.transaction(), scope.connection.id, resource.as_str(), known).await?;
+    pub(super) async fn load(
+        change: &Change,
+        scope: &Scope<'_>,
+        resource: Resource,
+        known: &[&str],
+    ) -> Result<Self> {
+        let rows = pending_link::find_from(
+            change.transaction(),
+            scope.connection.id,
+            resource.as_str(),
+            known,
+        )
+        .await?;
         let mut awaiting: HashMap<String, Vec<pending_link::Model>> = HashMap::new();
         for row in rows {
-            awaiting.entry(row.from_external_id.clone()).or_default().push(row);
+            awaiting
+                .entry(row.from_external_id.clone())
+                .or_default()
+                .push(row);
         }
         Ok(Self(awaiting))
     }
@@ -225,17 +308,28 @@ impl Awaiting {
     /// The ends of one resource a record waits for.
     pub(super) fn of(&self, external_id: &str, resource: Resource) -> HashSet<&str> {
         let rows = self.0.get(external_id).into_iter().flatten();
-        rows.filter(|row| row.to_resource == resource.as_str()).map(|row| row.to_external_id.as_str()).collect()
+        rows.filter(|row| row.to_resource == resource.as_str())
+            .map(|row| row.to_external_id.as_str())
+            .collect()
     }
 
     /// Writes what is awaited from now on and removes what no longer is.
-    pub(super) async fn settle(mut self, change: &Change, scope: &Scope<'_>, resource: Resource, awaited: Vec<(String, BTreeSet<(Resource, String)>)>) -> Result<()> {
+    pub(super) async fn settle(
+        mut self,
+        change: &Change,
+        scope: &Scope<'_>,
+        resource: Resource,
+        awaited: Vec<(String, BTreeSet<(Resource, String)>)>,
+    ) -> Result<()> {
         let mut fresh = Vec::new();
         let mut stale = Vec::new();
         for (from, ends) in awaited {
             let before = self.0.remove(&from).unwrap_or_default();
             for (to, id) in &ends {
-                if !before.iter().any(|row| row.to_resource == to.as_str() && &row.to_external_id == id) {
+                if !before
+                    .iter()
+                    .any(|row| row.to_resource == to.as_str() && &row.to_external_id == id)
+                {
                     fresh.push(pending_link::Model {
                         connection_id: scope.connection.id,
                         from_resource: resource.as_str().to_owned(),
@@ -246,7 +340,11 @@ impl Awaiting {
                     });
                 }
             }
-            stale.extend(before.into_iter().filter(|row| !ends.iter().any(|(to, id)| row.to_resource == to.as_str() && &row.to_external_id == id)));
+            stale.extend(before.into_iter().filter(|row| {
+                !ends
+                    .iter()
+                    .any(|(to, id)| row.to_resource == to.as_str() && &row.to_external_id == id)
+            }));
         }
         pending_link::insert(change, fresh).await?;
         pending_link::delete(change, &stale).await?;

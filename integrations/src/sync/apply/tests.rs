@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 use super::share::{MergedShares, Shares, merge_shares};
 use super::{Candidate, PRIMARY, Source, Wanted, incoming, says_nothing_new};
 use crate::record::{Fields, Kind, Record, RecordLink, Resource};
@@ -16,7 +21,10 @@ fn record(fields: &[(&str, Option<&str>)], links: Vec<RecordLink>, links_complet
         updated_at_ms: 5,
         created_at_ms: None,
         archived: false,
-        fields: fields.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect(),
+        fields: fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned)))
+            .collect(),
         links,
         links_complete,
         url: None,
@@ -25,7 +33,10 @@ fn record(fields: &[(&str, Option<&str>)], links: Vec<RecordLink>, links_complet
 }
 
 fn wanted(names: &[&str]) -> Wanted {
-    Wanted { fields: names.iter().map(|name| (*name).to_owned()).collect(), ..Wanted::default() }
+    Wanted {
+        fields: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Wanted::default()
+    }
 }
 
 fn link(shadow: Shadow) -> external_link::Model {
@@ -47,18 +58,37 @@ fn link(shadow: Shadow) -> external_link::Model {
 }
 
 fn tie(id: &str, label: Option<&str>, primary: bool) -> RecordLink {
-    RecordLink { resource: Resource::Company, external_id: id.to_owned(), labels: label.into_iter().map(str::to_owned).collect(), primary }
+    RecordLink {
+        resource: Resource::Company,
+        external_id: id.to_owned(),
+        labels: label.into_iter().map(str::to_owned).collect(),
+        primary,
+    }
 }
 
 #[test]
 fn what_was_not_read_stays_and_what_was_cleared_goes() {
     let before = link(Shadow {
-        fields: Fields::from([("a".to_owned(), Some("1".to_owned())), ("b".to_owned(), Some("2".to_owned()))]),
+        fields: Fields::from([
+            ("a".to_owned(), Some("1".to_owned())),
+            ("b".to_owned(), Some("2".to_owned())),
+        ]),
         links: [("company:7".to_owned(), vec![])].into(),
         ..Shadow::default()
     });
-    let after = incoming(&wanted(&["a", "b"]), record(&[("a", None), ("z", Some("9"))], vec![tie("8", Some("Partner"), true)], false), Some(&before));
-    assert_eq!(after.fields, Fields::from([("b".to_owned(), Some("2".to_owned()))]));
+    let after = incoming(
+        &wanted(&["a", "b"]),
+        record(
+            &[("a", None), ("z", Some("9"))],
+            vec![tie("8", Some("Partner"), true)],
+            false,
+        ),
+        Some(&before),
+    );
+    assert_eq!(
+        after.fields,
+        Fields::from([("b".to_owned(), Some("2".to_owned()))])
+    );
     assert_eq!(after.links["company:8"], ["Partner", PRIMARY]);
     assert!(after.links.contains_key("company:7"));
     let complete = incoming(&wanted(&["a"]), record(&[], vec![], true), Some(&before));
@@ -70,7 +100,10 @@ fn an_older_version_out_of_an_index_is_passed_over_but_not_one_read_by_id() {
     let before = link(Shadow::default());
     let mut older = record(&[("a", Some("old"))], vec![], true);
     older.updated_at_ms = 4;
-    let candidate = Candidate { incoming: incoming(&wanted(&["a"]), older, Some(&before)), link: Some(before) };
+    let candidate = Candidate {
+        incoming: incoming(&wanted(&["a"]), older, Some(&before)),
+        link: Some(before),
+    };
     assert!(says_nothing_new(Source::Index, &candidate));
     assert!(!says_nothing_new(Source::Direct, &candidate));
 }
@@ -78,7 +111,12 @@ fn an_older_version_out_of_an_index_is_passed_over_but_not_one_read_by_id() {
 fn shares() -> impl Strategy<Value = Shares> {
     proptest::collection::btree_map((0_u128..3, 0_usize..2), 0_i32..3, 0..4).prop_map(|map| {
         let roles = [DealPartnerRole::Resold, DealPartnerRole::Sourced];
-        let share = |((partnership, role), weight): ((u128, usize), i32)| ((PartnershipId(Uuid::from_u128(partnership)), roles[role]), BasisPoints::new(weight).unwrap());
+        let share = |((partnership, role), weight): ((u128, usize), i32)| {
+            (
+                (PartnershipId(Uuid::from_u128(partnership)), roles[role]),
+                BasisPoints::new(weight).unwrap(),
+            )
+        };
         map.into_iter().map(share).collect()
     })
 }

@@ -20,9 +20,16 @@ pub(in crate::sync) struct PartnerReading {
 impl PartnerReading {
     /// What could not be taken over.
     pub(in crate::sync) fn flags(&self) -> impl Iterator<Item = &Flag> {
-        [self.name.flag(), self.domain.flag(), self.website.flag(), self.country.flag(), self.employees.flag(), self.description.flag()]
-            .into_iter()
-            .flatten()
+        [
+            self.name.flag(),
+            self.domain.flag(),
+            self.website.flag(),
+            self.country.flag(),
+            self.employees.flag(),
+            self.description.flag(),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -38,13 +45,22 @@ pub(in crate::sync) struct CustomerReading {
 impl CustomerReading {
     /// What could not be taken over.
     pub(in crate::sync) fn flags(&self) -> impl Iterator<Item = &Flag> {
-        [self.name.flag(), self.domain.flag(), self.country.flag(), self.segment.flag()].into_iter().flatten()
+        [
+            self.name.flag(),
+            self.domain.flag(),
+            self.country.flag(),
+            self.segment.flag(),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
 /// Whether the mapping calls a company a partner.
 pub(in crate::sync) fn is_partner(mapping: &CompanyMapping, fields: &Fields) -> bool {
-    let value = fields.get(&mapping.partner_when.property).and_then(|value| value.as_deref());
+    let value = fields
+        .get(&mapping.partner_when.property)
+        .and_then(|value| value.as_deref());
     value.is_some_and(|value| mapping.partner_when.values.contains(value))
 }
 
@@ -75,7 +91,15 @@ pub(in crate::sync) fn customer(mapping: &CompanyMapping, fields: &Fields) -> Cu
 /// A company's name; where the vendor has none, its domain stands for it.
 fn name(fields: &Fields, property: Option<&String>, fallback: Option<&String>) -> Reading<String> {
     let first = |name: &String| present(fields, name).map(|text| checked(name, text.trim(), 300));
-    let found = property.and_then(first).or_else(|| fallback.and_then(first));
+    let found = property
+        .and_then(first)
+        .or_else(|| fallback.and_then(first));
     let label = property.map_or("name", String::as_str);
-    found.unwrap_or_else(|| Reading::flagged(label, "NAME_MISSING", "The company has neither a name nor a domain."))
+    found.unwrap_or_else(|| {
+        Reading::flagged(
+            label,
+            "NAME_MISSING",
+            "The company has neither a name nor a domain.",
+        )
+    })
 }

@@ -18,7 +18,14 @@ pub(in crate::sync) struct ContactReading {
 impl ContactReading {
     /// What could not be taken over.
     pub(in crate::sync) fn flags(&self) -> impl Iterator<Item = &Flag> {
-        [self.name.flag(), self.email.flag(), self.phone.flag(), self.title.flag()].into_iter().flatten()
+        [
+            self.name.flag(),
+            self.email.flag(),
+            self.phone.flag(),
+            self.title.flag(),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -28,7 +35,11 @@ pub(in crate::sync) fn contact(mapping: &ContactMapping, fields: &Fields) -> Con
     let email = match text(fields, of(ContactField::Email), 320) {
         Reading::Value(Some(email)) if !is_email(&email) => {
             let property = of(ContactField::Email).map_or("email", String::as_str);
-            Reading::flagged(property, "INVALID_EMAIL", "The value is not an e-mail address.")
+            Reading::flagged(
+                property,
+                "INVALID_EMAIL",
+                "The value is not an e-mail address.",
+            )
         }
         other => other,
     };
@@ -42,12 +53,31 @@ pub(in crate::sync) fn contact(mapping: &ContactMapping, fields: &Fields) -> Con
 
 /// First and last name; where the vendor has neither, the e-mail address stands for them.
 fn name(mapping: &ContactMapping, fields: &Fields) -> Reading<String> {
-    let value = |field| mapping.fields.get(&field).and_then(|property| present(fields, property)).map(str::trim);
-    let parts: Vec<&str> = [value(ContactField::FirstName), value(ContactField::LastName)].into_iter().flatten().collect();
-    let label = mapping.fields.get(&ContactField::LastName).map_or("name", String::as_str);
+    let value = |field| {
+        mapping
+            .fields
+            .get(&field)
+            .and_then(|property| present(fields, property))
+            .map(str::trim)
+    };
+    let parts: Vec<&str> = [
+        value(ContactField::FirstName),
+        value(ContactField::LastName),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let label = mapping
+        .fields
+        .get(&ContactField::LastName)
+        .map_or("name", String::as_str);
     match (parts.is_empty(), value(ContactField::Email)) {
         (false, _) => checked(label, &parts.join(" "), 300),
         (true, Some(email)) => checked(label, email, 300),
-        (true, None) => Reading::flagged(label, "NAME_MISSING", "The contact has neither a name nor an e-mail address."),
+        (true, None) => Reading::flagged(
+            label,
+            "NAME_MISSING",
+            "The contact has neither a name nor an e-mail address.",
+        ),
     }
 }

@@ -49,13 +49,25 @@ impl DealReading {
 }
 
 /// Reads a deal.
-pub(in crate::sync) fn deal(mapping: &DealMapping, references: &References, fields: &Fields) -> DealReading {
+pub(in crate::sync) fn deal(
+    mapping: &DealMapping,
+    references: &References,
+    fields: &Fields,
+) -> DealReading {
     let of = |field| mapping.fields.get(&field);
     let (stage, source_stage) = stage(mapping, references, fields);
-    let (expected_close_on, closed_at) = dates(of(DealField::CloseDate), references, fields, stage.value().copied());
+    let (expected_close_on, closed_at) = dates(
+        of(DealField::CloseDate),
+        references,
+        fields,
+        stage.value().copied(),
+    );
     let owner = of(DealField::Owner).map(|property| (property, present(fields, property)));
     let facts = owner.and_then(|(_, id)| references.owners.get(id?));
-    let awaited_owner = owner.and_then(|(_, id)| id).filter(|id| facts.is_none() && is_sound_id(id)).map(str::to_owned);
+    let awaited_owner = owner
+        .and_then(|(_, id)| id)
+        .filter(|id| facts.is_none() && is_sound_id(id))
+        .map(str::to_owned);
     let of_owner = |value: fn(&super::OwnerFacts) -> &Option<String>| match (owner, facts) {
         (None, _) => Reading::Unread,
         (Some((property, _)), Some(facts)) => match value(facts) {
@@ -69,7 +81,12 @@ pub(in crate::sync) fn deal(mapping: &DealMapping, references: &References, fiel
         name: name(of(DealField::Name), fields),
         stage,
         source_stage,
-        amount: amount(fields, of(DealField::Amount), of(DealField::Currency), references.currency),
+        amount: amount(
+            fields,
+            of(DealField::Amount),
+            of(DealField::Currency),
+            references.currency,
+        ),
         expected_close_on,
         closed_at,
         lost_reason: text(fields, of(DealField::LostReason), 1_000),
@@ -89,14 +106,31 @@ fn name(property: Option<&String>, fields: &Fields) -> Reading<String> {
 }
 
 /// WON and LOST follow from the stage's own metadata; what an open stage means is the mapping's to say.
-fn stage(mapping: &DealMapping, references: &References, fields: &Fields) -> (Reading<DealStage>, Reading<Option<String>>) {
+fn stage(
+    mapping: &DealMapping,
+    references: &References,
+    fields: &Fields,
+) -> (Reading<DealStage>, Reading<Option<String>>) {
     let Some(property) = mapping.fields.get(&DealField::Stage) else {
-        return (Reading::flagged("stage", "UNKNOWN_STAGE", "The mapping names no property for the stage."), Reading::Unread);
+        return (
+            Reading::flagged(
+                "stage",
+                "UNKNOWN_STAGE",
+                "The mapping names no property for the stage.",
+            ),
+            Reading::Unread,
+        );
     };
     let Some(id) = present(fields, property) else {
-        return (Reading::flagged(property, "UNKNOWN_STAGE", "The deal is in no stage."), Reading::Unread);
+        return (
+            Reading::flagged(property, "UNKNOWN_STAGE", "The deal is in no stage."),
+            Reading::Unread,
+        );
     };
-    let pipeline = mapping.fields.get(&DealField::Pipeline).and_then(|name| present(fields, name));
+    let pipeline = mapping
+        .fields
+        .get(&DealField::Pipeline)
+        .and_then(|name| present(fields, name));
     let facts = references.stage(pipeline, id);
     let label = match facts {
         Some(facts) => checked(property, &facts.label, 1_000).map(Some),
@@ -111,8 +145,14 @@ fn stage(mapping: &DealMapping, references: &References, fields: &Fields) -> (Re
     match meant {
         Some(stage) => (Reading::Value(stage), label),
         None => {
-            let message = format!("The stage {:?} is neither closed by its metadata nor in the mapping.", id.chars().take(100).collect::<String>());
-            (Reading::flagged(property, "UNKNOWN_STAGE", message), Reading::Unread)
+            let message = format!(
+                "The stage {:?} is neither closed by its metadata nor in the mapping.",
+                id.chars().take(100).collect::<String>()
+            );
+            (
+                Reading::flagged(property, "UNKNOWN_STAGE", message),
+                Reading::Unread,
+            )
         }
     }
 }
@@ -124,16 +164,30 @@ fn dates(
     fields: &Fields,
     stage: Option<DealStage>,
 ) -> (Reading<Option<NaiveDate>>, Reading<Option<Timestamp>>) {
-    let (Some(property), Some(stage)) = (property, stage) else { return (Reading::Unread, Reading::Unread) };
+    let (Some(property), Some(stage)) = (property, stage) else {
+        return (Reading::Unread, Reading::Unread);
+    };
     let Some(text) = present(fields, property) else {
         // An open deal without a date expects none; when a closed one was closed is then not the vendor's to say.
-        return if stage.is_closed() { (Reading::Unread, Reading::Unread) } else { (Reading::Value(None), Reading::Value(None)) };
+        return if stage.is_closed() {
+            (Reading::Unread, Reading::Unread)
+        } else {
+            (Reading::Value(None), Reading::Value(None))
+        };
     };
     let read = instant(text).and_then(|at| Some((at, day(at, references.zone)?)));
     let Some((at, day)) = read else {
-        return if stage.is_closed() { (Reading::Unread, no_date(property)) } else { (no_date(property), Reading::Value(None)) };
+        return if stage.is_closed() {
+            (Reading::Unread, no_date(property))
+        } else {
+            (no_date(property), Reading::Value(None))
+        };
     };
-    if stage.is_closed() { (Reading::Unread, Reading::Value(Some(at))) } else { (Reading::Value(Some(day)), Reading::Value(None)) }
+    if stage.is_closed() {
+        (Reading::Unread, Reading::Value(Some(at)))
+    } else {
+        (Reading::Value(Some(day)), Reading::Value(None))
+    }
 }
 
 fn no_date<T>(property: &str) -> Reading<T> {
@@ -141,8 +195,14 @@ fn no_date<T>(property: &str) -> Reading<T> {
 }
 
 fn products(property: Option<&String>, fields: &Fields) -> Reading<Texts> {
-    let Some(property) = property else { return Reading::Unread };
-    let names = present(fields, property).into_iter().flat_map(|text| text.split(';')).map(str::trim).filter(|name| !name.is_empty());
+    let Some(property) = property else {
+        return Reading::Unread;
+    };
+    let names = present(fields, property)
+        .into_iter()
+        .flat_map(|text| text.split(';'))
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
     let names: Vec<String> = names.map(str::to_owned).collect();
     if names.len() > 100 {
         return Reading::flagged(property, "TOO_LONG", "There are more than 100 products.");

@@ -36,34 +36,63 @@ pub(in crate::sync) struct References {
 
 impl References {
     /// Reads them.
-    pub(in crate::sync) async fn load(database: &impl ConnectionTrait, connection: &connection::Model) -> Result<Self> {
+    pub(in crate::sync) async fn load(
+        database: &impl ConnectionTrait,
+        connection: &connection::Model,
+    ) -> Result<Self> {
         let account = &connection.account;
         let mut references = Self {
-            currency: account.currency.as_deref().and_then(|code| code.trim().parse().ok()),
-            zone: account.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC),
+            currency: account
+                .currency
+                .as_deref()
+                .and_then(|code| code.trim().parse().ok()),
+            zone: account
+                .time_zone
+                .as_deref()
+                .and_then(|name| name.parse().ok())
+                .unwrap_or(Tz::UTC),
             ..Self::default()
         };
-        for link in external_link::list(database, connection.id, Resource::Pipeline.as_str()).await? {
+        for link in
+            external_link::list(database, connection.id, Resource::Pipeline.as_str()).await?
+        {
             references.learn_stages(&link.external_id, &link.shadow.fields);
         }
         for link in external_link::list(database, connection.id, Resource::Owner.as_str()).await? {
             let value = |key: &str| link.shadow.fields.get(key).cloned().flatten();
-            references.owners.insert(link.external_id.clone(), OwnerFacts { name: value("name"), email: value("email") });
+            references.owners.insert(
+                link.external_id.clone(),
+                OwnerFacts {
+                    name: value("name"),
+                    email: value("email"),
+                },
+            );
         }
         Ok(references)
     }
 
     /// Learns the stages of a pipeline from its shadow.
     pub(in crate::sync) fn learn_stages(&mut self, pipeline: &str, fields: &Fields) {
-        let stages = fields.get("stages").and_then(|value| value.as_deref()).unwrap_or("[]");
+        let stages = fields
+            .get("stages")
+            .and_then(|value| value.as_deref())
+            .unwrap_or("[]");
         for stage in serde_json::from_str::<Vec<Stage>>(stages).unwrap_or_default() {
-            let facts = StageFacts { label: stage.label, outcome: stage.outcome };
-            self.stages.insert((pipeline.to_owned(), stage.external_id), facts);
+            let facts = StageFacts {
+                label: stage.label,
+                outcome: stage.outcome,
+            };
+            self.stages
+                .insert((pipeline.to_owned(), stage.external_id), facts);
         }
     }
 
     /// Finds a stage: in its pipeline, or, where the record names none, in the only pipeline that has it.
-    pub(in crate::sync) fn stage(&self, pipeline: Option<&str>, stage: &str) -> Option<&StageFacts> {
+    pub(in crate::sync) fn stage(
+        &self,
+        pipeline: Option<&str>,
+        stage: &str,
+    ) -> Option<&StageFacts> {
         if let Some(pipeline) = pipeline {
             return self.stages.get(&(pipeline.to_owned(), stage.to_owned()));
         }
@@ -85,14 +114,23 @@ impl References {
             }
             Kind::Pipeline(pipeline) => {
                 fields.insert("label".to_owned(), text(&pipeline.label));
-                fields.insert("stages".to_owned(), serde_json::to_string(&pipeline.stages).ok());
+                fields.insert(
+                    "stages".to_owned(),
+                    serde_json::to_string(&pipeline.stages).ok(),
+                );
             }
             Kind::AssociationLabel(label) => {
                 fields.insert("from".to_owned(), text(label.from.as_str()));
                 fields.insert("to".to_owned(), text(label.to.as_str()));
                 fields.insert("label".to_owned(), label.label.clone());
-                fields.insert("primary".to_owned(), text(if label.primary { "true" } else { "false" }));
-                fields.insert("custom".to_owned(), text(if label.custom { "true" } else { "false" }));
+                fields.insert(
+                    "primary".to_owned(),
+                    text(if label.primary { "true" } else { "false" }),
+                );
+                fields.insert(
+                    "custom".to_owned(),
+                    text(if label.custom { "true" } else { "false" }),
+                );
             }
             Kind::Company | Kind::Contact | Kind::Deal => return None,
         }

@@ -35,10 +35,26 @@ pub(super) struct Vendor {
 
 impl Vendor {
     pub(super) fn new() -> Arc<Self> {
-        let resources = [Resource::Owner, Resource::Pipeline, Resource::Company, Resource::Contact, Resource::Deal];
+        let resources = [
+            Resource::Owner,
+            Resource::Pipeline,
+            Resource::Company,
+            Resource::Contact,
+            Resource::Deal,
+        ];
         let described = |resource: Resource| {
-            let object = matches!(resource, Resource::Company | Resource::Contact | Resource::Deal);
-            ResourceDescriptor { resource, delta: object, archived: object, fetch: true, links: &[], page_size: 100 }
+            let object = matches!(
+                resource,
+                Resource::Company | Resource::Contact | Resource::Deal
+            );
+            ResourceDescriptor {
+                resource,
+                delta: object,
+                archived: object,
+                fetch: true,
+                links: &[],
+                page_size: 100,
+            }
         };
         let descriptor = Descriptor {
             id: crate::hubspot::ID,
@@ -53,13 +69,29 @@ impl Vendor {
         };
         let vendor = Self {
             descriptor,
-            state: Mutex::new(State { clock_ms: 1_700_000_000_000, ..State::default() }),
+            state: Mutex::new(State {
+                clock_ms: 1_700_000_000_000,
+                ..State::default()
+            }),
             refreshes: AtomicUsize::new(0),
             pages: AtomicUsize::new(0),
             grant: Mutex::new(None),
         };
-        vendor.stages(&[("prospecting", StageOutcome::Open), ("closedwon", StageOutcome::Won), ("closedlost", StageOutcome::Lost)]);
-        vendor.put(Resource::Owner, "1", &[], &[], Kind::Owner(Owner { name: Some("Moses Frase".to_owned()), email: Some("moses@sales.example".to_owned()) }));
+        vendor.stages(&[
+            ("prospecting", StageOutcome::Open),
+            ("closedwon", StageOutcome::Won),
+            ("closedlost", StageOutcome::Lost),
+        ]);
+        vendor.put(
+            Resource::Owner,
+            "1",
+            &[],
+            &[],
+            Kind::Owner(Owner {
+                name: Some("Moses Frase".to_owned()),
+                email: Some("moses@sales.example".to_owned()),
+            }),
+        );
         Arc::new(vendor)
     }
 
@@ -72,11 +104,27 @@ impl Vendor {
             archived: false,
             fields: Default::default(),
         };
-        let pipeline = Pipeline { label: "Sales".to_owned(), stages: stages.iter().map(stage).collect() };
-        self.put(Resource::Pipeline, "default", &[], &[], Kind::Pipeline(pipeline));
+        let pipeline = Pipeline {
+            label: "Sales".to_owned(),
+            stages: stages.iter().map(stage).collect(),
+        };
+        self.put(
+            Resource::Pipeline,
+            "default",
+            &[],
+            &[],
+            Kind::Pipeline(pipeline),
+        );
     }
 
-    pub(super) fn put(&self, resource: Resource, id: &str, fields: &[(&str, &str)], links: &[(&str, &str)], kind: Kind) {
+    pub(super) fn put(
+        &self,
+        resource: Resource,
+        id: &str,
+        fields: &[(&str, &str)],
+        links: &[(&str, &str)],
+        kind: Kind,
+    ) {
         let mut state = self.state.lock().unwrap();
         state.clock_ms += 1;
         let record = Record {
@@ -84,13 +132,20 @@ impl Vendor {
             updated_at_ms: state.clock_ms,
             created_at_ms: None,
             archived: false,
-            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect(),
+            fields: fields
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())))
+                .collect(),
             links: links
                 .iter()
                 .map(|(id, label)| RecordLink {
                     resource: Resource::Company,
                     external_id: (*id).to_owned(),
-                    labels: if label.is_empty() { vec![] } else { vec![(*label).to_owned()] },
+                    labels: if label.is_empty() {
+                        vec![]
+                    } else {
+                        vec![(*label).to_owned()]
+                    },
                     primary: false,
                 })
                 .collect(),
@@ -138,13 +193,29 @@ impl Vendor {
 #[async_trait]
 impl Authenticate for Vendor {
     fn authorize_url(&self, _: &AppCredentials, request: &AuthorizeRequest) -> Result<Url> {
-        Ok(Url::parse_with_params("https://vendor.example/authorize", [("state", request.state.expose_secret())]).unwrap())
+        Ok(Url::parse_with_params(
+            "https://vendor.example/authorize",
+            [("state", request.state.expose_secret())],
+        )
+        .unwrap())
     }
-    async fn exchange(&self, _: &Client, _: &AppCredentials, exchange: &Exchange, now_ms: i64) -> Result<TokenSet> {
+    async fn exchange(
+        &self,
+        _: &Client,
+        _: &AppCredentials,
+        exchange: &Exchange,
+        now_ms: i64,
+    ) -> Result<TokenSet> {
         assert!(exchange.pkce_verifier.expose_secret().len() >= 43);
         Ok(self.tokens(0, now_ms))
     }
-    async fn refresh(&self, _: &Client, _: &AppCredentials, _: &TokenSet, now_ms: i64) -> Result<TokenSet> {
+    async fn refresh(
+        &self,
+        _: &Client,
+        _: &AppCredentials,
+        _: &TokenSet,
+        now_ms: i64,
+    ) -> Result<TokenSet> {
         if let Some(refusal) = self.grant.lock().unwrap().clone() {
             return Err(refusal);
         }
@@ -155,7 +226,13 @@ impl Authenticate for Vendor {
         Ok(())
     }
     async fn account(&self, _: &Context<'_>) -> Result<Account> {
-        Ok(Account { tenant_id: "77".to_owned(), name: None, currency: Some("USD".to_owned()), time_zone: Some("UTC".to_owned()), ui_domain: None })
+        Ok(Account {
+            tenant_id: "77".to_owned(),
+            name: None,
+            currency: Some("USD".to_owned()),
+            time_zone: Some("UTC".to_owned()),
+            ui_domain: None,
+        })
     }
 }
 
@@ -168,7 +245,12 @@ impl Pull for Vendor {
         if let Some(failure) = state.failures.pop_front() {
             return Err(failure);
         }
-        let number = |key: &str| request.cursor.and_then(|cursor| cursor.get(key)).and_then(Value::as_i64);
+        let number = |key: &str| {
+            request
+                .cursor
+                .and_then(|cursor| cursor.get(key))
+                .and_then(Value::as_i64)
+        };
         let mark = number("mark").unwrap_or(0);
         let start = usize::try_from(number("at").unwrap_or(0)).unwrap();
         let wanted = |record: &&Record| match request.mode {
@@ -176,22 +258,50 @@ impl Pull for Vendor {
             Mode::Delta => !record.archived && record.updated_at_ms >= mark,
             Mode::Archived => record.archived,
         };
-        let mut all = state.records.iter().filter(|((resource, _), _)| *resource == request.resource).map(|(_, record)| record).filter(wanted).skip(start);
+        let mut all = state
+            .records
+            .iter()
+            .filter(|((resource, _), _)| *resource == request.resource)
+            .map(|(_, record)| record)
+            .filter(wanted)
+            .skip(start);
         let records: Vec<Record> = all.by_ref().take(100).cloned().collect();
         let more = all.next().is_some();
         drop(all);
-        let malformed = if more || request.resource != Resource::Deal { vec![] } else { std::mem::take(&mut state.malformed) };
-        let next = if more { Next::More(json!({ "mark": mark, "at": start + 100 })) } else { Next::CaughtUp(json!({ "mark": state.clock_ms })) };
-        Ok(Page { records, malformed, next })
+        let malformed = if more || request.resource != Resource::Deal {
+            vec![]
+        } else {
+            std::mem::take(&mut state.malformed)
+        };
+        let next = if more {
+            Next::More(json!({ "mark": mark, "at": start + 100 }))
+        } else {
+            Next::CaughtUp(json!({ "mark": state.clock_ms }))
+        };
+        Ok(Page {
+            records,
+            malformed,
+            next,
+        })
     }
-    async fn fetch(&self, _: &Context<'_>, resource: Resource, ids: &[String], _: &[String]) -> Result<Fetched> {
+    async fn fetch(
+        &self,
+        _: &Context<'_>,
+        resource: Resource,
+        ids: &[String],
+        _: &[String],
+    ) -> Result<Fetched> {
         let mut state = self.state.lock().unwrap();
         if let Some(failure) = state.failures.pop_front() {
             return Err(failure);
         }
         let mut fetched = Fetched::default();
         for id in ids {
-            match state.records.get(&(resource, id.clone())).filter(|record| !record.archived) {
+            match state
+                .records
+                .get(&(resource, id.clone()))
+                .filter(|record| !record.archived)
+            {
                 Some(record) => fetched.records.push(record.clone()),
                 None => fetched.missing.push(id.clone()),
             }
@@ -199,12 +309,21 @@ impl Pull for Vendor {
         Ok(fetched)
     }
     async fn fields(&self, _: &Context<'_>, resource: Resource) -> Result<Vec<FieldDescriptor>> {
-        let names: &[&str] = if resource == Resource::Deal { &["product", "opportunity_id"] } else { &[] };
+        let names: &[&str] = if resource == Resource::Deal {
+            &["product", "opportunity_id"]
+        } else {
+            &[]
+        };
         let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         if resource == Resource::Deal {
             names.extend(self.state.lock().unwrap().custom.iter().cloned());
         }
-        let field = |name| FieldDescriptor { name, label: String::new(), kind: String::new(), custom: true };
+        let field = |name| FieldDescriptor {
+            name,
+            label: String::new(),
+            kind: String::new(),
+            custom: true,
+        };
         Ok(names.into_iter().map(field).collect())
     }
 }
@@ -214,16 +333,33 @@ impl Webhooks for Vendor {
         Verdict::Rejected(Reason::NoSecret)
     }
     fn parse(&self, body: &[u8]) -> Result<Signals> {
-        let events: Vec<(String, String, String)> = serde_json::from_slice(body).map_err(|_| ConnectorError::schema("not events"))?;
+        let events: Vec<(String, String, String)> =
+            serde_json::from_slice(body).map_err(|_| ConnectorError::schema("not events"))?;
         // "1,2>3" says that 1 and 2 became 3.
         let signals = events.into_iter().map(|(tenant_id, resource, what)| {
             let (external_id, kind) = match what.split_once('>') {
-                Some((from, into)) => (into.to_owned(), SignalKind::Merged { into: into.to_owned(), from: from.split(',').map(str::to_owned).collect() }),
+                Some((from, into)) => (
+                    into.to_owned(),
+                    SignalKind::Merged {
+                        into: into.to_owned(),
+                        from: from.split(',').map(str::to_owned).collect(),
+                    },
+                ),
                 None => (what.clone(), SignalKind::Changed),
             };
-            Signal { tenant_id, resource: Resource::parse(&resource).unwrap(), dedupe: what, external_id, kind, occurred_at_ms: 0 }
+            Signal {
+                tenant_id,
+                resource: Resource::parse(&resource).unwrap(),
+                dedupe: what,
+                external_id,
+                kind,
+                occurred_at_ms: 0,
+            }
         });
-        Ok(Signals { signals: signals.collect(), ..Signals::default() })
+        Ok(Signals {
+            signals: signals.collect(),
+            ..Signals::default()
+        })
     }
 }
 
