@@ -73,7 +73,7 @@ fn http() -> reqwest::Client {
 #[tokio::test]
 async fn a_killed_backfill_goes_on_where_it_stood() {
     let mut chance = tests::rng("kill a backfill");
-    for round in 0..tests::rounds(1, 5) {
+    for round in 0..tests::rounds(1, 3) {
         let database = TestDatabase::make().await;
         let arguments = [
             "demo",
