@@ -7,6 +7,7 @@ use super::edit::{Edit, Opened, created, id_input, nullable, payload};
 use super::filter::{DateFilter, DateTimeFilter, IdFilter, MoneyFilter, enum_filter};
 use super::list::{self, Parent, list_type, order_type};
 use super::page::PageArguments;
+use super::partner::Partner;
 use super::rows::{self, One, Plain, Row, Rows};
 use super::scalar::{Date, DateTime, Money, MoneyInput};
 use super::siblings::{self, Member};
@@ -18,7 +19,7 @@ use entities::deal::{self, Column, DealPatch, Entity, Model, NewDeal, revenue};
 use entities::id::{CustomerId, DealId, PartnerId};
 use entities::viewer::{Scope, Viewer};
 use entities::visible::{self, Visible};
-use entities::{customer, deal_partner};
+use entities::{customer, deal_partner, partner};
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
 use sea_orm::{QueryFilter, QuerySelect, QueryTrait, Select};
 use std::collections::HashMap;
@@ -191,15 +192,18 @@ pub(crate) async fn list_of<M: Send + Sync + 'static>(
     page: PageArguments,
 ) -> Result<Option<DealConnection>> {
     let key = format!("{field}:{filter:?}:{order_by:?}:{page:?}");
+    let columns = rows::columns_of_list::<Deal, Model>(ctx.field());
     let list = |request: &RequestContext| {
         Ok((
             filter.unwrap_or_default().on(&request.viewer)?,
             DealOrder::ordering(order_by)?,
         ))
     };
-    Ok(list::nested(ctx, parent, by, key, page, list)
-        .await?
-        .map(DealConnection::new))
+    Ok(
+        list::nested_columns(ctx, parent, by, key, page, columns, list)
+            .await?
+            .map(DealConnection::new),
+    )
 }
 
 /// Who owns a deal in the CRM.
@@ -329,8 +333,12 @@ impl Deal {
     async fn partners(&self, ctx: &Context<'_>) -> Result<Option<Rows<DealPartner>>> {
         let request = request(ctx)?;
         let deals = self.0.group();
+        let partner = ctx.look_ahead().field("partner");
+        // Read along only where the token may read partners; where it may not, the field is refused.
         let with_partner =
-            request.viewer.may(Scope::PartnersRead) && ctx.look_ahead().field("partner").exists();
+            (request.viewer.may(Scope::PartnersRead) && partner.exists()).then(|| {
+                rows::columns::<Partner, partner::Model>(partner.selection_fields().into_iter())
+            });
         let load = async {
             let ids = deals.rows().iter().map(|deal| deal.id);
             let group = super::deal_partner::read(request, ids, with_partner).await?;
@@ -340,7 +348,7 @@ impl Deal {
             }
             Ok((group, of))
         };
-        let shares = Box::pin(deals.load(format!("partners:{with_partner}"), load)).await?;
+        let shares = Box::pin(deals.load(format!("partners:{with_partner:?}"), load)).await?;
         let (group, of) = &*shares;
         let indices = of.get(&self.0.row().id).into_iter().flatten();
         Ok(Some(Rows(
@@ -395,6 +403,26 @@ impl Row for Deal {
             },
             _ => return None,
         }))
+    }
+
+    fn columns(field: &str) -> Option<&'static [&'static str]> {
+        Some(match field {
+            "id" | "stage" | "availableTransitions" | "partners" => &[],
+            "version" => &["version"],
+            "createdAt" => &["created_at"],
+            "updatedAt" => &["updated_at"],
+            "name" => &["name"],
+            "sourceStage" => &["source_stage"],
+            "amount" => &["amount_minor", "amount_currency"],
+            "expectedCloseOn" => &["expected_close_on"],
+            "closedAt" => &["closed_at"],
+            "lostReason" => &["lost_reason"],
+            "owner" => &["owner_name", "owner_email"],
+            "products" => &["products"],
+            "archivedAt" => &["archived_at"],
+            "customer" => &["customer_id"],
+            _ => return None,
+        })
     }
 }
 
@@ -458,7 +486,14 @@ impl DealQuery {
             before,
         };
         Ok(DealConnection::new(
-            list::whole(request, select, DealOrder::ordering(order_by)?, page).await?,
+            list::whole_columns(
+                request,
+                select,
+                DealOrder::ordering(order_by)?,
+                page,
+                rows::columns_of_list::<Deal, Model>(ctx.field()),
+            )
+            .await?,
         ))
     }
 

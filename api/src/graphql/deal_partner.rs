@@ -2,6 +2,7 @@
 
 use super::context::{RequestContext, RequireScope, request, requires_scope};
 use super::edit::id_input;
+use super::page;
 use super::partner::Partner;
 use super::partnership::Partnership;
 use super::rows::{One, Plain, Row};
@@ -12,15 +13,13 @@ use entities::deal_partner::{self, Column, Entity, Model, Share};
 use entities::error::{Error, ViolationCode};
 use entities::id::{DealId, PartnerId};
 use entities::money::BasisPoints;
-use entities::positional::Positional;
+use entities::positional::{Columns, Positional};
 use entities::viewer::Scope;
 use entities::visible::Visible;
 use entities::{partner, partnership};
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{
-    Condition, ConnectionTrait, IdenStatic, Iterable, QueryFilter, QueryOrder, QueryTrait,
-};
+use sea_orm::{Condition, ConnectionTrait, IdenStatic, QueryFilter, QueryOrder, QueryTrait};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -118,7 +117,7 @@ impl Row for DealPartner {
 pub(crate) async fn read(
     request: &RequestContext,
     deals: impl Iterator<Item = DealId>,
-    with_partner: bool,
+    with_partner: Option<Columns>,
 ) -> Result<Arc<Group<Model>>> {
     let connection = request.database.read();
     let deal = Expr::col((Entity, Column::DealId));
@@ -133,7 +132,7 @@ pub(crate) async fn read(
         .order_by_asc(Column::DealId)
         .order_by_asc(Column::Id);
     let statement = QueryTrait::query(&mut select);
-    if with_partner {
+    if let Some(columns) = with_partner {
         let joined =
             Expr::col((partner::Entity, partner::Column::Id)).equals((Entity, Column::PartnerId));
         statement.left_join(
@@ -142,7 +141,7 @@ pub(crate) async fn read(
                 .add(joined)
                 .add_option(partner::Entity::visibility(&request.viewer)),
         );
-        for column in partner::Column::iter() {
+        for column in page::chosen::<partner::Entity>(columns) {
             // Read by place; the names only keep those of the two tables apart.
             statement.expr_as(
                 Expr::col((partner::Entity, column)),
@@ -153,21 +152,17 @@ pub(crate) async fn read(
     let (mut shares, mut partners) = (Vec::new(), HashMap::new());
     let first = Model::COLUMNS.len();
     for row in connection.query_all(statement).await? {
-        shares.push(Model::read_at(&row, 0)?);
-        let partner: Option<PartnerId> = if with_partner {
-            row.try_get_by_index(first)?
-        } else {
-            None
-        };
-        // The same partner comes with each of its shares and is read once.
-        if let Some(id) = partner
+        shares.push(Model::read_at(&row, 0, Columns::all::<Model>())?);
+        // The id stands first. The same partner comes with each of its shares and is read once.
+        if let Some(columns) = with_partner
+            && let Some(id) = row.try_get_by_index::<Option<PartnerId>>(first)?
             && let Entry::Vacant(place) = partners.entry(id)
         {
-            place.insert(partner::Model::read_at(&row, first)?);
+            place.insert(partner::Model::read_at(&row, first, columns)?);
         }
     }
     let group = Group::new(shares);
-    if with_partner {
+    if with_partner.is_some() {
         group.put(
             "partner".to_owned(),
             Targets::new(partners.into_values().collect(), |row: &partner::Model| {

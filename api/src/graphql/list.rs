@@ -7,7 +7,7 @@ use super::order::Ordering;
 use super::page::{self, OfParent, Page, PageArguments};
 use super::siblings::Group;
 use async_graphql::{Context, Result};
-use entities::positional::Positional;
+use entities::positional::{Columns, Positional};
 use futures::future::BoxFuture;
 use sea_orm::{EntityTrait, Select};
 use std::collections::HashMap;
@@ -53,6 +53,30 @@ where
     P: OfParent<Child = E> + Copy + 'static,
     M: Send + Sync + 'static,
 {
+    let columns = Columns::all::<E::Model>();
+    nested_columns(ctx, parent, by, key, arguments, columns, list).await
+}
+
+/// The same with these columns of the children only. Lists of other columns are other lists, and are read on their own.
+///
+/// # Errors
+/// Arguments that do not fit, or a fault of the database.
+pub async fn nested_columns<E, P, M>(
+    ctx: &Context<'_>,
+    parent: Parent<'_, M>,
+    by: P,
+    key: String,
+    arguments: PageArguments,
+    columns: Columns,
+    list: impl FnOnce(&RequestContext) -> Result<(Select<E>, Ordering<E>)> + Send,
+) -> Result<Option<(Page<E>, Counter)>>
+where
+    E: EntityTrait,
+    E::Model: Positional + Send + Sync + 'static,
+    P: OfParent<Child = E> + Copy + 'static,
+    M: Send + Sync + 'static,
+{
+    let key = format!("{key}:{columns:?}");
     let request = request(ctx)?;
     let Parent { group, ids, id } = parent;
     let load = async {
@@ -65,6 +89,7 @@ where
             &by,
             order,
             &arguments.check()?,
+            columns,
         )
         .await?;
         Ok(Nested {
@@ -111,11 +136,31 @@ where
     E: EntityTrait,
     E::Model: Positional + Send + Sync,
 {
+    let columns = Columns::all::<E::Model>();
+    whole_columns(request, select, order, arguments, columns).await
+}
+
+/// The same with these columns only.
+///
+/// # Errors
+/// Arguments that do not fit, or a fault of the database.
+pub async fn whole_columns<E>(
+    request: &RequestContext,
+    select: Select<E>,
+    order: Ordering<E>,
+    arguments: PageArguments,
+    columns: Columns,
+) -> Result<(Page<E>, Counter)>
+where
+    E: EntityTrait,
+    E::Model: Positional + Send + Sync,
+{
     let page = page::read(
         &request.database,
         select.clone(),
         order,
         &arguments.check()?,
+        columns,
     )
     .await?;
     let count: Counter = Arc::new(move |request| {

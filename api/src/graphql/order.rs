@@ -82,6 +82,11 @@ impl<E: EntityTrait> Ordering<E> {
         Ok(Self { keys, signature })
     }
 
+    /// The columns of the keys: a cursor is made of them.
+    pub fn columns(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.keys.iter().map(|key| key.column.as_str())
+    }
+
     /// The keys as ORDER BY terms over a table, turned round for a page that is read backward.
     pub fn terms<'a>(
         &'a self,

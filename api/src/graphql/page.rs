@@ -9,7 +9,7 @@ use super::order::Ordering;
 use super::siblings::Group;
 use async_graphql::Result;
 use entities::database::Database;
-use entities::positional::Positional;
+use entities::positional::{Columns, Positional};
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait as _, Func, JoinType, Query, SelectStatement, SimpleExpr,
     SqliteQueryBuilder, UnionType,
@@ -144,7 +144,25 @@ fn trim<M>(rows: &mut Vec<M>, paging: &Paging) -> (bool, bool) {
     }
 }
 
-/// Reads a page of a list.
+/// The columns of an entity that are read, in its order.
+pub(crate) fn chosen<E: EntityTrait>(columns: Columns) -> impl Iterator<Item = E::Column> {
+    let all = E::Column::iter().enumerate();
+    all.filter(move |(place, _)| columns.contains(*place))
+        .map(|(_, column)| column)
+}
+
+/// A SELECT of these columns and no others.
+fn only<E: EntityTrait>(select: Select<E>, columns: Columns) -> Select<E>
+where
+    E::Model: Positional,
+{
+    if columns == Columns::all::<E::Model>() {
+        return select;
+    }
+    select.select_only().columns(chosen::<E>(columns))
+}
+
+/// Reads a page of a list. Only these columns are read, and those of the order.
 ///
 /// # Errors
 /// A cursor of another list, or a fault of the database.
@@ -153,12 +171,14 @@ pub async fn read<E>(
     select: Select<E>,
     order: Ordering<E>,
     paging: &Paging,
+    columns: Columns,
 ) -> Result<Page<E>>
 where
     E: EntityTrait,
     E::Model: Positional + Send + Sync,
 {
-    let mut statement = select.into_query();
+    let columns = columns.with::<E::Model>(order.columns());
+    let mut statement = only(select, columns).into_query();
     bound(&mut statement, E::default().table_name(), &order, paging)?;
     let mut statement = database.backend().build(&statement);
     // Spelled out and not bound: PostgreSQL plans a prepared statement once for all values only where it knows how few rows are asked for;
@@ -167,7 +187,7 @@ where
     let rows = database.read().query_all_raw(statement).await?;
     let mut rows = rows
         .iter()
-        .map(|row| E::Model::read_at(row, 0))
+        .map(|row| E::Model::read_at(row, 0, columns))
         .collect::<Result<Vec<_>, _>>()?;
     let (has_previous, has_next) = trim(&mut rows, paging);
     let range = 0..rows.len();
@@ -190,7 +210,7 @@ pub trait OfParent: Send + Sync {
 
 const PARENT: &str = "parent_key";
 
-/// Reads a page of children for every parent, in one statement.
+/// Reads a page of children for every parent, in one statement. Only these columns are read, and those of the order.
 ///
 /// # Errors
 /// A cursor of another list, or a fault of the database.
@@ -201,6 +221,7 @@ pub async fn read_by_parent<E, P>(
     by: &P,
     order: Ordering<E>,
     paging: &Paging,
+    columns: Columns,
 ) -> Result<HashMap<Uuid, Page<E>>>
 where
     E: EntityTrait,
@@ -209,6 +230,8 @@ where
 {
     let table = E::default();
     let table = table.table_name();
+    let columns = columns.with::<E::Model>(order.columns());
+    let select = only(select.clone(), columns);
     let one = |parent: SimpleExpr| -> Result<SelectStatement> {
         let narrowed = by
             .narrow(select.clone(), parent.clone())
@@ -221,20 +244,20 @@ where
     let parents = distinct(parents);
     let mut by_parent: HashMap<Uuid, Vec<E::Model>> = HashMap::with_capacity(parents.len());
     // The parent stands behind the row's own columns.
-    let place = E::Model::COLUMNS.len();
+    let place = columns.count();
     let mut collect = |rows: Vec<sea_orm::QueryResult>| -> Result<()> {
         for row in rows {
             by_parent
                 .entry(row.try_get_by_index(place)?)
                 .or_default()
-                .push(E::Model::read_at(&row, 0)?);
+                .push(E::Model::read_at(&row, 0, columns)?);
         }
         Ok(())
     };
     if database.is_postgres() {
         let inner = one(Expr::col((Alias::new("parent"), Alias::new("parent"))))?;
         let mut outer = Query::select();
-        for column in E::Column::iter() {
+        for column in chosen::<E>(columns) {
             outer.column((Alias::new("child"), column));
         }
         outer.column((Alias::new("child"), Alias::new(PARENT)));

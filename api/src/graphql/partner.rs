@@ -375,6 +375,32 @@ impl Row for Partner {
             _ => return None,
         }))
     }
+
+    fn columns(field: &str) -> Option<&'static [&'static str]> {
+        Some(match field {
+            "id"
+            | "status"
+            | "availableTransitions"
+            | "deals"
+            | "wonRevenue"
+            | "partnerships"
+            | "contacts" => &[],
+            "version" => &["version"],
+            "createdAt" => &["created_at"],
+            "updatedAt" => &["updated_at"],
+            "name" => &["name"],
+            "domain" => &["domain"],
+            "website" => &["website"],
+            "country" => &["country"],
+            "regions" => &["regions"],
+            "verticals" => &["verticals"],
+            "employees" => &["employees"],
+            "description" => &["description"],
+            "tags" => &["tags"],
+            "archivedAt" => &["archived_at"],
+            _ => return None,
+        })
+    }
 }
 
 list_type!(PartnerConnection, PartnerEdge, Partner, Entity, "partners");
@@ -428,7 +454,14 @@ impl PartnerQuery {
             before,
         };
         Ok(PartnerConnection::new(
-            list::whole(request, select, PartnerOrder::ordering(order_by)?, page).await?,
+            list::whole_columns(
+                request,
+                select,
+                PartnerOrder::ordering(order_by)?,
+                page,
+                rows::columns_of_list::<Partner, Model>(ctx.field()),
+            )
+            .await?,
         ))
     }
 }

@@ -6,12 +6,14 @@
 //! guard and depends on nothing but the row. What the plan does not know (fragments, directives, a key that is asked for twice) sends the
 //! whole selection through the library. A test holds both ways against each other.
 
+use async_graphql::SelectionField;
 use async_graphql::parser::types::{Field, Selection};
 use async_graphql::registry::Registry;
 use async_graphql::{
     ContainerType, ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value,
 };
 use entities::money::Money;
+use entities::positional::{Columns, Positional};
 use futures::future::join_all;
 use std::borrow::Cow;
 
@@ -31,6 +33,48 @@ pub trait Row: ContainerType {
     fn plain(field: &str) -> Option<Plain<Self>>
     where
         Self: Sized;
+
+    /// The columns a field is read from, where that is declared: its own and those by which it finds others, besides the ones that are always
+    /// read. A field that declares nothing is taken to need them all, so that forgetting one costs time and no answer.
+    #[must_use]
+    fn columns(field: &str) -> Option<&'static [&'static str]> {
+        let _nothing_declared = field;
+        None
+    }
+}
+
+/// The columns that a selection of rows is read from.
+pub(crate) fn columns<'a, T: Row, M: Positional>(
+    selections: impl Iterator<Item = SelectionField<'a>>,
+) -> Columns {
+    let mut columns = Columns::least::<M>();
+    for selection in selections {
+        for field in selection.selection_set() {
+            match (field.name(), T::columns(field.name())) {
+                ("__typename", _) => {}
+                (_, Some(names)) => columns = columns.with::<M>(names.iter().copied()),
+                (_, None) => return Columns::all::<M>(),
+            }
+        }
+    }
+    columns
+}
+
+/// The columns that a list is read from, for what is asked of its entries.
+pub(crate) fn columns_of_list<T: Row, M: Positional>(list: SelectionField<'_>) -> Columns {
+    let mut rows = Vec::new();
+    for part in list.selection_set() {
+        match part.name() {
+            "nodes" => rows.push(part),
+            "edges" => rows.extend(
+                part.selection_set()
+                    .filter(|member| member.name() == "node"),
+            ),
+            // The page's cursors are made of the order's columns, which are always read.
+            _ => {}
+        }
+    }
+    columns::<T, M>(rows.into_iter())
 }
 
 /// Rows in a list; to a client it is the list of their type.
