@@ -176,12 +176,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config(_) => answer(&show::effective(&load(Vec::new())?)),
         Command::Serve(args) => {
             let config = load(flags(args.data.data.as_ref(), args.listen))?;
-            log(&config)?;
+            let _log = log(&config)?;
             on_runtime(serve::serve(&config, args.json, !args.no_worker))
         }
         Command::Worker(args) => {
             let config = load(flags(args.data.as_ref(), None))?;
-            log(&config)?;
+            let _log = log(&config)?;
             on_runtime(serve::work(&config))
         }
         Command::Migrate(args) => on_runtime(migrate(load(flags(args.data.as_ref(), None))?)),
@@ -196,7 +196,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
                 .environment
                 .retain(|(name, _)| name != "DATABASE_URL");
             let config = Config::load(&sources)?;
-            demo::log(&config).map_err(|error| Failure::Usage(error.to_string()))?;
+            let _log = demo::log(&config).map_err(|error| Failure::Usage(error.to_string()))?;
             on_runtime(demo::demo(
                 &config,
                 DemoArgs {
@@ -208,7 +208,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-fn log(config: &Config) -> Result<(), Failure> {
+fn log(config: &Config) -> Result<logging::Flush, Failure> {
     logging::install(config.log.format, &config.log.filter)
         .map_err(|error| Failure::Usage(error.to_string()))
 }

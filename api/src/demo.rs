@@ -17,7 +17,7 @@ use crate::config::{Config, LogFormat};
 use crate::data_dir::demo_file::{DemoFile, DemoSource};
 use crate::data_dir::{DataDir, Use};
 use crate::http::connect::callback_path;
-use crate::logging::{self, LoggingError};
+use crate::logging::{self, Flush, LoggingError};
 use crate::oauth::token::TokenRequest;
 use crate::state::{Core, Outside, State, chance, open_database, prepare_schema};
 use entities::connection;
@@ -61,7 +61,7 @@ pub struct DemoArgs {
 ///
 /// # Errors
 /// When the log cannot be set up.
-pub fn log(config: &Config) -> Result<(), LoggingError> {
+pub fn log(config: &Config) -> Result<Flush, LoggingError> {
     let format = if config.is_chosen("log.format") {
         config.log.format
     } else {

@@ -3,7 +3,12 @@
 //! Standard output belongs to what a command answers (a token, a schema, the one line of `--json`), so that it can be piped. Request ids
 //! come with the spans of [`crate::http::request_id`]. No secret gets here: secrets have no `Debug` that shows them.
 
+mod gathered;
+
+pub use gathered::Flush;
+
 use crate::config::LogFormat;
+use gathered::Gathered;
 use tracing_subscriber::EnvFilter;
 
 /// The log could not be set up.
@@ -15,17 +20,21 @@ pub enum LoggingError {
     /// There is a log already.
     #[error("the log is already set up: {0}")]
     Installed(Box<dyn std::error::Error + Send + Sync>),
+    /// The thread that writes the lines does not start.
+    #[error("the log has no thread to be written by: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
-/// Logs from now on, for the whole process.
+/// Logs from now on, for the whole process. The lines that wait are written when the answer is dropped.
 ///
 /// # Errors
 /// [`LoggingError`].
-pub fn install(format: LogFormat, filter: &str) -> Result<(), LoggingError> {
+pub fn install(format: LogFormat, filter: &str) -> Result<Flush, LoggingError> {
     let filter = EnvFilter::builder().parse(filter)?;
+    let (lines, flush) = Gathered::start(std::io::stderr())?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(lines);
     match format {
         LogFormat::Json => builder
             .json()
@@ -39,5 +48,6 @@ pub fn install(format: LogFormat, filter: &str) -> Result<(), LoggingError> {
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .try_init(),
     }
-    .map_err(LoggingError::Installed)
+    .map_err(LoggingError::Installed)?;
+    Ok(flush)
 }

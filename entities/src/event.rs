@@ -76,9 +76,17 @@ event_kinds! {
     ConnectionConnected = "connection.connected",
     ConnectionDegraded = "connection.degraded",
     ConnectionReauthRequired = "connection.reauth_required",
+    ConnectionPaused = "connection.paused",
+    ConnectionResumed = "connection.resumed",
+    ConnectionDisconnected = "connection.disconnected",
+    ConnectionMappingChanged = "connection.mapping_changed",
     SyncCompleted = "sync.completed",
     SyncFailed = "sync.failed",
     SyncConflict = "sync.conflict",
+    SyncConflictResolved = "sync.conflict_resolved",
+    SyncPushFailed = "sync.push_failed",
+    SyncDrift = "sync.drift",
+    SyncHeld = "sync.held",
 }
 
 /// One row of the log.

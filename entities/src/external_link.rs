@@ -3,6 +3,7 @@
 //! The shadow is what makes a merge three-way and an echo an empty diff. Records that have no row of ours (owners, pipelines,
 //! labels, and records kept out for a reason) have a link too: "why is it not here?" is answered from this table.
 
+use crate::among;
 use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -143,16 +144,8 @@ pub async fn find_all(
     resource: &str,
     external_ids: &[&str],
 ) -> Result<Vec<Model>> {
-    let mut found = Vec::with_capacity(external_ids.len());
-    for chunk in external_ids.chunks(500) {
-        found.extend(
-            of(connection_id, resource)
-                .filter(Column::ExternalId.is_in(chunk.iter().copied()))
-                .all(connection)
-                .await?,
-        );
-    }
-    Ok(found)
+    let links = of(connection_id, resource);
+    among::read(connection, &links, Column::ExternalId, external_ids).await
 }
 
 /// Links of a resource that have a row of ours and whose shadow names this other end (`resource:external id`).

@@ -4,6 +4,7 @@
 //! vendor and no environment: time, chance and the database are handed in. Reading begins with [`visible::Visible`], writing
 //! with [`change::Change`]; there is no third way.
 
+mod among;
 pub mod chance;
 pub mod change;
 pub mod clock;
@@ -29,11 +30,14 @@ pub mod partnership;
 
 pub mod authorization_request;
 pub mod connection;
+pub mod event_reader;
 pub mod external_link;
 pub mod idempotency_key;
 pub mod inbound_signal;
 pub mod inbound_webhook;
+pub mod outbound_push;
 pub mod pending_link;
 pub mod signing_key;
+pub mod sync_conflict;
 pub mod sync_cursor;
 pub mod sync_run;

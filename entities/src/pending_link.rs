@@ -1,5 +1,6 @@
 //! An association whose other end has not arrived yet. It waits here and is resolved when the end comes.
 
+use crate::among;
 use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -72,15 +73,10 @@ pub async fn find_from(
     resource: &str,
     external_ids: &[&str],
 ) -> Result<Vec<Model>> {
-    let mut found = Vec::new();
-    for chunk in external_ids.chunks(500) {
-        let select = Entity::visible_to(&Viewer::system("pending_link"))
-            .filter(Column::ConnectionId.eq(connection_id))
-            .filter(Column::FromResource.eq(resource))
-            .filter(Column::FromExternalId.is_in(chunk.iter().copied()));
-        found.extend(select.all(connection).await?);
-    }
-    Ok(found)
+    let select = Entity::visible_to(&Viewer::system("pending_link"))
+        .filter(Column::ConnectionId.eq(connection_id))
+        .filter(Column::FromResource.eq(resource));
+    among::read(connection, &select, Column::FromExternalId, external_ids).await
 }
 
 /// Some of the links of a resource whose other end has come meanwhile: a record with a row of ours, or one of a resource that

@@ -79,12 +79,14 @@ pub async fn find_one<E: Visible, C: ConnectionTrait>(
     viewer: &Viewer,
     id: Uuid,
 ) -> Result<Option<E::Model>> {
-    // Without a LIMIT, which the key makes needless: a bound one would keep PostgreSQL from keeping the statement's plan.
-    Ok(E::visible_to(viewer)
-        .filter(id_column::<E>().eq(id))
-        .all(connection)
-        .await?
-        .pop())
+    Ok(by_id::<E>(viewer, id).all(connection).await?.pop())
+}
+
+/// The SELECT of one visible row. Without a LIMIT, which the key makes needless: a bound one would keep PostgreSQL from keeping the statement's
+/// plan.
+#[must_use]
+pub fn by_id<E: Visible>(viewer: &Viewer, id: Uuid) -> Select<E> {
+    E::visible_to(viewer).filter(id_column::<E>().eq(id))
 }
 
 /// Reads the visible rows among these ids and keeps others from changing them until the change ends.

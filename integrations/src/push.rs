@@ -14,13 +14,27 @@ use async_trait::async_trait;
 /// Writing records.
 #[async_trait]
 pub trait Push: Send + Sync {
-    /// Writes the items and answers one outcome for each, in the same order. An error means that nothing is known of any of them.
+    /// Writes the items and answers one outcome for each, in the same order; `fields` names the properties a written record is answered with. An
+    /// error means that nothing is known of any of them.
     async fn apply(
         &self,
         ctx: &Context<'_>,
         resource: Resource,
         items: &[PushItem],
+        fields: &[String],
     ) -> Result<Vec<PushOutcome>>;
+    /// Finds the records that were created under these references of ours, as `(reference, record)`; `fields` as in
+    /// [`crate::connector::PageRequest::fields`]. This is how a creation that may or may not have happened is resolved, so it must see what was
+    /// written a moment ago.
+    async fn find(
+        &self,
+        ctx: &Context<'_>,
+        resource: Resource,
+        references: &[String],
+        fields: &[String],
+    ) -> Result<Vec<(String, Record)>>;
+    /// Makes sure that the account can keep our references. Called before the first creation of a resource; doing it again changes nothing.
+    async fn prepare(&self, ctx: &Context<'_>, resource: Resource) -> Result<()>;
 }
 
 /// One record to write.
@@ -32,15 +46,21 @@ pub struct PushItem {
     pub external_id: Option<String>,
     /// The properties to set, in the vendor's names; none clears.
     pub fields: Fields,
-    /// Links to make.
+    /// Links to make, with their labels.
     pub links: Vec<RecordLink>,
+    /// Links, or labels of links, to take away.
+    pub unlinks: Vec<RecordLink>,
+    /// Put the record away; nothing else of the item is looked at.
+    pub archive: bool,
 }
 
 /// What became of one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushOutcome {
-    /// Written; this is what the vendor now holds.
+    /// Written; this is what the vendor now holds of the fields that were asked for and of all links.
     Applied(Record),
+    /// Put away, or gone already.
+    Archived,
     /// Refused, with the reaction it asks for.
     Refused(ConnectorError),
 }

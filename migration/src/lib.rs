@@ -9,6 +9,7 @@ mod m20261121_000001_programme;
 mod m20261121_000002_event;
 mod m20261121_000003_sync;
 mod m20261121_000004_access;
+mod m20261121_000005_outbound;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_event::Migration),
             Box::new(m20261121_000003_sync::Migration),
             Box::new(m20261121_000004_access::Migration),
+            Box::new(m20261121_000005_outbound::Migration),
         ]
     }
 }

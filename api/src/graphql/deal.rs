@@ -6,7 +6,7 @@ use super::deal_partner::{AttributionInput, DealPartner};
 use super::edit::{Edit, Opened, created, id_input, nullable, payload};
 use super::filter::{DateFilter, DateTimeFilter, IdFilter, MoneyFilter, enum_filter};
 use super::list::{self, Parent, list_type, order_type};
-use super::page::PageArguments;
+use super::page::{self, PageArguments};
 use super::partner::Partner;
 use super::rows::{self, One, Plain, Row, Rows};
 use super::scalar::{Date, DateTime, Money, MoneyInput};
@@ -23,6 +23,7 @@ use entities::{customer, deal_partner, partner};
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
 use sea_orm::{QueryFilter, QuerySelect, QueryTrait, Select};
 use std::collections::HashMap;
+use std::iter;
 
 /// How far a deal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Enum)]
@@ -453,7 +454,11 @@ impl DealQuery {
         #[graphql(desc = "The deal's id.")] id: ID,
     ) -> Result<Option<One<Deal>>> {
         match id.parse() {
-            Ok(id) => Ok(Deal::find(request(ctx)?, id).await?.map(One)),
+            Ok(DealId(id)) => {
+                let columns = rows::columns::<Deal, Model>(iter::once(ctx.field()));
+                let row = page::one::<Entity>(request(ctx)?, id, columns).await?;
+                Ok(row.map(Deal::one).map(One))
+            }
             Err(_) => Ok(None),
         }
     }

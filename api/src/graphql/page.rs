@@ -4,12 +4,14 @@
 //! statement for any number of parents: `unnest … JOIN LATERAL` on PostgreSQL, a compound SELECT (of up to 400 parents) on SQLite;
 //! both stop at each parent's limit instead of reading all its children.
 
+use super::context::RequestContext;
 use super::error::ErrorCode;
 use super::order::Ordering;
 use super::siblings::Group;
 use async_graphql::Result;
 use entities::database::Database;
 use entities::positional::{Columns, Positional};
+use entities::visible::{self, Visible};
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait as _, Func, JoinType, Query, SelectStatement, SimpleExpr,
     SqliteQueryBuilder, UnionType,
@@ -160,6 +162,28 @@ where
         return select;
     }
     select.select_only().columns(chosen::<E>(columns))
+}
+
+/// Reads one row that the viewer may see, by its id. Only these columns are read.
+///
+/// # Errors
+/// A fault of the database.
+pub(crate) async fn one<E>(
+    request: &RequestContext,
+    id: Uuid,
+    columns: Columns,
+) -> Result<Option<E::Model>>
+where
+    E: Visible,
+    E::Model: Positional,
+{
+    let select = only(visible::by_id::<E>(&request.viewer, id), columns);
+    let database = &request.database;
+    let statement = database.backend().build(&select.into_query());
+    let row = database.read().query_one_raw(statement).await?;
+    Ok(row
+        .map(|row| E::Model::read_at(&row, 0, columns))
+        .transpose()?)
 }
 
 /// Reads a page of a list. Only these columns are read, and those of the order.

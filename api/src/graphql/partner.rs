@@ -6,7 +6,7 @@ use super::deal::{self, DealConnection, DealFilter, DealOrder};
 use super::edit::{Edit, Opened, created, id_input, nullable, payload};
 use super::filter::{DateTimeFilter, IdFilter, TextFilter, enum_filter};
 use super::list::{self, Parent, list_type, order_type};
-use super::page::PageArguments;
+use super::page::{self, PageArguments};
 use super::partnership::{self, PartnershipConnection, PartnershipFilter, PartnershipOrder};
 use super::rows::{self, One, Plain, Row};
 use super::scalar::{DateTime, Domain, Money};
@@ -22,6 +22,7 @@ use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{QueryFilter, Select};
+use std::iter;
 
 /// Where a partner stands with the programme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -419,7 +420,11 @@ impl PartnerQuery {
         #[graphql(desc = "The partner's id.")] id: ID,
     ) -> Result<Option<One<Partner>>> {
         match id.parse() {
-            Ok(id) => Ok(Partner::find(request(ctx)?, id).await?.map(One)),
+            Ok(PartnerId(id)) => {
+                let columns = rows::columns::<Partner, Model>(iter::once(ctx.field()));
+                let row = page::one::<Entity>(request(ctx)?, id, columns).await?;
+                Ok(row.map(Partner::one).map(One))
+            }
             Err(_) => Ok(None),
         }
     }

@@ -22,6 +22,56 @@ pub struct Mapping {
     pub deal: DealMapping,
 }
 
+/// What is sent back to the vendor, and who wins where both sides changed a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResourcePolicy {
+    /// What is sent.
+    pub push: PushMode,
+    /// The policy of fields that have none of their own.
+    pub conflicts: ConflictPolicy,
+    /// The policy of single fields, by the name that conflicts show (`name`, `owner.email`, …).
+    pub fields: BTreeMap<String, ConflictPolicy>,
+}
+
+impl ResourcePolicy {
+    /// The policy of a field.
+    #[must_use]
+    pub fn of(&self, field: &str) -> ConflictPolicy {
+        self.fields.get(field).copied().unwrap_or(self.conflicts)
+    }
+}
+
+/// What is sent to the vendor. What nobody chose is not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PushMode {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Changes of records that the vendor has.
+    Update,
+    /// Those, and records that the vendor does not have.
+    CreateAndUpdate,
+}
+
+/// Who wins where both sides changed a field to different values.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ConflictPolicy {
+    /// Our value; it is sent to the vendor.
+    Ours,
+    /// The vendor's value.
+    #[default]
+    Theirs,
+    /// The value of the side that changed last.
+    Newest,
+    /// Neither until a person decides: our value stays here, theirs stays there.
+    Ask,
+}
+
 /// A company becomes a partner or a customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +84,9 @@ pub struct CompanyMapping {
     pub partner_fields: BTreeMap<PartnerField, String>,
     /// Property of each customer field.
     pub customer_fields: BTreeMap<CustomerField, String>,
+    /// What is sent back, and who wins.
+    #[serde(default)]
+    pub policy: ResourcePolicy,
 }
 
 /// A property that, holding one of these values, makes a company a partner.
@@ -86,6 +139,9 @@ pub enum CustomerField {
 pub struct ContactMapping {
     /// Property of each field.
     pub fields: BTreeMap<ContactField, String>,
+    /// What is sent back, and who wins.
+    #[serde(default)]
+    pub policy: ResourcePolicy,
 }
 
 /// Fields of a contact that a property can feed. First and last name make up the name.
@@ -110,6 +166,9 @@ pub struct DealMapping {
     pub stages: BTreeMap<String, DealStage>,
     /// What a labelled association between a deal and a partner's company means.
     pub labels: BTreeMap<String, RoleMapping>,
+    /// What is sent back, and who wins.
+    #[serde(default)]
+    pub policy: ResourcePolicy,
 }
 
 /// The share a label stands for.

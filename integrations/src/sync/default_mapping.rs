@@ -5,8 +5,9 @@
 //! is reported.
 
 use entities::connection::mapping::{
-    CompanyMapping, ContactField, ContactMapping, CustomerField, DealField, DealMapping,
-    ImportedPartnership, Mapping, PartnerField, PartnerWhen, RoleMapping,
+    CompanyMapping, ConflictPolicy, ContactField, ContactMapping, CustomerField, DealField,
+    DealMapping, ImportedPartnership, Mapping, PartnerField, PartnerWhen, PushMode,
+    ResourcePolicy, RoleMapping,
 };
 use entities::deal::DealStage;
 use entities::deal_partner::DealPartnerRole;
@@ -87,6 +88,7 @@ fn hubspot() -> Mapping {
                 (CustomerField::Country, "country"),
                 (CustomerField::Segment, "industry"),
             ]),
+            policy: both_ways(),
         },
         contact: ContactMapping {
             fields: names(&[
@@ -96,6 +98,7 @@ fn hubspot() -> Mapping {
                 (ContactField::Phone, "phone"),
                 (ContactField::Title, "jobtitle"),
             ]),
+            policy: both_ways(),
         },
         deal: DealMapping {
             fields: names(&[
@@ -114,7 +117,17 @@ fn hubspot() -> Mapping {
                 .map(|(id, stage)| (id.to_owned(), stage))
                 .collect(),
             labels: BTreeMap::from([("Partner".to_owned(), label)]),
+            policy: both_ways(),
         },
+    }
+}
+
+/// Everything is sent back, and where both sides changed a field the CRM, in which salespeople live, wins.
+fn both_ways() -> ResourcePolicy {
+    ResourcePolicy {
+        push: PushMode::CreateAndUpdate,
+        conflicts: ConflictPolicy::Theirs,
+        fields: BTreeMap::new(),
     }
 }
 
@@ -131,14 +144,17 @@ fn empty() -> Mapping {
             },
             partner_fields: BTreeMap::new(),
             customer_fields: BTreeMap::new(),
+            policy: ResourcePolicy::default(),
         },
         contact: ContactMapping {
             fields: BTreeMap::new(),
+            policy: ResourcePolicy::default(),
         },
         deal: DealMapping {
             fields: BTreeMap::new(),
             stages: BTreeMap::new(),
             labels: BTreeMap::new(),
+            policy: ResourcePolicy::default(),
         },
     }
 }
