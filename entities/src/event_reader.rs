@@ -9,9 +9,9 @@ use crate::event::Position;
 use crate::id::PartnerId;
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
+use sea_orm::IntoActiveModel as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, OnConflict};
-use sea_orm::IntoActiveModel as _;
 
 /// A reader.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -10,8 +10,9 @@ use crate::error::Result;
 use crate::id::{ConnectionId, ExternalLinkId, PartnerId};
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
+use crate::write;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Condition, ExprTrait as _, LikeExpr, OnConflict, Query};
+use sea_orm::sea_query::{Condition, ExprTrait as _, LikeExpr};
 use sea_orm::{FromJsonQueryResult, QueryOrder as _, QuerySelect as _};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -68,63 +69,58 @@ impl Visible for Entity {
     }
 }
 
+const WRITTEN: [write::Column; 13] = [
+    write::Column::plain("id"),
+    write::Column::plain("version"),
+    write::Column::plain("created_at"),
+    write::Column::plain("updated_at"),
+    write::Column::plain("connection_id"),
+    write::Column::plain("resource"),
+    write::Column::plain("external_id"),
+    write::Column::plain("subject_kind"),
+    write::Column::plain("subject_id"),
+    write::Column::json("shadow"),
+    write::Column::plain("external_updated_at"),
+    write::Column::plain("archived"),
+    write::Column::plain("held_reason"),
+];
+
+const REPLACING: &str = r#" ON CONFLICT ("connection_id", "resource", "external_id") DO UPDATE SET
+"version" = excluded."version", "updated_at" = excluded."updated_at", "subject_kind" = excluded."subject_kind",
+"subject_id" = excluded."subject_id", "shadow" = excluded."shadow", "external_updated_at" = excluded."external_updated_at",
+"archived" = excluded."archived", "held_reason" = excluded."held_reason""#;
+
 /// Inserts or replaces links by (connection, resource, external id). The id, version and time of creation of a known link stay
 /// the caller's matter: it passes the row it read, changed.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn upsert(change: &Change, rows: &[Model]) -> Result<()> {
-    for chunk in rows.chunks(500) {
-        let mut statement = Query::insert();
-        statement.into_table(Entity).columns([
-            Column::Id,
-            Column::Version,
-            Column::CreatedAt,
-            Column::UpdatedAt,
-            Column::ConnectionId,
-            Column::Resource,
-            Column::ExternalId,
-            Column::SubjectKind,
-            Column::SubjectId,
-            Column::Shadow,
-            Column::ExternalUpdatedAt,
-            Column::Archived,
-            Column::HeldReason,
-        ]);
-        for row in chunk {
-            statement.values_panic([
-                Expr::value(row.id),
-                Expr::value(row.version),
-                Expr::value(row.created_at),
-                Expr::value(row.updated_at),
-                Expr::value(row.connection_id),
-                Expr::value(row.resource.as_str()),
-                Expr::value(row.external_id.as_str()),
-                Expr::value(row.subject_kind.clone()),
-                Expr::value(row.subject_id),
-                Expr::value(row.shadow.clone()),
-                Expr::value(row.external_updated_at),
-                Expr::value(row.archived),
-                Expr::value(row.held_reason.clone()),
-            ]);
-        }
-        statement.on_conflict(
-            OnConflict::columns([Column::ConnectionId, Column::Resource, Column::ExternalId])
-                .update_columns([
-                    Column::Version,
-                    Column::UpdatedAt,
-                    Column::SubjectKind,
-                    Column::SubjectId,
-                    Column::Shadow,
-                    Column::ExternalUpdatedAt,
-                    Column::Archived,
-                    Column::HeldReason,
-                ])
-                .to_owned(),
-        );
-        change.transaction().execute(&statement).await?;
-    }
-    Ok(())
+    let values = rows.iter().map(|row| {
+        Ok([
+            row.id.into(),
+            row.version.into(),
+            row.created_at.into(),
+            row.updated_at.into(),
+            row.connection_id.into(),
+            row.resource.as_str().into(),
+            row.external_id.as_str().into(),
+            row.subject_kind.clone().into(),
+            row.subject_id.into(),
+            write::json_text(&row.shadow)?,
+            row.external_updated_at.into(),
+            row.archived.into(),
+            row.held_reason.clone().into(),
+        ])
+    });
+    write::insert_values(
+        change.transaction(),
+        "external_link",
+        &WRITTEN,
+        values,
+        REPLACING,
+    )
+    .await
 }
 
 fn of(connection_id: ConnectionId, resource: &str) -> Select<Entity> {
@@ -146,6 +142,25 @@ pub async fn find_all(
 ) -> Result<Vec<Model>> {
     let links = of(connection_id, resource);
     among::read(connection, &links, Column::ExternalId, external_ids).await
+}
+
+/// The links of these rows of ours, in no particular order. A row whose record went into another one's may have several.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_subjects(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    resource: &str,
+    subjects: &[Uuid],
+) -> Result<Vec<Model>> {
+    let mut found = Vec::with_capacity(subjects.len());
+    for chunk in subjects.chunks(100) {
+        let select =
+            of(connection_id, resource).filter(Column::SubjectId.is_in(chunk.iter().copied()));
+        found.extend(select.all(connection).await?);
+    }
+    Ok(found)
 }
 
 /// Links of a resource that have a row of ours and whose shadow names this other end (`resource:external id`).

@@ -123,6 +123,7 @@ typed_ids! {
     ExternalLinkId = "external_link";
     /// One run of a synchronisation.
     SyncRunId = "sync_run";
+    /// A field that both sides changed.
     SyncConflictId = "sync_conflict";
     /// One stored webhook delivery.
     InboundWebhookId = "inbound_webhook";

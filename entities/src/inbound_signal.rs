@@ -6,12 +6,12 @@ use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::Result;
 use crate::id::{ConnectionId, PartnerId};
-use crate::sync_cursor::callable_connections;
+use crate::queue::{self, Claiming, GivenBack, Queue, Waiting};
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Condition, ExprTrait as _, LockBehavior, LockType, OnConflict, Query};
-use sea_orm::{QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::{ArrayType, Condition, ExprTrait as _, OnConflict, Query};
+use sea_orm::{QueryOrder as _, QuerySelect as _, Select};
 use uuid::Uuid;
 
 /// A signal.
@@ -56,6 +56,9 @@ pub const MERGED: &str = "merged";
 
 const LASTING_HINT: &str = "CASE WHEN \"inbound_signal\".\"hint\" ->> 'kind' = 'merged' AND COALESCE(excluded.\"hint\" ->> 'kind', '') <> 'merged' \
      THEN \"inbound_signal\".\"hint\" ELSE excluded.\"hint\" END";
+
+// One that waits after a failure goes on waiting, and one that is worked on keeps its lease.
+const DEAD_IS_DUE: &str = "CASE WHEN \"inbound_signal\".\"dead\" = true THEN excluded.\"available_at\" ELSE \"inbound_signal\".\"available_at\" END";
 
 /// What a delivery says of one record.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,6 +133,7 @@ pub async fn raise(change: &Change, mut signals: Vec<NewSignal>) -> Result<()> {
                     Expr::col((Entity, Column::Generation)).add(1_i64),
                 )
                 .value(Column::Attempts, Expr::value(0_i32))
+                .value(Column::AvailableAt, Expr::cust(DEAD_IS_DUE))
                 .value(Column::Dead, Expr::value(false))
                 .value(Column::Hint, Expr::cust(LASTING_HINT))
                 .to_owned(),
@@ -139,8 +143,8 @@ pub async fn raise(change: &Change, mut signals: Vec<NewSignal>) -> Result<()> {
     Ok(())
 }
 
-/// Claims signals of one resource of one connection whose vendor may be called, oldest first; the attempt is counted here. Those
-/// that have used up their attempts become dead.
+/// Claims signals of one resource of one connection whose vendor may be called: those that have waited longest. The attempt is
+/// counted here. Those that have used up their attempts become dead.
 ///
 /// # Errors
 /// When the database fails.
@@ -151,70 +155,13 @@ pub async fn claim(
     limit: u64,
     max_attempts: i32,
 ) -> Result<Vec<Model>> {
-    let now = database.now();
-    let due = || {
-        let lease = Condition::any()
-            .add(Column::LeaseUntil.is_null())
-            .add(Column::LeaseUntil.lte(now));
-        Entity::visible_to(&Viewer::system("inbound_signal"))
-            .filter(Column::Dead.eq(false))
-            .filter(Column::AvailableAt.lte(now))
-            .filter(lease)
-            .filter(Column::ConnectionId.in_subquery(callable_connections(now)))
+    let claiming = Claiming {
+        worker,
+        lease_millis,
+        limit,
+        max_attempts,
     };
-    let Some(first) = due()
-        .order_by_asc(Column::AvailableAt)
-        .one(database.read())
-        .await?
-    else {
-        return Ok(Vec::new());
-    };
-    let transaction = database.begin().await?;
-    let rows = due()
-        .filter(Column::ConnectionId.eq(first.connection_id))
-        .filter(Column::Resource.eq(first.resource.as_str()))
-        .order_by_asc(Column::AvailableAt)
-        .order_by_asc(Column::ExternalId)
-        .limit(limit)
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        .all(&transaction)
-        .await?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for mut row in rows {
-        if row.attempts >= max_attempts {
-            row.dead = true;
-            row.error = row
-                .error
-                .or_else(|| Some("it never came to an end".to_owned()));
-        } else {
-            row.attempts += 1;
-            row.lease_owner = Some(worker);
-            row.lease_until = Some(now.plus_millis(lease_millis));
-        }
-        row.fence += 1;
-        Entity::update_many()
-            .col_expr(Column::Fence, Expr::value(row.fence))
-            .col_expr(Column::Attempts, Expr::value(row.attempts))
-            .col_expr(Column::Dead, Expr::value(row.dead))
-            .col_expr(Column::Error, Expr::value(row.error.clone()))
-            .col_expr(Column::LeaseOwner, Expr::value(row.lease_owner))
-            .col_expr(Column::LeaseUntil, Expr::value(row.lease_until))
-            .filter(key(&row))
-            .exec(&transaction)
-            .await?;
-        if !row.dead {
-            claimed.push(row);
-        }
-    }
-    transaction.commit().await?;
-    Ok(claimed)
-}
-
-fn key(row: &Model) -> Condition {
-    Condition::all()
-        .add(Column::ConnectionId.eq(row.connection_id))
-        .add(Column::Resource.eq(row.resource.as_str()))
-        .add(Column::ExternalId.eq(row.external_id.as_str()))
+    queue::claim::<Entity>(database, claiming).await
 }
 
 /// Of these claimed signals, those whose lease still holds, locked until the change ends.
@@ -222,23 +169,7 @@ fn key(row: &Model) -> Condition {
 /// # Errors
 /// When the database fails.
 pub async fn still_claimed(change: &Change, claimed: &[Model]) -> Result<Vec<Model>> {
-    let Some(first) = claimed.first() else {
-        return Ok(Vec::new());
-    };
-    let rows = Entity::visible_to(&Viewer::system("inbound_signal"))
-        .filter(Column::ConnectionId.eq(first.connection_id))
-        .filter(Column::Resource.eq(first.resource.as_str()))
-        .filter(Column::ExternalId.is_in(claimed.iter().map(|row| row.external_id.as_str())))
-        .order_by_asc(Column::ExternalId)
-        .lock_exclusive()
-        .all(change.transaction())
-        .await?;
-    let ours = |row: &Model| {
-        claimed
-            .iter()
-            .any(|mine| mine.external_id == row.external_id && mine.fence == row.fence)
-    };
-    Ok(rows.into_iter().filter(ours).collect())
+    queue::still_claimed::<Entity>(change.transaction(), claimed).await
 }
 
 /// Ends the work on claimed signals: those that nothing was added to since are gone, the others are due again.
@@ -250,20 +181,7 @@ pub async fn settle(
     claimed: &[Model],
     now: Timestamp,
 ) -> Result<()> {
-    for row in claimed {
-        let unchanged = Condition::all()
-            .add(key(row))
-            .add(Column::Fence.eq(row.fence));
-        let gone = Entity::delete_many()
-            .filter(unchanged.clone())
-            .filter(Column::Generation.eq(row.generation))
-            .exec(connection)
-            .await?;
-        if gone.rows_affected == 0 {
-            release(connection, row, now, 0, None, false).await?;
-        }
-    }
-    Ok(())
+    queue::settle::<Entity>(connection, claimed, now, "").await
 }
 
 /// Gives a claimed signal back: due at an instant, with so many attempts counted and the reason. One that something was added to meanwhile
@@ -279,31 +197,13 @@ pub async fn release(
     error: Option<String>,
     dead: bool,
 ) -> Result<()> {
-    let give_back = |attempts: i32, dead: bool| {
-        Entity::update_many()
-            .col_expr(Column::AvailableAt, Expr::value(available_at))
-            .col_expr(Column::Attempts, Expr::value(attempts))
-            .col_expr(Column::Error, Expr::value(error.clone()))
-            .col_expr(Column::Dead, Expr::value(dead))
-            .col_expr(Column::LeaseOwner, Expr::value(Option::<Uuid>::None))
-            .col_expr(Column::LeaseUntil, Expr::value(Option::<Timestamp>::None))
-            .filter(key(row))
-            .filter(Column::Fence.eq(row.fence))
+    let back = GivenBack {
+        available_at,
+        attempts,
+        error,
+        dead,
     };
-    if dead
-        && give_back(attempts, true)
-            .filter(Column::Generation.eq(row.generation))
-            .exec(connection)
-            .await?
-            .rows_affected
-            > 0
-    {
-        return Ok(());
-    }
-    give_back(if dead { 0 } else { attempts }, false)
-        .exec(connection)
-        .await?;
-    Ok(())
+    queue::release::<Entity>(connection, row, back).await
 }
 
 /// Takes every lease away. Only for a caller that knows no other process works on this database: what a process that was killed
@@ -312,12 +212,95 @@ pub async fn release(
 /// # Errors
 /// When the database fails.
 pub async fn break_leases(database: &Database) -> Result<()> {
-    Entity::update_many()
-        .col_expr(Column::Fence, Expr::col(Column::Fence).add(1_i64))
-        .col_expr(Column::LeaseOwner, Expr::value(Option::<Uuid>::None))
-        .col_expr(Column::LeaseUntil, Expr::value(Option::<Timestamp>::None))
-        .filter(Column::LeaseUntil.is_not_null())
-        .exec(database.write())
-        .await?;
-    Ok(())
+    queue::break_leases::<Entity>(database).await
+}
+
+/// The dead signals of a connection in the order of resource and vendor's id, from behind one of them on.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_dead(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    after: Option<(&str, &str)>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut select = dead_of(connection_id);
+    if let Some((resource, external_id)) = after {
+        select = select.filter(
+            Expr::tuple([Expr::col(Column::Resource), Expr::col(Column::ExternalId)]).gt(
+                Expr::tuple([Expr::value(resource), Expr::value(external_id)]),
+            ),
+        );
+    }
+    let page = select
+        .order_by_asc(Column::Resource)
+        .order_by_asc(Column::ExternalId)
+        .limit(limit);
+    Ok(page.all(connection).await?)
+}
+
+/// A SELECT of the dead signals of a connection.
+#[must_use]
+pub fn dead_of(connection_id: ConnectionId) -> Select<Entity> {
+    // Written out, for a bound value would keep both databases from the index over the dead.
+    Entity::visible_to(&Viewer::system("inbound_signal"))
+        .filter(Column::ConnectionId.eq(connection_id))
+        .filter(Expr::cust("\"inbound_signal\".\"dead\" = true"))
+}
+
+/// Lets these dead signals (resource, vendor's id) of a connection live again, due at once. The answer is how many of them were dead.
+///
+/// # Errors
+/// When the database fails.
+pub async fn replay(
+    change: &Change,
+    connection_id: ConnectionId,
+    records: &[(&str, &str)],
+) -> Result<u64> {
+    let which = records
+        .iter()
+        .map(|(resource, external_id)| (Some(*resource), (*external_id).into()))
+        .collect();
+    let (connection, now) = (change.transaction(), change.now());
+    queue::replay::<Entity>(connection, connection_id, Some(which), now).await
+}
+
+/// Lets every dead signal of a connection live again, due at once. The answer is how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn replay_all(change: &Change, connection_id: ConnectionId) -> Result<u64> {
+    queue::replay::<Entity>(change.transaction(), connection_id, None, change.now()).await
+}
+
+impl Queue for Entity {
+    const TABLE: &'static str = "inbound_signal";
+    const KEY: &'static str = "external_id";
+    const KEY_TYPE: (&'static str, ArrayType) = ("text", ArrayType::String);
+    const KEYED_BY_RESOURCE: bool = true;
+}
+
+impl Waiting for Model {
+    fn connection_id(&self) -> ConnectionId {
+        self.connection_id
+    }
+    fn resource(&self) -> &str {
+        &self.resource
+    }
+    fn key(&self) -> Value {
+        self.external_id.as_str().into()
+    }
+    fn fence(&self) -> i64 {
+        self.fence
+    }
+    fn generation(&self) -> i64 {
+        self.generation
+    }
+    fn is_dead(&self) -> bool {
+        self.dead
+    }
+    fn first_seen_at(&self) -> Timestamp {
+        self.first_seen_at
+    }
 }

@@ -4,6 +4,7 @@
 //! has connected is noted and the delivery kept. What cannot be worked on stops at the maximum of attempts and is visible as
 //! DEAD; nothing is dropped.
 
+use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, ExprTrait as _, LockBehavior, LockType, OnConflict, Query};
-use sea_orm::{QueryOrder as _, QuerySelect as _};
+use sea_orm::{QueryOrder as _, QuerySelect as _, Select};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -246,4 +247,72 @@ pub async fn break_leases(database: &Database) -> Result<()> {
         .exec(database.write())
         .await?;
     Ok(())
+}
+
+/// A SELECT of the deliveries of a connector that failed too often.
+#[must_use]
+pub fn dead_of(connector: &str) -> Select<Entity> {
+    // Written out, for a bound value would keep both databases from the index over the dead.
+    Entity::visible_to(&Viewer::system("inbound_webhook"))
+        .filter(Column::Connector.eq(connector))
+        .filter(Expr::cust("\"inbound_webhook\".\"state\" = 'DEAD'"))
+}
+
+/// The dead deliveries of a connector, oldest first, from behind one of them on.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_dead(
+    connection: &impl ConnectionTrait,
+    connector: &str,
+    after: Option<InboundWebhookId>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut select = dead_of(connector);
+    if let Some(after) = after {
+        select = select.filter(Column::Id.gt(after));
+    }
+    let page = select.order_by_asc(Column::Id).limit(limit);
+    Ok(page.all(connection).await?)
+}
+
+/// Lets these dead deliveries wait to be split again, due at once. The answer is how many of them were dead.
+///
+/// # Errors
+/// When the database fails.
+pub async fn replay(change: &Change, ids: &[InboundWebhookId]) -> Result<u64> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    let mut replayed = 0;
+    for chunk in ids.chunks(500) {
+        let these = Column::Id.is_in(chunk.iter().copied());
+        replayed += revive(change, Condition::all().add(these)).await?;
+    }
+    Ok(replayed)
+}
+
+/// Lets every dead delivery of a connector wait to be split again, due at once. The answer is how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn replay_all(change: &Change, connector: &str) -> Result<u64> {
+    revive(
+        change,
+        Condition::all().add(Column::Connector.eq(connector)),
+    )
+    .await
+}
+
+async fn revive(change: &Change, which: Condition) -> Result<u64> {
+    let done = Entity::update_many()
+        .col_expr(Column::State, Expr::value(InboxState::Pending))
+        .col_expr(Column::Attempts, Expr::value(0_i32))
+        .col_expr(Column::AvailableAt, Expr::value(change.now()))
+        .col_expr(Column::LeaseOwner, Expr::value(Option::<Uuid>::None))
+        .col_expr(Column::LeaseUntil, Expr::value(Option::<Timestamp>::None))
+        .filter(which)
+        .filter(Expr::cust("\"inbound_webhook\".\"state\" = 'DEAD'"))
+        .exec(change.transaction())
+        .await?;
+    Ok(done.rows_affected)
 }

@@ -4,11 +4,17 @@
 //! A push names a row and no values: what is sent is what the row says when it is sent, compared with what the vendor is known to hold. Pushes of one
 //! row are therefore in order, and several changes become one call.
 
+use crate::change::Change;
 use crate::clock::Timestamp;
+use crate::database::Database;
+use crate::error::{Error, Result};
 use crate::id::{ConnectionId, PartnerId};
+use crate::queue::{self, Claiming, GivenBack, Queue, Waiting};
+use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Condition;
+use sea_orm::sea_query::{ArrayType, Condition, ExprTrait as _, OnConflict, Query};
+use sea_orm::{QueryOrder as _, QuerySelect as _, Select};
 use uuid::Uuid;
 
 /// A push.
@@ -47,5 +53,272 @@ impl ActiveModelBehavior for ActiveModel {}
 impl Visible for Entity {
     fn visible_to_partner(_: PartnerId) -> Condition {
         nothing()
+    }
+}
+
+// A new change need not wait for what an older one ran into: a wait that the vendor set is the connection's. One that is worked on keeps its lease.
+const DUE_UNLESS_LEASED: &str = "CASE WHEN \"outbound_push\".\"lease_until\" IS NULL THEN excluded.\"available_at\" \
+     ELSE \"outbound_push\".\"available_at\" END";
+
+/// A row of ours that a vendor may not know as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewPush {
+    /// Whose vendor.
+    pub connection_id: ConnectionId,
+    /// The kind of our row: an id prefix.
+    pub subject_kind: &'static str,
+    /// Our row.
+    pub subject_id: Uuid,
+    /// The neutral resource it is at the vendor.
+    pub resource: &'static str,
+}
+
+/// Raises pushes: a new one per connection and row of ours, or the next generation of the one that waits. A dead one comes back to life:
+/// the row has changed since. When a creation of it left for the vendor stays known.
+///
+/// # Errors
+/// When the database fails.
+pub async fn raise(change: &Change, mut pushes: Vec<NewPush>) -> Result<()> {
+    // In the order of the key, so that two changes over the same rows cannot wait for each other, and each row once, because one
+    // INSERT cannot touch a row twice.
+    pushes.sort_by_key(|push| (push.connection_id, push.subject_id));
+    pushes.dedup_by_key(|push| (push.connection_id, push.subject_id));
+    let now = change.now();
+    for chunk in pushes.chunks(500) {
+        let mut statement = Query::insert();
+        statement.into_table(Entity).columns([
+            Column::ConnectionId,
+            Column::SubjectKind,
+            Column::SubjectId,
+            Column::Resource,
+            Column::Generation,
+            Column::FirstSeenAt,
+            Column::Attempts,
+            Column::AvailableAt,
+            Column::Fence,
+            Column::Dead,
+        ]);
+        for push in chunk {
+            statement.values_panic([
+                Expr::value(push.connection_id),
+                Expr::value(push.subject_kind),
+                Expr::value(push.subject_id),
+                Expr::value(push.resource),
+                Expr::value(1_i64),
+                Expr::value(now),
+                Expr::value(0_i32),
+                Expr::value(now),
+                Expr::value(0_i64),
+                Expr::value(false),
+            ]);
+        }
+        statement.on_conflict(
+            OnConflict::columns([Column::ConnectionId, Column::SubjectId])
+                .value(
+                    Column::Generation,
+                    Expr::col((Entity, Column::Generation)).add(1_i64),
+                )
+                .value(Column::Resource, Expr::cust("excluded.\"resource\""))
+                .value(Column::Attempts, Expr::value(0_i32))
+                .value(Column::AvailableAt, Expr::cust(DUE_UNLESS_LEASED))
+                .value(Column::Dead, Expr::value(false))
+                .to_owned(),
+        );
+        change.transaction().execute(&statement).await?;
+    }
+    Ok(())
+}
+
+/// Claims pushes of one resource of one connection whose vendor may be called: those that have waited longest. The attempt is
+/// counted here. Those that have used up their attempts become dead.
+///
+/// # Errors
+/// When the database fails.
+pub async fn claim(
+    database: &Database,
+    worker: Uuid,
+    lease_millis: i64,
+    limit: u64,
+    max_attempts: i32,
+) -> Result<Vec<Model>> {
+    let claiming = Claiming {
+        worker,
+        lease_millis,
+        limit,
+        max_attempts,
+    };
+    queue::claim::<Entity>(database, claiming).await
+}
+
+/// Of these claimed pushes those whose lease still holds, as they are now, locked until the change ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn still_claimed(change: &Change, claimed: &[Model]) -> Result<Vec<Model>> {
+    queue::still_claimed::<Entity>(change.transaction(), claimed).await
+}
+
+/// Ends the work on claimed pushes: those whose rows have not changed since are gone, the others are due again, and of neither is the
+/// outcome of a creation unknown any more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle(
+    connection: &impl ConnectionTrait,
+    claimed: &[Model],
+    now: Timestamp,
+) -> Result<()> {
+    queue::settle::<Entity>(connection, claimed, now, ", sent_at = NULL").await
+}
+
+/// Gives a claimed push back: due at an instant, with so many attempts counted and the reason. One whose row has changed meanwhile is not
+/// dead: it is due again instead. Whether a creation has left stays as it is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn release(
+    connection: &impl ConnectionTrait,
+    row: &Model,
+    available_at: Timestamp,
+    attempts: i32,
+    error: Option<String>,
+    dead: bool,
+) -> Result<()> {
+    let back = GivenBack {
+        available_at,
+        attempts,
+        error,
+        dead,
+    };
+    queue::release::<Entity>(connection, row, back).await
+}
+
+/// Notes durably that the creations these pushes ask for are about to leave for the vendor. Only after this may they be sent: whoever
+/// finds the note and no link must look for the record before creating it.
+///
+/// # Errors
+/// [`Error::LeaseLost`] when one of them is another worker's by now; then none is noted, and none may be sent. Or a fault of the database.
+pub async fn mark_sent(database: &Database, claimed: &[Model]) -> Result<()> {
+    let transaction = database.begin().await?;
+    let noted =
+        queue::note::<Entity>(&transaction, claimed, Column::SentAt, Some(database.now())).await?;
+    if noted != claimed.len() {
+        transaction.rollback().await?;
+        return Err(Error::LeaseLost);
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Takes the note back from the claimed pushes that are still ours, because the vendor is known not to have created anything for them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn clear_sent(connection: &impl ConnectionTrait, claimed: &[Model]) -> Result<()> {
+    let nothing = Option::<Timestamp>::None;
+    queue::note::<Entity>(connection, claimed, Column::SentAt, nothing).await?;
+    Ok(())
+}
+
+/// Takes every lease away. Only for a caller that knows no other process works on this database: what a process that was killed
+/// had claimed is then due at once.
+///
+/// # Errors
+/// When the database fails.
+pub async fn break_leases(database: &Database) -> Result<()> {
+    queue::break_leases::<Entity>(database).await
+}
+
+/// The push of a row of ours to a connection, where one waits or is dead.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_of_subject(
+    connection: &impl ConnectionTrait,
+    subject_id: Uuid,
+) -> Result<Vec<Model>> {
+    let select = Entity::visible_to(&Viewer::system("outbound_push"))
+        .filter(Column::SubjectId.eq(subject_id))
+        .order_by_asc(Column::ConnectionId);
+    Ok(select.all(connection).await?)
+}
+
+/// A SELECT of the dead pushes of a connection.
+#[must_use]
+pub fn dead_of(connection_id: ConnectionId) -> Select<Entity> {
+    // Written out, for a bound value would keep both databases from the index over the dead.
+    Entity::visible_to(&Viewer::system("outbound_push"))
+        .filter(Column::ConnectionId.eq(connection_id))
+        .filter(Expr::cust("\"outbound_push\".\"dead\" = true"))
+}
+
+/// The dead pushes of a connection in the order of our rows' ids, from behind one of them on.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_dead(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut select = dead_of(connection_id);
+    if let Some(after) = after {
+        select = select.filter(Column::SubjectId.gt(after));
+    }
+    let page = select.order_by_asc(Column::SubjectId).limit(limit);
+    Ok(page.all(connection).await?)
+}
+
+/// Lets the dead pushes of these rows of ours to a connection live again, due at once. The answer is how many of them were dead.
+///
+/// # Errors
+/// When the database fails.
+pub async fn replay(
+    change: &Change,
+    connection_id: ConnectionId,
+    subjects: &[Uuid],
+) -> Result<u64> {
+    let which = subjects.iter().map(|id| (None, (*id).into())).collect();
+    let (connection, now) = (change.transaction(), change.now());
+    queue::replay::<Entity>(connection, connection_id, Some(which), now).await
+}
+
+/// Lets every dead push to a connection live again, due at once. The answer is how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn replay_all(change: &Change, connection_id: ConnectionId) -> Result<u64> {
+    queue::replay::<Entity>(change.transaction(), connection_id, None, change.now()).await
+}
+
+impl Queue for Entity {
+    const TABLE: &'static str = "outbound_push";
+    const KEY: &'static str = "subject_id";
+    const KEY_TYPE: (&'static str, ArrayType) = ("uuid", ArrayType::Uuid);
+    const KEYED_BY_RESOURCE: bool = false;
+}
+
+impl Waiting for Model {
+    fn connection_id(&self) -> ConnectionId {
+        self.connection_id
+    }
+    fn resource(&self) -> &str {
+        &self.resource
+    }
+    fn key(&self) -> Value {
+        self.subject_id.into()
+    }
+    fn fence(&self) -> i64 {
+        self.fence
+    }
+    fn generation(&self) -> i64 {
+        self.generation
+    }
+    fn is_dead(&self) -> bool {
+        self.dead
+    }
+    fn first_seen_at(&self) -> Timestamp {
+        self.first_seen_at
     }
 }

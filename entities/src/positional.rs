@@ -5,7 +5,10 @@
 
 use crate::clock::Timestamp;
 use crate::diff::Texts;
-use crate::{connection, contact, customer, deal, deal_partner, partner, partnership, sync_run};
+use crate::{
+    connection, contact, customer, deal, deal_partner, partner, partnership, sync_conflict,
+    sync_run,
+};
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
 /// Which columns of a model are read, in the model's order. A column that is left out has its blank value in the model, so whoever asks for less
@@ -179,4 +182,8 @@ positional! {
         paused_until, renewing_until,
     }
     sync_run { id, connection_id, kind, status, started_at, finished_at, findings, error }
+    sync_conflict {
+        id, version, created_at, updated_at, connection_id, resource, external_id, subject_kind, subject_id, field, ours, theirs, policy, status,
+        winner, resolved_by, resolved_at,
+    }
 }

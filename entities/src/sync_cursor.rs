@@ -23,6 +23,12 @@ pub const DORMANT: Timestamp = Timestamp(i64::MAX);
 /// `available_at` of a lane that is done for the present run; the end of the run sets it free.
 pub const PARKED: Timestamp = Timestamp(i64::MAX - 1);
 
+/// The lane of a complete walk that looks for what the others have missed. It has times and runs of its own.
+pub const RECONCILE: &str = "reconcile";
+
+/// What the error of a lane begins with that waits for a vendor's limit.
+pub const RATE_LIMITED: &str = "RATE_LIMITED";
+
 /// A cursor.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "sync_cursor")]
@@ -33,7 +39,7 @@ pub struct Model {
     /// The neutral resource.
     #[sea_orm(primary_key, auto_increment = false)]
     pub resource: String,
-    /// `backfill`, `delta` or `archived`.
+    /// `backfill`, `delta`, `archived` or [`RECONCILE`].
     #[sea_orm(primary_key, auto_increment = false)]
     pub lane: String,
     /// The connector's position; only it can read it.
@@ -300,7 +306,7 @@ pub async fn place(
     Ok(())
 }
 
-/// Makes every lane of a connection due that is not dormant and not being read.
+/// Makes every lane of a connection due but that of reconciling, if it is not dormant, not being read, and not told by the vendor to wait: nobody's wish shortens that.
 ///
 /// # Errors
 /// When the database fails.
@@ -315,6 +321,13 @@ pub async fn make_due(
         .col_expr(Column::Error, Expr::value(Option::<String>::None))
         .filter(Column::ConnectionId.eq(connection_id))
         .filter(Column::AvailableAt.ne(DORMANT))
+        .filter(Column::Lane.ne(RECONCILE))
+        .filter(
+            Condition::any()
+                .add(Column::Error.is_null())
+                .add(Column::Error.not_like(format!("{RATE_LIMITED}%")))
+                .add(Column::AvailableAt.lte(now)),
+        )
         .filter(
             Condition::any()
                 .add(Column::LeaseUntil.is_null())

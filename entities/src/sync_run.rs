@@ -72,6 +72,37 @@ impl Counts {
     }
 }
 
+/// What a complete walk found that deltas and webhooks should have brought, for one resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Drift {
+    /// Records that had no row here.
+    pub missing_here: u64,
+    /// Rows that said something else.
+    pub different: u64,
+    /// Rows whose record was no longer there.
+    pub missing_there: u64,
+}
+
+impl Drift {
+    /// Records that were out of step, in all.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.missing_here + self.different + self.missing_there
+    }
+
+    fn add(&mut self, more: &Self) {
+        let Self {
+            missing_here,
+            different,
+            missing_there,
+        } = more;
+        self.missing_here += missing_here;
+        self.different += different;
+        self.missing_there += missing_there;
+    }
+}
+
 /// A record that was kept out, or kept with a field flagged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issue {
@@ -99,6 +130,9 @@ pub struct Findings {
     pub issue_count: u64,
     /// Properties with values that the mapping has no field for: `resource.property` and how many records had one.
     pub unmapped: BTreeMap<String, u64>,
+    /// Of a reconciliation: what was out of step, by resource.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub drift: BTreeMap<String, Drift>,
 }
 
 impl Findings {
@@ -116,6 +150,9 @@ impl Findings {
         for (part, records) in &more.unmapped {
             *self.unmapped.entry(part.clone()).or_default() += records;
         }
+        for (resource, drift) in &more.drift {
+            self.drift.entry(resource.clone()).or_default().add(drift);
+        }
     }
 }
 
@@ -127,7 +164,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: SyncRunId,
     pub connection_id: ConnectionId,
-    /// `backfill`, `delta`, `webhook`.
+    /// `backfill`, `delta`, `webhook`, [`RECONCILE`].
     pub kind: String,
     pub status: SyncRunStatus,
     pub started_at: Timestamp,
@@ -148,7 +185,26 @@ impl Visible for Entity {
     }
 }
 
-/// Finds the run of a connection that is still going; runs of webhooks are never left open.
+/// The kind of a run that compares everything.
+pub const RECONCILE: &str = "reconcile";
+
+/// Finds the reconciliation of a connection that is still going.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_reconciling(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+) -> Result<Option<Model>> {
+    let select = Entity::visible_to(&Viewer::system("sync_run"))
+        .filter(Column::ConnectionId.eq(connection_id))
+        .filter(Column::Status.eq(SyncRunStatus::Running))
+        .filter(Column::Kind.eq(RECONCILE))
+        .order_by_desc(Column::Id);
+    Ok(select.one(connection).await?)
+}
+
+/// Finds the run of a connection that is still going; runs of webhooks are never left open, and reconciliations are apart.
 ///
 /// # Errors
 /// When the database fails.
@@ -159,6 +215,7 @@ pub async fn find_running(
     let select = Entity::visible_to(&Viewer::system("sync_run"))
         .filter(Column::ConnectionId.eq(connection_id))
         .filter(Column::Status.eq(SyncRunStatus::Running))
+        .filter(Column::Kind.ne(RECONCILE))
         .order_by_desc(Column::Id);
     Ok(select.one(connection).await?)
 }
@@ -184,14 +241,14 @@ pub async fn begin(change: &Change, connection_id: ConnectionId, kind: &str) -> 
     Ok(row)
 }
 
-/// Finds the run of a connection before another; runs of webhooks do not count.
+/// Finds the run of a connection before another; runs of webhooks, of pushes and reconciliations do not count.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find_before(connection: &impl ConnectionTrait, run: &Model) -> Result<Option<Model>> {
     let select = Entity::visible_to(&Viewer::system("sync_run"))
         .filter(Column::ConnectionId.eq(run.connection_id))
-        .filter(Column::Kind.ne("webhook"))
+        .filter(Column::Kind.is_not_in(["webhook", "push", RECONCILE]))
         .filter(Column::Id.lt(run.id))
         .order_by_desc(Column::Id);
     Ok(select.one(connection).await?)

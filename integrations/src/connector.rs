@@ -79,6 +79,8 @@ pub struct Descriptor {
     pub optional_scopes: Vec<&'static str>,
     /// The vendor's budgets per account.
     pub limits: Vec<RateLimit>,
+    /// The headers in which the vendor says what is left of a budget, where it does.
+    pub limit_headers: Option<LimitHeaders>,
     /// Where an authorised call may go; the token is sent nowhere else.
     pub origins: Vec<Url>,
 }
@@ -93,7 +95,7 @@ impl Descriptor {
     }
 }
 
-/// What can be read of one resource.
+/// What can be done with one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResourceDescriptor {
     /// Which one.
@@ -109,6 +111,9 @@ pub struct ResourceDescriptor {
     pub links: &'static [Resource],
     /// The most records in one page.
     pub page_size: u32,
+    /// The scope that writing its records takes; none when the connector does not write them. A connection that was not granted it
+    /// reads on and writes nothing.
+    pub push_scope: Option<&'static str>,
 }
 
 /// One budget of a vendor, per account.
@@ -120,6 +125,19 @@ pub struct RateLimit {
     pub requests: u32,
     /// In which rolling time.
     pub per: Duration,
+}
+
+/// Where an answer says what is left of a budget. What others spend of it shows only there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitHeaders {
+    /// Which budget.
+    pub lane: Lane,
+    /// The header with the size of the budget.
+    pub limit: &'static str,
+    /// The header with what is left of it.
+    pub remaining: &'static str,
+    /// The header with the length of its window, in milliseconds.
+    pub interval_ms: &'static str,
 }
 
 /// Which budget a call is counted against.

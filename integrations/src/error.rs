@@ -17,9 +17,17 @@ pub enum LimitScope {
     Search,
     /// The budget of the whole day of this account; nothing helps but waiting.
     Day,
+    /// None of the vendor's: our own pace holds this kind of work back, for the sake of other calls.
+    Pace,
 }
 
 impl LimitScope {
+    /// Whether nothing at all may be asked of the account before the wait is over. Otherwise only the work that met the limit waits.
+    #[must_use]
+    pub const fn stops_the_account(self) -> bool {
+        matches!(self, Self::Account | Self::Day)
+    }
+
     /// Stable name, for logs and rows.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +35,7 @@ impl LimitScope {
             Self::Account => "account",
             Self::Search => "search",
             Self::Day => "day",
+            Self::Pace => "pace",
         }
     }
 }

@@ -11,12 +11,15 @@ mod client;
 pub mod guard;
 mod limit;
 mod session;
+mod told;
+mod work;
 
 pub use answer::Answer;
 pub use call::{Body, Call};
 pub use client::{Client, ClientSettings};
 pub use guard::{Blocked, HostPolicy};
 pub use session::Session;
+pub use work::Work;
 
 use crate::{
     connector::Lane,
@@ -78,12 +81,9 @@ impl From<HttpError> for ConnectorError {
     fn from(error: HttpError) -> Self {
         let message = error.to_string();
         match error {
-            HttpError::Paced { lane, wait } => Self::RateLimited {
+            HttpError::Paced { wait, .. } => Self::RateLimited {
                 retry_after: wait,
-                scope: match lane {
-                    Lane::Standard => LimitScope::Account,
-                    Lane::Search => LimitScope::Search,
-                },
+                scope: LimitScope::Pace,
             },
             HttpError::TimedOut { .. } | HttpError::Broken { .. } => Self::transient(message),
             HttpError::Blocked(Blocked::NoAddress { .. }) => Self::transient(message),

@@ -4,8 +4,10 @@
 //! opaque (a cursor). Everything that reaches out goes through [`http`], which refuses addresses that are not public; everything that
 //! comes in passes a connector's [`webhook::Webhooks::verify`], which has no default.
 
+pub mod capability;
 pub mod connector;
 pub mod error;
+pub mod health;
 pub mod http;
 pub mod hubspot;
 pub mod oauth;
@@ -13,6 +15,7 @@ pub mod push;
 pub mod record;
 pub mod signature;
 pub mod sync;
+pub mod timeline;
 pub mod vault;
 pub mod webhook;
 
@@ -33,5 +36,7 @@ pub fn connectors(endpoints: Endpoints) -> Registry {
     Registry::new(vec![Arc::new(HubSpot::new(endpoints.hubspot))])
 }
 
+#[cfg(test)]
+mod contract;
 #[cfg(test)]
 mod test_server;

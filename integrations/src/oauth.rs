@@ -36,7 +36,8 @@ pub struct AppCredentials {
     pub client_id: String,
     /// Its secret, which also signs webhooks with some vendors.
     pub client_secret: SecretString,
-    /// The secret before the current one, while it is being rotated; only webhooks may still be signed with it.
+    /// The secret before the current one, while it is being rotated: webhooks may still be signed with it, and a vendor that does not know the
+    /// current one yet is asked with it.
     pub previous_client_secret: Option<SecretString>,
 }
 
@@ -48,6 +49,23 @@ impl AppCredentials {
             .chain(&self.previous_client_secret)
             .cloned()
             .collect()
+    }
+}
+
+/// The code of the refusal that means: the vendor does not know our registration, or not with this secret.
+pub const INVALID_CLIENT: &str = "invalid_client";
+
+impl AppCredentials {
+    /// The secret to ask with once more when the vendor does not know the current one: a rotation reaches the two sides at different moments.
+    fn other_secret<T>(&self, first: &Result<T>) -> Option<&SecretString> {
+        let refused =
+            matches!(first, Err(ConnectorError::Permanent { code, .. }) if code == INVALID_CLIENT);
+        let previous = self.previous_client_secret.as_ref().filter(|_| refused)?;
+        tracing::warn!(
+            client_id = self.client_id,
+            "the vendor does not know the app's current secret; it is asked with the previous one"
+        );
+        Some(previous)
     }
 }
 
@@ -211,11 +229,13 @@ type VendorClient<F> = oauth2::Client<
 >;
 
 impl Server {
-    fn client<F: VendorFields>(&self, app: &AppCredentials) -> VendorClient<F> {
+    fn client<F: VendorFields>(
+        &self,
+        app: &AppCredentials,
+        secret: &SecretString,
+    ) -> VendorClient<F> {
         oauth2::Client::new(ClientId::new(app.client_id.clone()))
-            .set_client_secret(ClientSecret::new(
-                app.client_secret.expose_secret().to_owned(),
-            ))
+            .set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
             .set_auth_type(AuthType::RequestBody)
             .set_auth_uri(AuthUrl::from_url(self.authorize.clone()))
             .set_token_uri(TokenUrl::from_url(self.token.clone()))
@@ -240,7 +260,7 @@ impl Server {
         }
         let state = request.state.expose_secret().to_owned();
         let (url, _) = self
-            .client::<F>(app)
+            .client::<F>(app, &app.client_secret)
             .set_redirect_uri(RedirectUrl::from_url(request.redirect_uri.clone()))
             .authorize_url(move || CsrfToken::new(state))
             .add_scopes(scopes.iter().map(|scope| Scope::new((*scope).to_owned())))
@@ -260,9 +280,24 @@ impl Server {
         exchange: &Exchange,
         now_ms: i64,
     ) -> Result<TokenSet> {
+        let mut answer = self
+            .redeem_code::<F>(http, app, &app.client_secret, exchange)
+            .await;
+        if let Some(previous) = app.other_secret(&answer) {
+            answer = self.redeem_code::<F>(http, app, previous, exchange).await;
+        }
+        Ok(token_set(&answer?, None, now_ms))
+    }
+
+    async fn redeem_code<F: VendorFields>(
+        &self,
+        http: &Client,
+        app: &AppCredentials,
+        secret: &SecretString,
+        exchange: &Exchange,
+    ) -> Result<StandardTokenResponse<F, BasicTokenType>> {
         let send = self.transport(http);
-        let answer = self
-            .client::<F>(app)
+        self.client::<F>(app, secret)
             .set_redirect_uri(RedirectUrl::from_url(exchange.redirect_uri.clone()))
             .exchange_code(AuthorizationCode::new(
                 exchange.code.expose_secret().to_owned(),
@@ -272,8 +307,7 @@ impl Server {
             ))
             .request_async(&send)
             .await
-            .map_err(token_error)?;
-        Ok(token_set(&answer, None, now_ms))
+            .map_err(token_error)
     }
 
     /// Redeems a refresh token.
@@ -293,14 +327,30 @@ impl Server {
                 message: "there is no refresh token".to_owned(),
             });
         };
+        let mut answer = self
+            .redeem_refresh::<F>(http, app, &app.client_secret, refresh_token)
+            .await;
+        if let Some(previous) = app.other_secret(&answer) {
+            answer = self
+                .redeem_refresh::<F>(http, app, previous, refresh_token)
+                .await;
+        }
+        Ok(token_set(&answer?, Some(tokens), now_ms))
+    }
+
+    async fn redeem_refresh<F: VendorFields>(
+        &self,
+        http: &Client,
+        app: &AppCredentials,
+        secret: &SecretString,
+        refresh_token: &SecretString,
+    ) -> Result<StandardTokenResponse<F, BasicTokenType>> {
         let send = self.transport(http);
-        let answer = self
-            .client::<F>(app)
+        self.client::<F>(app, secret)
             .exchange_refresh_token(&RefreshToken::new(refresh_token.expose_secret().to_owned()))
             .request_async(&send)
             .await
-            .map_err(token_error)?;
-        Ok(token_set(&answer, Some(tokens), now_ms))
+            .map_err(token_error)
     }
 
     /// Carries the crate's requests over our client. A refusal is read here, where the vendor's own fields are known; the crate only
@@ -341,6 +391,10 @@ async fn carry(
 fn token_error(error: RequestTokenError<ConnectorError, BasicErrorResponse>) -> ConnectorError {
     match error {
         RequestTokenError::Request(error) => error,
+        // Cut on the way; asking again may bring all of it.
+        RequestTokenError::Parse(at, _) if at.inner().is_eof() => {
+            ConnectorError::transient("the token answer breaks off")
+        }
         RequestTokenError::Parse(at, _) => ConnectorError::schema(format!(
             "the token answer is not as promised at {}",
             at.path()
@@ -388,3 +442,6 @@ fn token_set<F: VendorFields>(
             .or_else(|| before.and_then(|tokens| tokens.tenant_id.clone())),
     }
 }
+
+#[cfg(test)]
+mod tests;

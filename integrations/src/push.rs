@@ -11,11 +11,16 @@ use crate::{
 };
 use async_trait::async_trait;
 
+/// The key under which the fields of a record hold our reference, where the account keeps it, whatever the vendor calls the property. A
+/// record that comes in while its creation is still unanswered is known by it.
+pub const REFERENCE: &str = "entente_reference";
+
 /// Writing records.
 #[async_trait]
 pub trait Push: Send + Sync {
     /// Writes the items and answers one outcome for each, in the same order; `fields` names the properties a written record is answered with. An
-    /// error means that nothing is known of any of them.
+    /// error means that nothing is known of any of them. An item that was not reached because the vendor's budget ran out on the way is
+    /// refused with `RateLimited`, which asks for the same reaction as the error.
     async fn apply(
         &self,
         ctx: &Context<'_>,
@@ -25,7 +30,7 @@ pub trait Push: Send + Sync {
     ) -> Result<Vec<PushOutcome>>;
     /// Finds the records that were created under these references of ours, as `(reference, record)`; `fields` as in
     /// [`crate::connector::PageRequest::fields`]. This is how a creation that may or may not have happened is resolved, so it must see what was
-    /// written a moment ago.
+    /// written a moment ago. An account that cannot keep references (any more) is an error, never an empty answer: that would create again.
     async fn find(
         &self,
         ctx: &Context<'_>,
@@ -33,7 +38,8 @@ pub trait Push: Send + Sync {
         references: &[String],
         fields: &[String],
     ) -> Result<Vec<(String, Record)>>;
-    /// Makes sure that the account can keep our references. Called before the first creation of a resource; doing it again changes nothing.
+    /// Makes sure that the account can keep our references. Called before the first creation of a resource, and before it is noted that
+    /// one may have been sent; doing it again changes nothing.
     async fn prepare(&self, ctx: &Context<'_>, resource: Resource) -> Result<()>;
 }
 
@@ -57,8 +63,12 @@ pub struct PushItem {
 /// What became of one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushOutcome {
-    /// Written; this is what the vendor now holds of the fields that were asked for and of all links.
+    /// Written; this is what the vendor now holds of the fields that were asked for and of all links. It may hold edits that others made since
+    /// the caller last read it, so it is merged like any record that was read, against what was known plus what was sent.
     Applied(Record),
+    /// The record is written, but a link is refused: this is what the vendor now holds, and why the rest is missing. A record that was
+    /// created so exists, and is to be linked.
+    Partly(Record, ConnectorError),
     /// Put away, or gone already.
     Archived,
     /// Refused, with the reaction it asks for.

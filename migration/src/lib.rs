@@ -10,6 +10,8 @@ mod m20261121_000002_event;
 mod m20261121_000003_sync;
 mod m20261121_000004_access;
 mod m20261121_000005_outbound;
+mod m20261121_000006_queue;
+mod m20261121_000007_reconnect;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -27,6 +29,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_sync::Migration),
             Box::new(m20261121_000004_access::Migration),
             Box::new(m20261121_000005_outbound::Migration),
+            Box::new(m20261121_000006_queue::Migration),
+            Box::new(m20261121_000007_reconnect::Migration),
         ]
     }
 }

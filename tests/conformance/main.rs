@@ -10,6 +10,7 @@
 
 mod descriptions;
 mod graphql_http;
+mod hubspot_writes;
 mod node;
 mod official_client;
 mod schema;

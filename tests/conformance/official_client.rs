@@ -9,10 +9,11 @@ use url::Url;
 
 const REDIRECT: &str = "http://127.0.0.1:9/callback";
 const SCOPES: &str = "oauth crm.objects.companies.read crm.objects.companies.write crm.objects.contacts.read crm.objects.contacts.write \
-    crm.objects.deals.read crm.objects.deals.write crm.objects.owners.read crm.schemas.deals.write";
+    crm.objects.deals.read crm.objects.deals.write crm.objects.owners.read crm.schemas.deals.write \
+    crm.schemas.contacts.write";
 
 /// Consents and redeems the code, as any client would.
-async fn tokens(base: &Url) -> (String, String) {
+pub(crate) async fn tokens(base: &Url) -> (String, String) {
     let http = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -58,6 +59,16 @@ async fn tokens(base: &Url) -> (String, String) {
     (token("access_token"), token("refresh_token"))
 }
 
+/// The app that is registered with the sandbox.
+pub(crate) fn app() -> App {
+    App {
+        app_id: 1_160_452,
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: CLIENT_SECRET.to_owned(),
+        redirect_uris: vec![REDIRECT.to_owned()],
+    }
+}
+
 #[tokio::test]
 async fn the_vendors_own_client_works_with_the_sandbox() {
     let source =
@@ -67,17 +78,11 @@ async fn the_vendors_own_client_works_with_the_sandbox() {
     else {
         return;
     };
-    let app = App {
-        app_id: 1_160_452,
-        client_id: CLIENT_ID.to_owned(),
-        client_secret: CLIENT_SECRET.to_owned(),
-        redirect_uris: vec![REDIRECT.to_owned()],
-    };
     let hubspot = HubSpot::start(HubSpotOptions {
         listen: "127.0.0.1:0".parse().unwrap(),
         state: None,
         source: Source::Generated { deals: 250 },
-        app,
+        app: app(),
         webhook_target: None,
         limits: Limits::none(),
         faults: Faults::default(),

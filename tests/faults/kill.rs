@@ -312,3 +312,162 @@ async fn every_acknowledged_delivery_survives_a_kill() {
     connection.close().await.unwrap();
     assert_eq!(process.interrupt().await.code, Some(0));
 }
+
+/// What a client has been told of: edits and creations that were answered.
+#[derive(Default)]
+struct Told {
+    names: std::collections::BTreeMap<String, String>,
+    created: u64,
+    /// Deals whose last edit nobody answered: it may have happened or not.
+    open: HashSet<String>,
+}
+
+/// Edits and creates deals until the process is gone.
+async fn edit(http: &reqwest::Client, url: &str, token: &str, round: u32, told: &mut Told) {
+    let ask = async |query: String| -> Option<Value> {
+        let request = http
+            .post(url)
+            .bearer_auth(token)
+            .json(&json!({ "query": query }));
+        request.send().await.ok()?.json().await.ok()
+    };
+    let Some(list) = ask("{ deals(first: 20) { nodes { id } } }".to_owned()).await else {
+        return;
+    };
+    let ids: Vec<String> = list["data"]["deals"]["nodes"]
+        .as_array()
+        .expect("deals")
+        .iter()
+        .map(|node| node["id"].as_str().unwrap().to_owned())
+        .collect();
+    for (n, id) in ids.iter().cycle().enumerate() {
+        let name = format!("Edit {round} {n}");
+        let (mutation, input) = if n % 4 == 3 {
+            ("createDeal", format!("name: \"Created {round} {n}\""))
+        } else {
+            ("updateDeal", format!("id: \"{id}\", name: \"{name}\""))
+        };
+        let query = format!(
+            "mutation {{ {mutation}(input: {{ {input} }}) {{ deal {{ id name }} userErrors {{ code }} }} }}"
+        );
+        let Some(answer) = ask(query).await else {
+            told.open.insert(id.clone());
+            return;
+        };
+        let deal = &answer["data"][mutation]["deal"];
+        let Some(id) = deal["id"].as_str() else {
+            panic!("{answer}");
+        };
+        if mutation == "createDeal" {
+            told.created += 1;
+        }
+        told.open.remove(id);
+        told.names
+            .insert(id.to_owned(), deal["name"].as_str().unwrap().to_owned());
+    }
+}
+
+#[tokio::test]
+async fn a_killed_push_loses_no_edit_and_doubles_no_record() {
+    let mut chance = tests::rng("kill a push");
+    let database = TestDatabase::make().await;
+    let arguments = [
+        "demo",
+        "--json",
+        "--data",
+        "data",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let http = http();
+    let mut told = Told::default();
+    for round in 0..tests::rounds(3, 30) {
+        let mut process = started(&arguments, &database, &[]);
+        let line = process.json_line().await;
+        let (url, token) = (
+            line["graphql"].as_str().unwrap().to_owned(),
+            line["token"].as_str().unwrap().to_owned(),
+        );
+        let strike = async {
+            // At any moment of the way out: before the log is read, between note and call, between call and shadow.
+            tokio::time::sleep(Duration::from_millis(chance.random_range(50..900))).await;
+            process.kill().await;
+        };
+        tokio::join!(edit(&http, &url, &token, round, &mut told), strike);
+    }
+    assert!(told.created > 0, "something was created");
+    let mut process = started(&arguments, &database, &[]);
+    let line = process.json_line().await;
+    let sandbox = line["sandboxes"]["hubspot"].as_str().unwrap().to_owned();
+    let connection = look(&database).await;
+    let backend = connection.get_database_backend();
+    let number = async |statement: &str| -> i64 {
+        let statement = Statement::from_string(backend, statement);
+        let row = connection.query_one_raw(statement).await.unwrap().unwrap();
+        row.try_get_by_index(0).unwrap()
+    };
+    let unlinked = "SELECT COUNT(*) FROM deal WHERE NOT EXISTS (SELECT 1 FROM external_link WHERE subject_id = deal.id)";
+    eventually("everything is sent", Duration::from_secs(180), async || {
+        let waiting = number("SELECT COUNT(*) FROM outbound_push").await;
+        (waiting == 0 && number(unlinked).await == 0).then_some(())
+    })
+    .await;
+    let stats: Value = http
+        .get(format!("{sandbox}/__sandbox/stats"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        stats["records"]["deals"]["live"].as_i64().unwrap(),
+        number("SELECT COUNT(*) FROM deal WHERE archived_at IS NULL").await,
+        "each record there is one of ours, and each of ours is there once"
+    );
+    let links = Statement::from_string(
+        backend,
+        "SELECT subject_id, external_id FROM external_link WHERE resource = 'deal' AND subject_id IS NOT NULL",
+    );
+    let mut there = std::collections::HashMap::new();
+    for row in connection.query_all_raw(links).await.unwrap() {
+        let subject: uuid::Uuid = row.try_get_by_index(0).unwrap();
+        let external: String = row.try_get_by_index(1).unwrap();
+        let ours = entities::id::show("deal", subject);
+        assert!(
+            there.insert(ours.clone(), external).is_none(),
+            "{ours} is two records there"
+        );
+    }
+    let rows = Statement::from_string(backend, "SELECT id, name FROM deal");
+    for row in connection.query_all_raw(rows).await.unwrap() {
+        let id: uuid::Uuid = row.try_get_by_index(0).unwrap();
+        let (id, name): (String, String) = (
+            entities::id::show("deal", id),
+            row.try_get_by_index(1).unwrap(),
+        );
+        let Some(last) = told.names.get(&id) else {
+            continue;
+        };
+        assert!(
+            *last == name || told.open.contains(&id),
+            "{id}: {last:?} was answered, and it is called {name:?}"
+        );
+        let external = &there[&id];
+        let record: Value = http
+            .get(format!("{sandbox}/__sandbox/records/deals/{external}"))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        assert_eq!(
+            record["properties"]["dealname"].as_str(),
+            Some(name.as_str()),
+            "{id} {external}: {record}"
+        );
+    }
+    connection.close().await.unwrap();
+    assert_eq!(process.interrupt().await.code, Some(0));
+}

@@ -9,15 +9,21 @@
     reason = "tests fail by panicking"
 )]
 
+mod crowd;
 mod events;
+mod flips;
 mod grants;
+mod histories;
 mod kill;
 mod lease;
 mod limits;
 mod malformed;
 mod outage;
+mod poison;
 mod portal;
+mod reconcile;
 #[path = "../security/signing.rs"]
 mod signing;
+mod table;
 mod traps;
 mod webhooks;

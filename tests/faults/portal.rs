@@ -46,7 +46,11 @@ impl Portal {
 
     /// A sandbox, connected, nothing read yet.
     pub async fn of(setup: HubSpotSetup) -> Self {
-        let app = TestApp::start(Options::hubspot(setup)).await;
+        Self::on(TestApp::start(Options::hubspot(setup)).await).await
+    }
+
+    /// An app with a sandbox, connected, nothing read yet.
+    pub async fn on(app: TestApp) -> Self {
         let (connection, admin) = (app.connect_hubspot().await, String::new());
         let portal = Self {
             app,

@@ -67,6 +67,83 @@ async fn a_tie_larger_than_the_vendors_result_window_ends_and_loses_nobody() {
     tied(10_100).await;
 }
 
+/// 25,000 of them, with a window of 10,000: two hundred and fifty pages of one millisecond.
+#[tokio::test]
+async fn a_tie_of_several_windows_is_read_once_and_then_never_again() {
+    let count = usize::try_from(tests::rounds(450, 25_000)).unwrap();
+    let portal = Portal::empty().await;
+    let first = portal.company(&[("name", "Company")]);
+    portal.sync().await;
+    for n in 1..count {
+        portal.company(&[("name", &format!("Company {n}"))]);
+    }
+    // A backfill walks by id; it is the delta that has to find its way through the tie.
+    portal
+        .store()
+        .update(Kind::Companies, first, &[("name", "Changed")])
+        .unwrap();
+    portal
+        .store()
+        .stamp_all(Kind::Companies, portal.hubspot().clock().now_ms());
+    let run = portal.sync().await;
+    assert_eq!(
+        (run.status, run.error.as_deref()),
+        (SyncRunStatus::Completed, None)
+    );
+    portal.mirrors().await;
+    let before = portal.snapshot().await;
+    // Past the look-back, so that the next run has no reason to see any of them again.
+    portal.app.advance(Duration::from_secs(3_600));
+    portal.sync().await;
+    portal.app.advance(Duration::from_secs(3_600));
+    let run = portal.sync().await;
+    let read = run
+        .findings
+        .counts
+        .get("company")
+        .map_or(0, |counts| counts.created + counts.updated);
+    assert_eq!(read, 0, "the next run finds nothing new");
+    assert_eq!(portal.snapshot().await, before);
+    portal.app.finish().await;
+}
+
+#[tokio::test]
+async fn rows_that_search_shows_three_minutes_late_are_not_missed() {
+    let portal = Portal::empty().await;
+    let mut late = vec![portal.plain_deal("Slow 0")];
+    portal.settle().await;
+    for minute in 0..6 {
+        // At any moment of the minute between two runs.
+        portal.app.advance(Duration::from_secs(7 + minute * 9));
+        portal
+            .hubspot()
+            .faults(|faults| faults.index_lag_ms = Some(180_000));
+        let name = format!("Slow {}", minute + 1);
+        portal
+            .store()
+            .update(Kind::Deals, late[0], &[("dealname", &name)])
+            .unwrap();
+        late.push(portal.plain_deal(&format!("Dark {minute}")));
+        portal
+            .hubspot()
+            .faults(|faults| faults.index_lag_ms = Some(0));
+        // What comes later is seen at once, so that the walk moves on past what is hidden.
+        portal.plain_deal(&format!("Quick {minute}"));
+        portal.app.advance(Duration::from_secs(61 - 7 - minute * 9));
+        portal.settle().await;
+    }
+    for _ in 0..4 {
+        portal.app.advance(Duration::from_secs(61));
+        portal.settle().await;
+    }
+    for deal in &late {
+        assert!(portal.link("deal", deal).await.is_some(), "{deal} is lost");
+    }
+    assert_eq!(portal.deal_row(late[0]).await["name"], "Slow 6");
+    portal.mirrors().await;
+    portal.app.finish().await;
+}
+
 #[tokio::test]
 async fn a_row_that_search_shows_late_is_not_lost_behind_the_cursor() {
     let portal = Portal::empty().await;

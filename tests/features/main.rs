@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+mod connection;
+mod connector;
 mod contact;
 mod crm;
 mod customer;
@@ -18,13 +20,19 @@ mod deal_summary;
 mod demo;
 mod events;
 mod filters;
+mod mapping;
 mod mutations;
 mod nested;
 mod node;
+mod outbound_push;
 mod pages;
 mod partner;
 mod partnership;
+mod raw;
+mod record_timeline;
 mod statements;
+mod sync_conflict;
+mod sync_failure;
 mod sync_now;
 mod viewer;
 mod visibility;

@@ -110,7 +110,7 @@ async fn a_connection_shows_its_account_its_mapping_and_no_secret() {
     let token = app.admin();
     let connection = app.connect_hubspot().await;
     app.drain().await;
-    let query = "{ connections { totalCount nodes { id connector status statusReason account { id name currency timeZone } grantedScopes mapping pausedUntil syncRuns { totalCount nodes { connectionId } } } } }";
+    let query = "{ connections { totalCount nodes { id connector status statusReason account { id name currency timeZone } grantedScopes mapping { company { partnerWhen { values } } } pausedUntil syncRuns { totalCount nodes { connectionId } } } } }";
     let answer = app.ask(&token, query).await;
     let node = answer.at("/connections/nodes/0");
     assert_eq!(

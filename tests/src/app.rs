@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::hubspot::{CLIENT_ID, CLIENT_SECRET, HubSpotSetup, consent};
-use crate::{StatementLog, TestClock, TestDatabase, eventually, log, seed};
+use crate::{Chaos, StatementLog, TestClock, TestDatabase, eventually, log, seed};
 use actix_web::web;
 use api::cli::ProcessSettings;
 use api::config::public_url::PublicUrl;
@@ -19,9 +19,9 @@ use entities::id::{ConnectionId, PartnerId};
 use entities::sync_run;
 use entities::viewer::{Scope, Scopes, StaffRole, ViewerKind};
 use integrations::Endpoints;
-use integrations::http::HostPolicy;
+use integrations::http::{Client, ClientSettings, HostPolicy};
 use integrations::hubspot::{HubSpotEndpoints, ID};
-use integrations::sync::SyncKind;
+use integrations::sync::{Engine, EngineParts, SyncKind};
 use integrations::vault::{MasterKey, Vault};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sandbox::HubSpot;
@@ -44,6 +44,10 @@ pub struct Options {
     pub settings: Vec<(&'static str, String)>,
     /// The database; a new one ordinarily.
     pub database: Option<TestDatabase>,
+    /// Whether a proxy that can spoil calls stands before the sandbox.
+    pub chaos: bool,
+    /// How patient the outgoing client is; as in production ordinarily.
+    pub client: Option<ClientSettings>,
 }
 
 impl Options {
@@ -83,6 +87,8 @@ struct Shared {
     settings: Vec<(&'static str, String)>,
     public_url: PublicUrl,
     hubspot: Option<HubSpot>,
+    chaos: Option<Chaos>,
+    client: Option<ClientSettings>,
 }
 
 /// A running app. A test ends with [`TestApp::finish`].
@@ -112,6 +118,10 @@ impl TestApp {
             Some(setup) => Some(setup.start(&public_url).await),
             None => None,
         };
+        let chaos = match &hubspot {
+            Some(hubspot) if options.chaos => Some(Chaos::before(address_of(hubspot)).await),
+            _ => None,
+        };
         let clock = Arc::new(options.clock.unwrap_or_else(TestClock::system));
         let shared = Shared {
             database,
@@ -120,6 +130,8 @@ impl TestApp {
             settings: options.settings,
             public_url,
             hubspot,
+            chaos,
+            client: options.client,
         };
         Self::serve(Arc::new(shared), listener).await
     }
@@ -146,6 +158,9 @@ impl TestApp {
         let mut core = Core::new(database, vault, outside(&shared, &config), &config)
             .expect("the core is put together");
         core.chance = chance;
+        if let Some(settings) = shared.client {
+            core.engine = impatient(&core, outside_of(&shared).0, settings);
+        }
         let issuer = shared.public_url.as_str().to_owned();
         let state = State::new(core, shared.public_url.clone(), issuer, &config)
             .await
@@ -292,6 +307,15 @@ impl TestApp {
             .hubspot
             .as_ref()
             .expect("the app was started with a sandbox")
+    }
+
+    /// The proxy before the sandbox.
+    #[must_use]
+    pub fn chaos(&self) -> &Chaos {
+        self.shared
+            .chaos
+            .as_ref()
+            .expect("the app was started with a proxy before its sandbox")
     }
 
     /// Connects the sandbox through the real consent.
@@ -547,21 +571,48 @@ fn config(settings: &[(&'static str, String)]) -> Config {
     Config::load(&sources).expect("the test's settings are settings")
 }
 
+/// What may be called, and where the vendors are: the sandbox, or the proxy that stands before it.
+fn outside_of(shared: &Shared) -> (HostPolicy, Endpoints) {
+    let Some(hubspot) = &shared.hubspot else {
+        return (HostPolicy::public(), Endpoints::default());
+    };
+    let (address, url) = match &shared.chaos {
+        Some(chaos) => (chaos.address(), chaos.url()),
+        None => (address_of(hubspot), hubspot.url()),
+    };
+    let endpoints = Endpoints {
+        hubspot: HubSpotEndpoints::at(url),
+    };
+    (HostPolicy::sandbox(vec![address]), endpoints)
+}
+
+fn address_of(hubspot: &HubSpot) -> SocketAddr {
+    let addresses = hubspot
+        .url()
+        .socket_addrs(|| None)
+        .expect("the sandbox has an address");
+    *addresses.first().expect("the sandbox has an address")
+}
+
 fn outside(shared: &Shared, config: &Config) -> Outside {
     let apps = config.apps().clone();
-    match &shared.hubspot {
-        None => Outside::public(apps),
-        Some(hubspot) => {
-            let addresses = hubspot
-                .url()
-                .socket_addrs(|| None)
-                .expect("the sandbox has an address");
-            let endpoints = Endpoints {
-                hubspot: HubSpotEndpoints::at(hubspot.url()),
-            };
-            Outside::sandbox(HostPolicy::sandbox(addresses), endpoints, apps)
-        }
+    if shared.hubspot.is_none() {
+        return Outside::public(apps);
     }
+    let (policy, endpoints) = outside_of(shared);
+    Outside::sandbox(policy, endpoints, apps)
+}
+
+/// The same engine with another outgoing client.
+fn impatient(core: &Core, policy: HostPolicy, settings: ClientSettings) -> Engine {
+    Engine::new(EngineParts {
+        database: core.database.clone(),
+        registry: core.registry.clone(),
+        vault: core.vault.clone(),
+        http: Client::new(policy, settings).expect("a client"),
+        apps: core.apps.as_ref().clone(),
+        settings: *core.engine.settings(),
+    })
 }
 
 /// Each node has a sequence of its own, else two would make the same ids.

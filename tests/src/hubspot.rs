@@ -106,6 +106,7 @@ pub(crate) async fn consent(state: &State, browser: &reqwest::Client) -> u16 {
         subject: "tests",
         redirect_uri: redirect_uri.clone(),
         cookie: &secret,
+        renews: None,
     };
     let page = connect::begin(&state.core.database, state.core.engine.keeper(), asking)
         .await

@@ -19,6 +19,7 @@
 mod answer;
 mod app;
 mod binary;
+pub mod chaos;
 mod clock;
 mod condition;
 mod database;
@@ -31,6 +32,7 @@ mod statements;
 pub use answer::Answer;
 pub use app::{Options, TestApp};
 pub use binary::{Ended, Entente, entente};
+pub use chaos::Chaos;
 pub use clock::TestClock;
 pub use condition::{eventually, shared_folder};
 pub use database::{Backend, TestDatabase};

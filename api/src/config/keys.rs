@@ -90,7 +90,7 @@ keys! {
     "worker.poll_millis" Number Some("1000"), "How long an idle worker waits at most before it looks again; at most 1000.";
     "hubspot.client_id" Text None, "Client id of the HubSpot app.";
     "hubspot.client_secret" Secret None, "Client secret of the HubSpot app; it also signs HubSpot's webhooks.";
-    "hubspot.client_secret_previous" Secret None, "The secret before the current one; webhooks signed with it are accepted while it is set.";
+    "hubspot.client_secret_previous" Secret None, "The secret before the current one, while it is rotated: webhooks signed with it are accepted, and HubSpot is asked with it where it does not know the current one yet.";
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ pub(super) async fn consent(state: &State, connector: &str) -> Result<(), Browse
         subject: "demo",
         redirect_uri: redirect_uri.clone(),
         cookie: &cookie,
+        renews: None,
     };
     let page = state.core.engine.begin_connect(asking).await?;
     let browser = browser()?;

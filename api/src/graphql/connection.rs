@@ -1,5 +1,10 @@
 //! Connections to outside systems in the API. Not for partners; credentials are never shown.
 
+pub mod control;
+pub mod health;
+pub mod mapping;
+pub mod remap;
+
 use super::context::{RequireScope, cost, request, requires_scope};
 use super::edit::{Edit, id_input, payload};
 use super::filter::{IdFilter, enum_filter};
@@ -8,11 +13,13 @@ use super::page::PageArguments;
 use super::scalar::DateTime;
 use super::siblings::Member;
 use super::sync_run::{self, SyncRunConnection, SyncRunFilter, SyncRunOrder};
-use async_graphql::{Context, Enum, ID, InputObject, Json, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use entities::connection::{self, Column, Entity, Model};
 use entities::id::ConnectionId;
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
+use health::{ConnectionCapability, ConnectionHealth};
+use mapping::Mapping;
 use sea_orm::sea_query::Expr;
 use sea_orm::{QueryFilter, Select};
 
@@ -30,7 +37,7 @@ pub enum ConnectionStatus {
     ReauthRequired,
     /// Somebody stopped it.
     Paused,
-    /// It has been disconnected for good.
+    /// It has been disconnected. Connecting the same account again revives it.
     Revoked,
 }
 
@@ -142,9 +149,17 @@ impl Connection {
     async fn paused_until(&self) -> Option<DateTime> {
         self.0.row().paused_until.map(DateTime)
     }
-    /// How its records become ours, as data.
-    async fn mapping(&self) -> Json<connection::mapping::Mapping> {
-        Json(self.0.row().mapping.clone())
+    /// What it can do with each kind of record, by what was granted.
+    async fn capabilities(&self, ctx: &Context<'_>) -> Result<Vec<ConnectionCapability>> {
+        self.read_capabilities(ctx)
+    }
+    /// How it is, and what a person should do about it.
+    async fn health(&self, ctx: &Context<'_>) -> Result<ConnectionHealth> {
+        self.read_health(request(ctx)?).await
+    }
+    /// How its records become ours, and ours the vendor's.
+    async fn mapping(&self) -> Mapping {
+        Mapping::from(&self.0.row().mapping)
     }
 
     /// Its synchronisation runs.

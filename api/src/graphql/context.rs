@@ -1,6 +1,7 @@
-//! What a request carries into the resolvers: who asks, with which database, under which id; and the guard of scopes.
+//! What a request carries into the resolvers: who asks, with which database, under which id, and the process around it; and the guard of scopes.
 
 use super::error::ErrorCode;
+use crate::state::State;
 use async_graphql::{Context, Guard, Result};
 use entities::database::Database;
 use entities::viewer::{Scope, Viewer};
@@ -24,6 +25,16 @@ pub struct RequestContext {
 pub fn request<'a>(ctx: &Context<'a>) -> Result<&'a RequestContext> {
     ctx.data::<RequestContext>()
         .map_err(|_| ErrorCode::Unauthenticated.error("The request carries no viewer."))
+}
+
+/// What the process is made of, for the fields that reach outside: the engine, the connectors, the public address.
+///
+/// # Errors
+/// When the request was built without it: then nothing outside can be reached.
+pub fn state<'a>(ctx: &Context<'a>) -> Result<&'a State> {
+    ctx.data::<Arc<State>>()
+        .map(AsRef::as_ref)
+        .map_err(|_| ErrorCode::Unavailable.error("This door reaches nothing outside."))
 }
 
 /// Lets a field through only to tokens with a scope.

@@ -100,11 +100,7 @@ impl<'a> Edit<'a> {
         scope: Scope,
         validate_only: Option<bool>,
     ) -> Result<Self> {
-        let request = context::request(ctx)?;
-        context::require(request, scope)?;
-        if !request.viewer.sees_internal() {
-            return Err(ErrorCode::Forbidden.error("This is for the programme's staff."));
-        }
+        let request = staff(ctx, scope)?;
         let change = Change::begin(&request.database, Author::of(&request.viewer)).await?;
         Ok(Self {
             request,
@@ -192,6 +188,67 @@ impl<'a> Edit<'a> {
             Err(refused) => Ok(Err(refused)),
         }
     }
+}
+
+/// Lets staff and integrations with a scope through, and no partner. For what the engine does by itself, in changes of its own.
+///
+/// # Errors
+/// `FORBIDDEN`.
+pub fn staff<'a>(ctx: &Context<'a>, scope: Scope) -> Result<&'a RequestContext> {
+    let request = context::request(ctx)?;
+    context::require(request, scope)?;
+    if request.viewer.sees_internal() {
+        Ok(request)
+    } else {
+        Err(ErrorCode::Forbidden.error("This is for the programme's staff."))
+    }
+}
+
+/// Separates what the engine refuses from its faults. `field` is the field of the input that names the connection or the connector.
+///
+/// # Errors
+/// The faults.
+pub fn engine_outcome<T>(
+    result: Result<T, integrations::sync::SyncError>,
+    field: &str,
+) -> Result<Outcome<T>> {
+    use integrations::sync::SyncError;
+    let refused = |code: ViolationCode, message: String| {
+        Ok(Err(vec![UserError::from(Violation::new(
+            code, field, message,
+        ))]))
+    };
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(SyncError::Entity(error)) => outcome(Err(error)),
+        Err(error @ SyncError::UnknownConnection) => {
+            refused(ViolationCode::NotFound, sentence(&error))
+        }
+        Err(error @ (SyncError::UnknownConnector(_) | SyncError::NoApp(_))) => {
+            refused(ViolationCode::Invalid, sentence(&error))
+        }
+        Err(error @ SyncError::NotWorking { .. }) => {
+            refused(ViolationCode::Locked, sentence(&error))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the engine could not do what was asked");
+            let code = if error.is_retryable() {
+                ErrorCode::Unavailable
+            } else {
+                ErrorCode::Internal
+            };
+            Err(code.error("The engine could not do this just now."))
+        }
+    }
+}
+
+/// An error as a sentence.
+fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        format!("{}{}.", first.to_uppercase(), letters.as_str())
+    })
 }
 
 /// Separates refused input from faults.

@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod connection;
+pub mod connector;
 pub mod contact;
 pub mod context;
 pub mod customer;
@@ -21,9 +22,12 @@ pub mod order;
 pub mod page;
 pub mod partner;
 pub mod partnership;
+pub mod record_timeline;
 pub mod rows;
 pub mod scalar;
 pub mod schema;
 pub mod siblings;
+pub mod sync_conflict;
+pub mod sync_failure;
 pub mod sync_run;
 pub mod viewer;

@@ -9,14 +9,18 @@ use super::error::ErrorCode;
 use super::partner::Partner;
 use super::partnership::Partnership;
 use super::siblings::{Group, Member};
+use super::sync_conflict::SyncConflict;
 use super::sync_run::SyncRun;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
-    self, ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, SyncRunId, TypedId,
+    self, ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, SyncConflictId,
+    SyncRunId, TypedId,
 };
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
-use entities::{connection, contact, customer, deal, partner, partnership, sync_run};
+use entities::{
+    connection, contact, customer, deal, partner, partnership, sync_conflict, sync_run,
+};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -38,6 +42,8 @@ pub enum Node {
     Connection(Connection),
     /// A synchronisation run.
     SyncRun(SyncRun),
+    /// A conflict.
+    SyncConflict(SyncConflict),
 }
 
 /// The most ids of one `nodes`.
@@ -111,6 +117,12 @@ async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>>
         Scope::IntegrationsRead
     );
     kind!(SyncRunId, sync_run, SyncRun, Scope::IntegrationsRead);
+    kind!(
+        SyncConflictId,
+        sync_conflict,
+        SyncConflict,
+        Scope::IntegrationsRead
+    );
     let get = |(prefix, uuid): (String, Uuid)| {
         found
             .get(prefix.as_str())

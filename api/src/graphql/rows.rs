@@ -319,6 +319,7 @@ without_plain_fields!(
     super::contact::Contact,
     super::customer::Customer,
     super::partnership::Partnership,
+    super::sync_conflict::SyncConflict,
     super::sync_run::SyncRun,
 );
 

@@ -1,6 +1,9 @@
 //! The schema, put together from the stems.
 
+use super::connection::control::ConnectionControl;
+use super::connection::remap::{MappingMutation, MappingQuery};
 use super::connection::{ConnectionMutation, ConnectionQuery};
+use super::connector::{ConnectorMutation, ConnectorQuery};
 use super::contact::{ContactMutation, ContactQuery};
 use super::customer::{CustomerMutation, CustomerQuery};
 use super::deal::{DealMutation, DealQuery};
@@ -9,6 +12,9 @@ use super::event::EventQuery;
 use super::node::{Node, NodeQuery};
 use super::partner::{PartnerMutation, PartnerQuery};
 use super::partnership::{PartnershipMutation, PartnershipQuery};
+use super::record_timeline::RecordTimelineQuery;
+use super::sync_conflict::{SyncConflictMutation, SyncConflictQuery};
+use super::sync_failure::{SyncFailureMutation, SyncFailureQuery};
 use super::sync_run::SyncRunQuery;
 use super::viewer::ViewerQuery;
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
@@ -23,8 +29,13 @@ pub struct Query(
     CustomerQuery,
     ContactQuery,
     DealQuery,
+    ConnectorQuery,
     ConnectionQuery,
+    MappingQuery,
     SyncRunQuery,
+    SyncConflictQuery,
+    SyncFailureQuery,
+    RecordTimelineQuery,
     EventQuery,
 );
 
@@ -36,7 +47,12 @@ pub struct Mutation(
     CustomerMutation,
     ContactMutation,
     DealMutation,
+    ConnectorMutation,
     ConnectionMutation,
+    ConnectionControl,
+    MappingMutation,
+    SyncConflictMutation,
+    SyncFailureMutation,
 );
 
 /// The schema of the API.

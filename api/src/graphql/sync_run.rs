@@ -129,9 +129,28 @@ pub struct UnmappedField {
     pub records: u64,
 }
 
+/// What a reconciliation found astray of one kind of record; it put that right.
+#[derive(SimpleObject)]
+pub struct SyncDrift {
+    /// The kind of record.
+    pub resource: String,
+    /// Records the vendor had and we had not.
+    pub missing_here: u64,
+    /// Records that said something else than we knew.
+    pub different: u64,
+    /// Records we had and the vendor had no longer.
+    pub missing_there: u64,
+}
+
 /// One run of a synchronisation.
 #[derive(Clone)]
 pub struct SyncRun(pub(crate) Member<Model>);
+
+impl SyncRun {
+    pub(crate) fn one(row: Model) -> Self {
+        Self(Member::single(row))
+    }
+}
 
 /// One run of a synchronisation.
 #[Object]
@@ -144,7 +163,7 @@ impl SyncRun {
     async fn connection_id(&self) -> ID {
         self.0.row().connection_id.to_string().into()
     }
-    /// What kind of run: `backfill`, `delta` or `webhook`.
+    /// What kind of run: `backfill`, `delta`, `webhook` or `reconcile`.
     async fn kind(&self) -> &str {
         &self.0.row().kind
     }
@@ -194,6 +213,18 @@ impl SyncRun {
                 field: issue.field,
                 code: issue.code,
                 message: issue.message,
+            })
+            .collect()
+    }
+    /// What a reconciliation found that ordinary synchronisation had missed; empty for other runs.
+    async fn drift(&self) -> Vec<SyncDrift> {
+        let drift = self.0.row().findings.drift.iter();
+        drift
+            .map(|(resource, drift)| SyncDrift {
+                resource: resource.clone(),
+                missing_here: drift.missing_here,
+                different: drift.different,
+                missing_there: drift.missing_there,
             })
             .collect()
     }

@@ -3,6 +3,10 @@
 //! Labels come from closed sets (route patterns, known methods, status codes), so that a caller cannot make up series. The figures tell
 //! about the whole programme; they are shown to staff and integrations with the scope to read analytics, to nobody else.
 
+mod connections;
+
+pub use connections::ConnectionFigures;
+
 use super::bearer::{Authenticate, authenticated};
 use super::problem::{problem, unauthenticated};
 use crate::graphql::error::ErrorCode;
@@ -109,6 +113,8 @@ pub struct MetricsEndpoint {
     pub figures: PrometheusHandle,
     /// Verifies tokens.
     pub authenticate: Arc<dyn Authenticate>,
+    /// The figures of the connections.
+    pub connections: ConnectionFigures,
 }
 
 /// `GET /metrics`, in the text format of Prometheus.
@@ -123,11 +129,16 @@ pub async fn scrape(request: HttpRequest, endpoint: web::Data<MetricsEndpoint>) 
             "The scope analytics:read is required.",
         );
     }
+    // A database that does not answer must not hide the figures that tell of it.
+    let connections = endpoint.connections.text().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the figures of the connections cannot be read");
+        String::new()
+    });
     endpoint.figures.run_upkeep();
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(endpoint.figures.render())
+        .body(format!("{}{connections}", endpoint.figures.render()))
 }
 
 #[cfg(test)]

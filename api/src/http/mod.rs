@@ -2,7 +2,7 @@
 //!
 //! Handlers here read requests, decide nothing about the programme, and write answers. Every refusal has a code of the one table;
 //! on the GraphQL path it is shaped like a GraphQL answer, elsewhere it is a problem document. Open are only the health addresses, the
-//! inlets that vendors sign, the way back from a vendor's consent, and, where it is configured, the page to try queries on; every other
+//! inlets that vendors sign, the way to a vendor's consent and back, and, where it is configured, the page to try queries on; every other
 //! address, known or not, answers 401 to a caller without a valid token.
 
 pub mod bearer;
@@ -40,6 +40,7 @@ pub fn routes(config: &mut web::ServiceConfig, graphiql: bool) {
         .route("/metrics", web::get().to(metrics::scrape))
         .route("/schema.graphql", web::get().to(graphiql::schema_text))
         .route("/hooks/{connector}", web::post().to(webhooks::receive))
+        .route("/connect/{connector}/start", web::get().to(connect::start))
         .route(
             "/oauth/callback/{connector}",
             web::get().to(connect::callback),

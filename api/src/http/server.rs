@@ -7,7 +7,7 @@
 use super::graphiql::SchemaText;
 use super::graphql::{Caller, Door, Execute, GraphqlEndpoint, TimeLimits};
 use super::health::Readiness;
-use super::metrics::MetricsEndpoint;
+use super::metrics::{ConnectionFigures, MetricsEndpoint};
 use super::request_id::RequestLog;
 use super::{Unknown, routes, unknown};
 use crate::config::{HttpSettings, LimitSettings, PoolSettings};
@@ -39,6 +39,7 @@ const BUDGET_SUBJECTS: usize = 100_000;
 struct Worker {
     schema: ApiSchema,
     database: Database,
+    state: Arc<State>,
 }
 
 impl Execute for Worker {
@@ -50,7 +51,9 @@ impl Execute for Worker {
                 .request_id()
                 .map_or_else(String::new, |id| id.as_str().to_owned()),
         };
-        self.schema.execute(request.data(context)).await
+        self.schema
+            .execute(request.data(context).data(Arc::clone(&self.state)))
+            .await
     }
 }
 
@@ -95,6 +98,7 @@ pub fn server(
     let metrics = web::Data::new(MetricsEndpoint {
         figures,
         authenticate,
+        connections: ConnectionFigures::new(state.core.database.clone()),
     });
     let request_ids = Arc::new(Ids::new(Arc::clone(&state.core.chance)));
     let clock = Arc::clone(state.core.database.clock());
@@ -103,8 +107,10 @@ pub fn server(
     let app = move || {
         let (state, schema, door) = (state.clone(), schema.clone(), Arc::clone(&door));
         let pool = state.core.database.clone();
+        let core = state.clone().into_inner();
         let endpoint = move || {
             let (pool, schema, door) = (pool.clone(), schema.clone(), Arc::clone(&door));
+            let state = Arc::clone(&core);
             async move {
                 let database = if pool.is_postgres() {
                     pool.with_own_pool(connections).await?
@@ -113,7 +119,11 @@ pub fn server(
                 };
                 Ok::<_, entities::error::Error>(GraphqlEndpoint::new(
                     door,
-                    Worker { schema, database },
+                    Worker {
+                        schema,
+                        database,
+                        state,
+                    },
                 ))
             }
         };

@@ -55,13 +55,15 @@ impl<W: Write + Send + 'static> Gathered<W> {
             out,
         }));
         let gathered = Arc::downgrade(&lines);
-        thread::Builder::new().name("log".to_owned()).spawn(move || {
-            while let Some(lines) = gathered.upgrade() {
-                hold(&lines).flush();
-                drop(lines);
-                thread::sleep(PERIOD);
-            }
-        })?;
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || {
+                while let Some(lines) = gathered.upgrade() {
+                    hold(&lines).flush();
+                    drop(lines);
+                    thread::sleep(PERIOD);
+                }
+            })?;
         let last = Arc::clone(&lines);
         let flush = Flush(Arc::new(move || hold(&last).flush()));
         Ok((Self(lines), flush))
@@ -183,7 +185,10 @@ mod tests {
     fn the_thread_writes_what_waits() {
         let out = Out::default();
         let (gathered, _flush) = Gathered::start(out.clone()).unwrap();
-        gathered.make_writer_for_tests().write_all(b"line\n").unwrap();
+        gathered
+            .make_writer_for_tests()
+            .write_all(b"line\n")
+            .unwrap();
         for _ in 0..200 {
             if out.text() == "line\n" {
                 return;

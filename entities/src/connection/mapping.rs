@@ -56,9 +56,7 @@ pub enum PushMode {
 }
 
 /// Who wins where both sides changed a field to different values.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ConflictPolicy {
     /// Our value; it is sent to the vendor.

@@ -4,7 +4,9 @@
 //! outgoing byte passes [`Client::send_with`], which asks the guard first.
 
 use super::{
-    Answer, Blocked, Body, Call, HostPolicy, HttpError, limit::AccountPace, session::Session,
+    Answer, Blocked, Body, Call, HostPolicy, HttpError,
+    limit::{AccountPace, Ticks},
+    session::Session,
 };
 use crate::connector::Descriptor;
 use bytes::{Bytes, BytesMut};
@@ -29,7 +31,8 @@ pub struct ClientSettings {
     pub total: Duration,
     /// The most bytes of an answer, after decompression.
     pub body_cap: usize,
-    /// The longest a caller is held for the sake of the pace; a longer wait is answered as `RateLimited`.
+    /// The longest a caller is held for the sake of the pace; a longer wait is answered as `RateLimited`. A backfill, for which nobody
+    /// waits, may be held a little longer.
     pub patience: Duration,
     /// Whether to keep to the vendors' budgets ourselves. Off only where there is no budget to keep, in a benchmark.
     pub paced: bool,
@@ -56,6 +59,7 @@ struct Inner {
     http: reqwest::Client,
     policy: HostPolicy,
     settings: ClientSettings,
+    ticks: Ticks,
     paces: Mutex<HashMap<(&'static str, String), Arc<AccountPace>>>,
 }
 
@@ -89,11 +93,12 @@ impl Client {
             http,
             policy,
             settings,
+            ticks: Ticks::real(),
             paces: Mutex::default(),
         })))
     }
 
-    /// A handle that calls in the name of one account.
+    /// A handle that calls in the name of one account; [`Session::doing`] says for what kind of work.
     ///
     /// # Errors
     /// [`HttpError::BadToken`] when the token cannot be a header.
@@ -108,7 +113,8 @@ impl Client {
             .settings
             .paced
             .then(|| self.pace(connector, tenant_id));
-        Session::new(self.clone(), connector.origins.clone(), pace, token)
+        let reach = (connector.origins.clone(), connector.limit_headers);
+        Session::new(self.clone(), reach, pace, token)
     }
 
     /// Sends a call without authorization.
@@ -127,7 +133,7 @@ impl Client {
         let mut paces = self.0.paces.lock().unwrap_or_else(PoisonError::into_inner);
         let pace = paces
             .entry((connector.id, tenant_id.to_owned()))
-            .or_insert_with(|| Arc::new(AccountPace::new(&connector.limits)));
+            .or_insert_with(|| Arc::new(AccountPace::new(&connector.limits, &self.0.ticks)));
         Arc::clone(pace)
     }
 

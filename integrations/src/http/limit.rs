@@ -1,54 +1,238 @@
 //! The pace of an account: our side of the vendor's budgets.
 //!
-//! Owns: one limiter per (connector, account, lane), shared by every session of that account in this process. Refuses: long sleeps:
-//! a wait longer than the caller should be held is an answer, not a pause. Invariant: in any rolling window of the vendor's length no
-//! more calls start than the budget allows. A bucket that holds the whole budget would allow twice that (a full bucket, and then
-//! its refill), so the burst is a tenth and the refill spreads the rest.
+//! Owns: one budget per (connector, account, lane), shared by every session of that account in this process and by every kind of [`Work`].
+//! Refuses: long sleeps: a wait longer than the caller should be held is an answer, not a pause. Invariant: in any rolling window of the
+//! vendor's length no more calls start than the budget allows, no more of a backfill than half of it, and none that the vendor's own count
+//! ([`super::told`]) forbids. A bucket that holds the whole budget would allow twice that (a full bucket, and then its refill), so the
+//! burst is a tenth and the refill spreads the rest.
+//!
+//! While a more urgent call waits for its turn no other takes one. The half of a backfill is kept by its starting times: a second bucket
+//! would have to spread the half as well, and so make the first sync of a small account, a few dozen calls, take twice the time.
 
-use super::HttpError;
+use super::told::{Left, Told};
+use super::{HttpError, Work};
 use crate::connector::{Lane, RateLimit};
 use governor::{
-    DefaultDirectRateLimiter, Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
+    Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, nanos::Nanos,
+    state::InMemoryState, state::NotKeyed,
 };
-use std::{num::NonZeroU32, time::Duration};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{num::NonZeroU32, time::Duration, time::Instant};
 
-/// The limiters of one account.
-#[derive(Debug, Default)]
+/// Nobody waits for a backfill, so it is held a little longer than others before its wait goes into a row.
+const BACKFILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the process runs: the clock of all paces.
+#[derive(Clone)]
+pub(super) struct Ticks(Arc<dyn Fn() -> Duration + Send + Sync>);
+
+impl Ticks {
+    /// The machine's.
+    pub(super) fn real() -> Self {
+        let began = Instant::now();
+        Self(Arc::new(move || began.elapsed()))
+    }
+
+    fn elapsed(&self) -> Duration {
+        (self.0)()
+    }
+}
+
+impl Clock for Ticks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        self.elapsed().into()
+    }
+}
+
+/// The budgets of one account.
 pub(super) struct AccountPace {
-    lanes: Vec<(Lane, DefaultDirectRateLimiter)>,
+    lanes: Vec<Arc<LanePace>>,
 }
 
 impl AccountPace {
-    /// Limiters for these budgets; a budget of nothing is ignored, since no vendor means it.
-    pub(super) fn new(limits: &[RateLimit]) -> Self {
+    /// Paces for these budgets; a budget of nothing is ignored, since no vendor means it.
+    pub(super) fn new(limits: &[RateLimit], ticks: &Ticks) -> Self {
         let lanes = limits
             .iter()
-            .filter_map(|limit| Some((limit.lane, RateLimiter::direct(quota(*limit)?))));
+            .filter_map(|limit| LanePace::new(*limit, ticks.clone()).map(Arc::new));
         Self {
             lanes: lanes.collect(),
         }
     }
 
-    /// Returns when a call in this lane may start, or says how long that would take when it is longer than `patience`.
-    pub(super) async fn admit(&self, lane: Lane, patience: Duration) -> Result<(), HttpError> {
-        let Some((_, limiter)) = self.lanes.iter().find(|(of, _)| *of == lane) else {
-            return Ok(());
+    /// Returns when a call in this lane may start, or says how long that would take when it is longer than `patience`. A lane without a
+    /// budget is always free, and then there is no pass.
+    pub(super) async fn admit(
+        &self,
+        lane: Lane,
+        work: Work,
+        patience: Duration,
+    ) -> Result<Option<Pass>, HttpError> {
+        let Some(pace) = self.lanes.iter().find(|pace| pace.lane == lane) else {
+            return Ok(None);
         };
-        let clock = DefaultClock::default();
+        let patience = match work {
+            Work::Backfill => patience.max(BACKFILL_PATIENCE),
+            _ => patience,
+        };
         let mut waited = Duration::ZERO;
+        let mut queued = None;
         loop {
-            let Err(not_yet) = limiter.check() else {
-                return Ok(());
+            let wait = match pace.start(work) {
+                Ok(pass) => return Ok(Some(pass)),
+                Err(wait) => wait,
             };
-            let wait = not_yet
-                .wait_time_from(clock.now())
-                .max(Duration::from_millis(1));
-            if waited + wait > patience {
+            if waited.saturating_add(wait) > patience {
                 return Err(HttpError::Paced { lane, wait });
             }
+            queued.get_or_insert_with(|| Queued::join(pace, work));
             waited += wait;
             tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// One budget.
+struct LanePace {
+    lane: Lane,
+    bucket: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>,
+    /// Between two refills of the bucket.
+    beat: Duration,
+    half: usize,
+    per: Duration,
+    ticks: Ticks,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// When calls of backfills started, within the last window, oldest first.
+    backfill: VecDeque<Duration>,
+    told: Told,
+    /// How many calls of each kind wait.
+    waiting: [u32; Work::ALL.len()],
+}
+
+impl State {
+    fn waiting(&mut self, work: Work) -> Option<&mut u32> {
+        self.waiting.get_mut(work as usize)
+    }
+}
+
+impl LanePace {
+    fn new(limit: RateLimit, ticks: Ticks) -> Option<Self> {
+        let quota = quota(limit)?;
+        Some(Self {
+            lane: limit.lane,
+            bucket: RateLimiter::direct_with_clock(quota, ticks.clone()),
+            beat: quota.replenish_interval(),
+            half: (limit.requests as usize / 2).max(1),
+            per: limit.per,
+            ticks,
+            state: Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a call, or says when to ask again. What may forbid it is asked first, so that a call that does not start spends nothing.
+    fn start(self: &Arc<Self>, work: Work) -> Result<Pass, Duration> {
+        let now = self.ticks.elapsed();
+        let mut state = self.state();
+        if state
+            .waiting
+            .iter()
+            .take(work as usize)
+            .any(|&count| count > 0)
+        {
+            return Err(self.beat);
+        }
+        let modest = work == Work::Backfill;
+        if modest {
+            while state
+                .backfill
+                .front()
+                .is_some_and(|at| at.saturating_add(self.per) <= now)
+            {
+                state.backfill.pop_front();
+            }
+            if state.backfill.len() >= self.half
+                && let Some(oldest) = state.backfill.front()
+            {
+                return Err(oldest.saturating_add(self.per).saturating_sub(now));
+            }
+        }
+        if let Some(wait) = state.told.wait(now, modest) {
+            return Err(wait);
+        }
+        if let Err(not_yet) = self.bucket.check() {
+            let wait = not_yet.wait_time_from(self.ticks.now());
+            return Err(wait.max(Duration::from_millis(1)));
+        }
+        state.told.start();
+        if modest {
+            state.backfill.push_back(now);
+        }
+        drop(state);
+        Ok(Pass {
+            pace: Arc::clone(self),
+            started: now,
+            said: None,
+        })
+    }
+}
+
+/// A call that may go ahead. Its end is noted when this is dropped, whatever became of it.
+pub(super) struct Pass {
+    pace: Arc<LanePace>,
+    started: Duration,
+    said: Option<Left>,
+}
+
+impl Pass {
+    /// Notes what the vendor says is left.
+    pub(super) fn note(&mut self, said: Option<Left>) {
+        self.said = said;
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let now = self.pace.ticks.elapsed();
+        self.pace
+            .state()
+            .told
+            .end(now, self.started, self.said.take());
+    }
+}
+
+/// A call that waits for its turn; less urgent ones let it go first until this is dropped.
+struct Queued {
+    pace: Arc<LanePace>,
+    work: Work,
+}
+
+impl Queued {
+    fn join(pace: &Arc<LanePace>, work: Work) -> Self {
+        if let Some(count) = pace.state().waiting(work) {
+            *count += 1;
+        }
+        Self {
+            pace: Arc::clone(pace),
+            work,
+        }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        if let Some(count) = self.pace.state().waiting(self.work) {
+            *count = count.saturating_sub(1);
         }
     }
 }
@@ -61,42 +245,4 @@ fn quota(limit: RateLimit) -> Option<Quota> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn burst_and_refill_never_exceed_the_budget_in_any_window() {
-        for (requests, seconds) in [(110, 10), (5, 1), (190, 10), (100, 10), (2, 1), (1, 1)] {
-            let limit = RateLimit {
-                lane: Lane::Standard,
-                requests,
-                per: Duration::from_secs(seconds),
-            };
-            let quota = quota(limit).unwrap();
-            let refilled = limit.per.as_nanos() / quota.replenish_interval().as_nanos();
-            assert!(
-                u128::from(quota.burst_size().get()) + refilled <= u128::from(requests.max(2)),
-                "{requests}/{seconds}"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn a_long_wait_is_an_answer_and_another_lane_is_free() {
-        let limit = |lane, requests, secs| RateLimit {
-            lane,
-            requests,
-            per: Duration::from_secs(secs),
-        };
-        let pace = AccountPace::new(&[limit(Lane::Search, 2, 3600)]);
-        pace.admit(Lane::Search, Duration::ZERO).await.unwrap();
-        let refused = pace.admit(Lane::Search, Duration::from_secs(1)).await;
-        assert!(
-            matches!(refused, Err(HttpError::Paced { wait, .. }) if wait > Duration::from_secs(1000))
-        );
-        for _ in 0..1000 {
-            pace.admit(Lane::Standard, Duration::ZERO).await.unwrap();
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,10 @@
 //! HTTP in the name of one account.
 //!
-//! Owns: the account's authorization and its pace. Refuses: to send the token anywhere but to the origins the connector declares, and
-//! to show it. Invariant: whoever holds a session can use the token and can never read it.
+//! Owns: the account's authorization and its pace, for one kind of work. Refuses: to send the token anywhere but to the origins the
+//! connector declares, and to show it. Invariant: whoever holds a session can use the token and can never read it.
 
-use super::{Answer, Call, Client, HttpError, limit::AccountPace};
+use super::{Answer, Call, Client, HttpError, Work, limit::AccountPace, told::Left};
+use crate::connector::LimitHeaders;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
@@ -15,14 +16,16 @@ use zeroize::Zeroizing;
 pub struct Session {
     client: Client,
     origins: Vec<Url>,
+    limit_headers: Option<LimitHeaders>,
     pace: Option<Arc<AccountPace>>,
+    work: Work,
     authorization: HeaderValue,
 }
 
 impl Session {
     pub(super) fn new(
         client: Client,
-        origins: Vec<Url>,
+        (origins, limit_headers): (Vec<Url>, Option<LimitHeaders>),
         pace: Option<Arc<AccountPace>>,
         token: &SecretString,
     ) -> Result<Self, HttpError> {
@@ -32,9 +35,18 @@ impl Session {
         Ok(Self {
             client,
             origins,
+            limit_headers,
             pace,
+            work: Work::default(),
             authorization,
         })
+    }
+
+    /// The same session for a kind of work. One that was not told what it is for counts as a backfill: it comes last.
+    #[must_use]
+    pub const fn doing(mut self, work: Work) -> Self {
+        self.work = work;
+        self
     }
 
     /// Sends a call with the account's authorization, when its pace allows.
@@ -51,10 +63,20 @@ impl Session {
                 host: call.url.host_str().unwrap_or_default().to_owned(),
             });
         }
-        if let Some(pace) = &self.pace {
-            pace.admit(call.lane, self.client.patience()).await?;
+        let mut pass = match &self.pace {
+            Some(pace) => {
+                pace.admit(call.lane, self.work, self.client.patience())
+                    .await?
+            }
+            None => None,
+        };
+        let outcome = self.client.send_with(call, Some(&self.authorization)).await;
+        if let (Some(pass), Some(headers), Ok(answer)) = (&mut pass, &self.limit_headers, &outcome)
+            && headers.lane == call.lane
+        {
+            pass.note(Left::read(headers, answer));
         }
-        self.client.send_with(call, Some(&self.authorization)).await
+        outcome
     }
 }
 
@@ -62,6 +84,7 @@ impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
             .field("origins", &self.origins)
+            .field("work", &self.work)
             .finish_non_exhaustive()
     }
 }

@@ -33,6 +33,7 @@ fn descriptor(origin: Url) -> Descriptor {
         required_scopes: vec![],
         optional_scopes: vec![],
         limits: vec![],
+        limit_headers: None,
         origins: vec![origin],
     }
 }
@@ -182,4 +183,71 @@ fn a_call_shows_neither_query_nor_body() {
     let url = Url::parse("https://api.example/oauth?code=s3cret").unwrap();
     let call = Call::post_form(url, &[("token", "s3cret")]);
     assert_eq!(format!("{call:?}"), "POST api.example/oauth");
+}
+
+#[tokio::test]
+async fn a_session_keeps_to_what_the_vendor_says_is_left() {
+    let server = TestServer::start(|seen| {
+        let said = "x-max: 100\r\nx-left: 12\r\nx-interval: 60000\r\n";
+        json(200, if seen.target == "/told" { said } else { "" }, "{}")
+    })
+    .await;
+    let descriptor = Descriptor {
+        limits: vec![crate::connector::RateLimit {
+            lane: Lane::Standard,
+            requests: 1_000_000,
+            per: Duration::from_secs(1),
+        }],
+        limit_headers: Some(crate::connector::LimitHeaders {
+            lane: Lane::Standard,
+            limit: "x-max",
+            remaining: "x-left",
+            interval_ms: "x-interval",
+        }),
+        ..descriptor(server.url())
+    };
+    let settings = ClientSettings {
+        patience: Duration::from_millis(50),
+        ..settings()
+    };
+    let client = Client::new(HostPolicy::sandbox(vec![server.address]), settings).unwrap();
+    let session = |work| {
+        client
+            .session(&descriptor, "1", &SecretString::from("t"))
+            .unwrap()
+            .doing(work)
+    };
+    let (backfill, delta) = (session(Work::Backfill), session(Work::Delta));
+    let call = |path| Call::get(server.url().join(path).unwrap());
+    assert!(backfill.send(&call("told")).await.is_ok());
+    for _ in 0..2 {
+        assert!(backfill.send(&call("more")).await.is_ok());
+    }
+    let refused = backfill.send(&call("more")).await.unwrap_err();
+    let HttpError::Paced { wait, .. } = &refused else {
+        panic!("{refused:?}")
+    };
+    assert!(*wait > Duration::from_secs(50));
+    assert!(matches!(
+        ConnectorError::from(refused),
+        ConnectorError::RateLimited {
+            scope: LimitScope::Pace,
+            ..
+        }
+    ));
+    for _ in 0..10 {
+        assert!(
+            delta.send(&call("more")).await.is_ok(),
+            "the last tenth is for others"
+        );
+    }
+    assert!(delta.send(&call("more")).await.is_err());
+    assert_eq!(server.seen().len(), 13, "what is held back is never sent");
+    let elsewhere = client
+        .session(&descriptor, "2", &SecretString::from("t"))
+        .unwrap();
+    assert!(
+        elsewhere.send(&call("more")).await.is_ok(),
+        "each account has its own"
+    );
 }

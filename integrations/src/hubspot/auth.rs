@@ -7,6 +7,7 @@
 use super::{
     API_DATE, HubSpot,
     descriptor::{OPTIONAL_SCOPES, REQUIRED_SCOPES},
+    error_body::ErrorBody,
     limits, wire,
 };
 use crate::{
@@ -50,7 +51,7 @@ impl VendorFields for HubSpotFields {
 
 /// What the token endpoint means when it says no. A refused grant is spelled in one of two fields, by the age of the endpoint.
 pub(super) fn refusal(answer: &Answer) -> ConnectorError {
-    let body = wire::ErrorBody::read(&answer.body);
+    let body = ErrorBody::read(&answer.body);
     let spellings = [
         body.error.as_deref(),
         body.status.as_deref(),

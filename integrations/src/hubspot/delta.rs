@@ -30,8 +30,9 @@ use std::cmp::Ordering;
 
 /// How late a search may show a change.
 pub(super) const LAG_MS: i64 = 30_000;
-/// How far before the mark the next walk begins.
-pub(super) const LOOK_BACK_MS: i64 = 60_000;
+/// How far before the mark the next walk begins: with the lag more than four minutes, for accounts report changes that a search showed three
+/// minutes late.
+pub(super) const LOOK_BACK_MS: i64 = 240_000;
 
 /// What one search of the walk asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use super::{API_DATE, HubSpotEndpoints, ID};
 use crate::{
-    connector::{Category, Descriptor, Lane, RateLimit, ResourceDescriptor},
+    connector::{Category, Descriptor, Lane, LimitHeaders, RateLimit, ResourceDescriptor},
     record::Resource,
 };
 use std::time::Duration;
@@ -23,21 +23,30 @@ pub(super) const REQUIRED_SCOPES: [&str; 5] = [
     "crm.objects.owners.read",
 ];
 
-pub(super) const OPTIONAL_SCOPES: [&str; 4] = [
+/// Without the write scopes nothing is written and everything is read; without `crm.schemas.*.write` records are changed and none is
+/// created, because the property that holds our reference cannot be made.
+pub(super) const OPTIONAL_SCOPES: [&str; 10] = [
+    "crm.objects.companies.write",
+    "crm.objects.contacts.write",
+    "crm.objects.deals.write",
     "crm.schemas.companies.read",
     "crm.schemas.contacts.read",
     "crm.schemas.deals.read",
+    "crm.schemas.companies.write",
+    "crm.schemas.contacts.write",
+    "crm.schemas.deals.write",
     "settings.currencies.read",
 ];
 
 pub(super) fn descriptor(endpoints: &HubSpotEndpoints) -> Descriptor {
-    let object = |resource, links| ResourceDescriptor {
+    let record = |resource| ResourceDescriptor {
         resource,
         delta: true,
         archived: true,
         fetch: true,
-        links,
+        links: links_of(resource),
         page_size: 100,
+        push_scope: object(resource).map(|object| object.write_scope),
     };
     let metadata = |resource, archived, fetch| ResourceDescriptor {
         resource,
@@ -46,6 +55,7 @@ pub(super) fn descriptor(endpoints: &HubSpotEndpoints) -> Descriptor {
         fetch,
         links: &[],
         page_size: 100,
+        push_scope: None,
     };
     Descriptor {
         id: ID,
@@ -56,9 +66,9 @@ pub(super) fn descriptor(endpoints: &HubSpotEndpoints) -> Descriptor {
             metadata(Resource::Owner, true, true),
             metadata(Resource::Pipeline, false, true),
             metadata(Resource::AssociationLabel, false, false),
-            object(Resource::Company, links_of(Resource::Company)),
-            object(Resource::Contact, links_of(Resource::Contact)),
-            object(Resource::Deal, links_of(Resource::Deal)),
+            record(Resource::Company),
+            record(Resource::Contact),
+            record(Resource::Deal),
         ],
         required_scopes: REQUIRED_SCOPES.to_vec(),
         optional_scopes: OPTIONAL_SCOPES.to_vec(),
@@ -74,6 +84,13 @@ pub(super) fn descriptor(endpoints: &HubSpotEndpoints) -> Descriptor {
                 per: Duration::from_secs(1),
             },
         ],
+        // A search answers without them.
+        limit_headers: Some(LimitHeaders {
+            lane: Lane::Standard,
+            limit: "x-hubspot-ratelimit-max",
+            remaining: "x-hubspot-ratelimit-remaining",
+            interval_ms: "x-hubspot-ratelimit-interval-milliseconds",
+        }),
         origins: vec![endpoints.api.clone()],
     }
 }
@@ -97,6 +114,12 @@ pub(super) struct Object {
     pub(super) type_id: &'static str,
     /// The property that holds the time of its last change: what a search filters and sorts by.
     pub(super) modified: &'static str,
+    /// The scope that writing it takes.
+    pub(super) write_scope: &'static str,
+    /// The scope that adding a property to it takes.
+    pub(super) schema_scope: &'static str,
+    /// The group of properties it has in every portal.
+    pub(super) property_group: &'static str,
     /// What is asked for when nothing in particular is wanted.
     pub(super) usual: &'static [&'static str],
 }
@@ -106,6 +129,9 @@ const COMPANY: Object = Object {
     path: "companies",
     type_id: "0-2",
     modified: "hs_lastmodifieddate",
+    write_scope: "crm.objects.companies.write",
+    schema_scope: "crm.schemas.companies.write",
+    property_group: "companyinformation",
     usual: &[
         "name",
         "domain",
@@ -126,6 +152,9 @@ const CONTACT: Object = Object {
     path: "contacts",
     type_id: "0-1",
     modified: "lastmodifieddate",
+    write_scope: "crm.objects.contacts.write",
+    schema_scope: "crm.schemas.contacts.write",
+    property_group: "contactinformation",
     usual: &[
         "email",
         "firstname",
@@ -143,6 +172,9 @@ const DEAL: Object = Object {
     path: "deals",
     type_id: "0-3",
     modified: "hs_lastmodifieddate",
+    write_scope: "crm.objects.deals.write",
+    schema_scope: "crm.schemas.deals.write",
+    property_group: "dealinformation",
     usual: &[
         "dealname",
         "dealstage",

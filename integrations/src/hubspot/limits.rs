@@ -4,7 +4,7 @@
 //! texts, but for the one fact HubSpot puts nowhere else: the id of a contact that already exists. Invariant: a wait HubSpot states is
 //! never shortened; where it states none, the window of the named policy is waited out whole.
 
-use super::wire::{ErrorBody, clipped};
+use super::{error_body::ErrorBody, wire::clipped};
 use crate::{
     connector::Lane,
     error::{ConnectorError, LimitScope},
@@ -59,6 +59,26 @@ pub(super) fn refusal(answer: &Answer, lane: Lane) -> ConnectorError {
             };
             ConnectorError::permanent(code, message)
         }
+    }
+}
+
+/// The reaction to an entry of a batch, which has a category and no status.
+pub(super) fn entry(body: &ErrorBody) -> ConnectorError {
+    let message = body.message_alone();
+    match body.category.as_deref() {
+        Some("OBJECT_NOT_FOUND") => ConnectorError::NotFound { what: message },
+        Some("CONFLICT" | "OBJECT_ALREADY_EXISTS") => ConnectorError::Conflict {
+            existing_id: existing_id(body),
+            message,
+        },
+        Some("RATE_LIMITS" | "RATE_LIMIT") => ConnectorError::RateLimited {
+            retry_after: Duration::from_secs(10),
+            scope: LimitScope::Account,
+        },
+        Some("MISSING_SCOPES") => ConnectorError::permanent("missing_scope", message),
+        // Trouble of HubSpot's own, and what has no reason at all, may pass.
+        None | Some("INTERNAL_ERROR" | "SERVICE_UNAVAILABLE") => ConnectorError::transient(message),
+        Some(category) => ConnectorError::permanent(clipped(category), message),
     }
 }
 

@@ -7,20 +7,24 @@
 //! How reading works: a backfill lists (pages of 100, in the order of ids), a delta searches by time of change (see [`pull`]), and
 //! both read labelled associations in batches, because a list knows no labels and a search knows no associations. Owners, pipelines and
 //! labels are few and have no delta: every walk over them reads all.
+//!
+//! How writing works: see [`push`].
 
 mod associations;
 mod auth;
 mod cursor;
 mod delta;
 mod descriptor;
+mod error_body;
 mod limits;
 mod map;
 mod metadata;
 mod pull;
+mod push;
 mod webhook;
 mod wire;
 
-use crate::connector::{Authenticate, Connector, Descriptor, Pull, Webhooks};
+use crate::connector::{Authenticate, Connector, Descriptor, Pull, Push, Webhooks};
 use crate::oauth::Server;
 use url::Url;
 
@@ -104,6 +108,10 @@ impl Connector for HubSpot {
     }
 
     fn pull(&self) -> Option<&dyn Pull> {
+        Some(self)
+    }
+
+    fn push(&self) -> Option<&dyn Push> {
         Some(self)
     }
 

@@ -32,7 +32,7 @@ pub(super) struct Reading {
     pub(super) records: Vec<Record>,
     /// For each record, the objects it is associated with, where the answer says so.
     associated: Vec<Vec<String>>,
-    malformed: Vec<MalformedRecord>,
+    pub(super) malformed: Vec<MalformedRecord>,
 }
 
 impl Reading {
@@ -206,7 +206,7 @@ impl HubSpot {
         .await
     }
 
-    async fn fetch_objects(
+    pub(super) async fn fetch_objects(
         &self,
         ctx: &Context<'_>,
         object: Object,

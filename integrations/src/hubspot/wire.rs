@@ -1,12 +1,13 @@
 //! HubSpot's JSON, as far as we read it.
 //!
-//! Owns: the shapes of answers and errors. Refuses: numbers as identifiers: an id passes through as the digits that came, whatever their
+//! Owns: the shapes of answers; those of errors are in [`super::error_body`]. Refuses: numbers as identifiers: an id passes through as the digits that came, whatever their
 //! count. Invariant: a page is read in two steps, the frame and then each record, so that one bad record is one bad record.
 
+use super::error_body::ErrorBody;
 use crate::error::{ConnectorError, Result};
-use crate::record::{MalformedRecord, is_sound_id};
+use crate::record::is_sound_id;
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value, error::Category, value::RawValue};
+use serde_json::{Value, error::Category, value::RawValue};
 use std::collections::BTreeMap;
 
 /// An identifier: digits or text in JSON, text here.
@@ -69,47 +70,14 @@ pub(super) struct PagingNext {
 }
 
 /// The answer to a batch. With status 207 some inputs failed, each for its own reason.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct BatchFrame<'a> {
-    #[serde(borrow, default)]
+    pub(super) status: Option<String>,
+    /// Never left out: an answer without it is no answer, and taken for one it would mean that every record asked for is gone.
+    #[serde(borrow)]
     pub(super) results: Vec<&'a RawValue>,
     #[serde(default)]
-    pub(super) errors: Vec<BatchError>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct BatchError {
-    pub(super) category: Option<String>,
-    pub(super) sub_category: Option<String>,
-    #[serde(default)]
-    pub(super) context: BTreeMap<String, Vec<String>>,
-}
-
-impl BatchError {
-    /// Whether it says that something is not there.
-    pub(super) fn is_absence(&self) -> bool {
-        self.category.as_deref() == Some("OBJECT_NOT_FOUND")
-            || self.sub_category.as_deref() == Some("crm.associations.NO_ASSOCIATIONS_FOUND")
-    }
-
-    /// The entry for one of the inputs it is about.
-    pub(super) fn about(&self, id: &str) -> MalformedRecord {
-        let category = clipped(self.category.as_deref().unwrap_or("no reason"));
-        MalformedRecord {
-            external_id: Some(id.to_owned()),
-            reason: format!("HubSpot could not read it ({category})"),
-            raw: Value::Null,
-        }
-    }
-
-    /// The inputs it is about.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &String> {
-        ["ids", "id", "fromObjectId"]
-            .into_iter()
-            .filter_map(|key| self.context.get(key))
-            .flatten()
-    }
+    pub(super) errors: Vec<ErrorBody>,
 }
 
 /// A company, contact or deal.
@@ -222,51 +190,18 @@ pub(super) struct PropertyBody {
     pub(super) hubspot_defined: bool,
     #[serde(default)]
     pub(super) archived: bool,
+    #[serde(default)]
+    pub(super) has_unique_value: bool,
 }
 
-/// An error. Every field may be missing or of another type, and the body may be something else altogether.
-#[derive(Default)]
-pub(super) struct ErrorBody {
-    pub(super) message: Option<String>,
-    pub(super) category: Option<String>,
-    pub(super) policy_name: Option<String>,
-    pub(super) status: Option<String>,
-    pub(super) error: Option<String>,
-    pub(super) correlation_id: Option<String>,
-}
-
-impl ErrorBody {
-    /// Reads what can be read; a page of HTML reads as nothing.
-    pub(super) fn read(body: &[u8]) -> Self {
-        let mut fields: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
-        let mut text = |name: &str| match fields.remove(name) {
-            Some(Value::String(text)) if !text.is_empty() => Some(text),
-            _ => None,
-        };
-        Self {
-            message: text("message"),
-            category: text("category"),
-            policy_name: text("policyName"),
-            status: text("status"),
-            error: text("error"),
-            correlation_id: text("correlationId"),
-        }
-    }
-
-    /// One line for a person, with HubSpot's correlation id for its support.
-    pub(super) fn message_for(&self, status: u16) -> String {
-        let mut text = format!("HubSpot answered {status}");
-        if let Some(message) = self.message.as_deref() {
-            text.push_str(": ");
-            text.push_str(&clipped(message));
-        }
-        if let Some(id) = self.correlation_id.as_deref() {
-            text.push_str(" (correlation ");
-            text.push_str(&clipped(id));
-            text.push(')');
-        }
-        text
-    }
+/// A record as the answer to a write names it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WrittenBody {
+    pub(super) id: Id,
+    pub(super) object_write_trace_id: Option<Id>,
+    #[serde(default)]
+    pub(super) properties: BTreeMap<String, Value>,
 }
 
 /// A text from outside, short enough and without control characters, for messages and logs.
@@ -339,18 +274,5 @@ mod tests {
                 "{strange}"
             );
         }
-    }
-
-    #[test]
-    fn an_error_is_one_clean_line() {
-        let body = ErrorBody::read(br#"{"message":"bad\nthing\u0000","correlationId":"c-1"}"#);
-        assert_eq!(
-            body.message_for(400),
-            "HubSpot answered 400: badthing (correlation c-1)"
-        );
-        assert_eq!(
-            ErrorBody::read(b"<html>").message_for(502),
-            "HubSpot answered 502"
-        );
     }
 }

@@ -48,13 +48,14 @@ pub(super) fn setback(
     let usual = backoff(base, cap, attempts);
     let at = |wait: Duration| now.plus_millis(millis(wait));
     match error {
-        SyncError::Connector(ConnectorError::RateLimited { retry_after, .. }) => {
+        SyncError::Connector(ConnectorError::RateLimited { retry_after, scope }) => {
             let attempts = attempts.saturating_sub(1).max(0);
             Setback {
                 available_at: at(*retry_after),
                 attempts,
                 error: Some(error.reason()),
-                pause: Some(at(*retry_after)),
+                // A limit of its own kind stops its own kind of work: the rest of the connection goes on.
+                pause: scope.stops_the_account().then(|| at(*retry_after)),
             }
         }
         SyncError::Connector(ConnectorError::Transient { retry_after, .. }) => {
@@ -113,6 +114,32 @@ mod tests {
         fn waits_grow_and_stay_under_the_cap(attempts in 1_i32..1_000) {
             prop_assert!(backoff(BASE, CAP, attempts) <= backoff(BASE, CAP, attempts + 1));
             prop_assert!(backoff(BASE, CAP, attempts) <= CAP);
+        }
+    }
+
+    #[test]
+    fn only_a_limit_of_the_account_stops_the_account() {
+        for (scope, stops) in [
+            (LimitScope::Account, true),
+            (LimitScope::Day, true),
+            (LimitScope::Search, false),
+            (LimitScope::Pace, false),
+        ] {
+            let retry_after = Duration::from_secs(7);
+            let limited = SyncError::Connector(ConnectorError::RateLimited { retry_after, scope });
+            let set = setback(&limited, 3, Timestamp(0), BASE, CAP);
+            let until = Timestamp(0).plus_millis(7_000);
+            assert_eq!(
+                (set.pause, set.available_at, set.attempts),
+                (stops.then_some(until), until, 2),
+                "{scope:?}"
+            );
+            // A row that waits for a limit is known by this, and nobody's wish shortens its wait.
+            assert!(
+                limited
+                    .reason()
+                    .starts_with(entities::sync_cursor::RATE_LIMITED)
+            );
         }
     }
 

@@ -1,24 +1,32 @@
 //! Connecting an account: from the question to the person, to a row with sealed credentials.
 //!
-//! Owns: the two halves of the consent. Refuses: an answer whose state or browser is not the one that asked; a state is good once and
-//! for ten minutes. Invariant: neither the state nor the verifier is ever stored open, and a connection exists only with credentials whose
-//! account the vendor has named.
+//! Owns: the ticket that carries a wish from the API into a browser, the two halves of the consent, and the end of a connection. Refuses: an
+//! answer whose state or browser is not the one that asked (a state is good once and for ten minutes), and an answer that belongs to another
+//! account than the one whose consent was to be renewed. Invariant: neither ticket, state nor verifier is ever stored open, and a connection
+//! works only with credentials whose account the vendor has named.
 
 use super::default_mapping;
 use super::error::{Result, SyncError};
-use super::pull::lanes;
+use super::pull::{BACKFILL, lanes};
+use super::run::Engine;
 use super::token::{TokenKeeper, seal};
 use crate::connector::{Account, Context};
+use crate::http::Work;
 use crate::oauth::{AuthorizeRequest, Exchange};
 use crate::vault::Binding;
 use entities::authorization_request;
 use entities::chance::Chance;
 use entities::change::{Author, Change, Origin};
-use entities::connection::{self, AccountFacts, Authorized};
+use entities::connect_ticket;
+use entities::connection::{self, AccountFacts, Authorized, ConnectionStatus};
 use entities::database::Database;
+use entities::id::ConnectionId;
 use entities::sync_cursor;
+use entities::viewer::Viewer;
+use entities::visible;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use url::Url;
 
 const PURPOSE: &str = "authorization_request.verifier";
@@ -34,6 +42,8 @@ pub struct Asking<'a> {
     pub redirect_uri: Url,
     /// The secret of the browser that asks; the answer must come with it.
     pub cookie: &'a SecretString,
+    /// The connection whose consent is renewed: no other account may come back. None connects whichever account comes.
+    pub renews: Option<ConnectionId>,
 }
 
 /// What the vendor's redirect brought.
@@ -89,6 +99,7 @@ pub async fn begin(database: &Database, keeper: &TokenKeeper, asking: Asking<'_>
         cookie_hash: digest(asking.cookie),
         subject: asking.subject.to_owned(),
         redirect_uri: asking.redirect_uri.to_string(),
+        connection_id: asking.renews,
         created_at: database.now(),
         used_at: None,
     };
@@ -140,7 +151,8 @@ pub async fn complete(
     let named = tokens.tenant_id.clone().unwrap_or_default();
     let session = keeper
         .http()
-        .session(descriptor, &named, &tokens.access_token)?;
+        .session(descriptor, &named, &tokens.access_token)?
+        .doing(Work::Interactive);
     let context = Context {
         http: &session,
         tenant_id: &named,
@@ -180,6 +192,19 @@ pub async fn complete(
         connection: None,
     };
     let mut change = Change::begin(database, author).await?;
+    let known = connection::find_by_tenant(
+        change.transaction(),
+        &authorized.connector,
+        &authorized.tenant_id,
+    )
+    .await?;
+    if let Some(renewed) = request.connection_id
+        && known.as_ref().map(|row| row.id) != Some(renewed)
+    {
+        change.rollback().await?;
+        return Err(SyncError::AnotherAccount);
+    }
+    let revived = known.is_some_and(|row| row.status == ConnectionStatus::Revoked);
     let mut unsealed = None;
     let row = connection::connect(&mut change, authorized, |id| {
         seal(keeper.vault(), id, &tokens).unwrap_or_else(|error| {
@@ -193,8 +218,164 @@ pub async fn complete(
         return Err(error);
     }
     sync_cursor::ensure(&change, row.id, &lanes(descriptor, change.now())).await?;
+    if revived {
+        // Nothing was heard from the vendor meanwhile, so everything is read again; only what differs is written.
+        for described in &descriptor.resources {
+            let lane = (described.resource.as_str(), BACKFILL);
+            sync_cursor::place(change.transaction(), row.id, lane, None, change.now()).await?;
+        }
+    }
     // What gave up while the connection could not be used begins anew.
     sync_cursor::make_due(change.transaction(), row.id, change.now()).await?;
     change.commit().await?;
     Ok(row)
+}
+
+/// Gives out a ticket: whoever opens it in a browser begins a consent in the name of `subject`.
+///
+/// # Errors
+/// When this build has no such connector, no app is configured for it, the connection to renew is none of that connector's, or the database
+/// fails.
+async fn ticket(
+    engine: &Engine,
+    connector: &str,
+    subject: &str,
+    renews: Option<ConnectionId>,
+) -> Result<SecretString> {
+    let (database, keeper) = (engine.database(), engine.keeper());
+    keeper.connector(connector)?;
+    keeper.app(connector)?;
+    if let Some(id) = renews {
+        let system = Viewer::system("connect");
+        let row =
+            visible::find_one::<connection::Entity, _>(database.read(), &system, id.0).await?;
+        row.filter(|row| row.connector == connector)
+            .ok_or(SyncError::UnknownConnection)?;
+    }
+    let ticket = secret(database);
+    let row = connect_ticket::Model {
+        ticket_hash: digest(&ticket),
+        connector: connector.to_owned(),
+        connection_id: renews,
+        subject: subject.to_owned(),
+        created_at: database.now(),
+        used_at: None,
+    };
+    connect_ticket::insert(database, row).await?;
+    Ok(ticket)
+}
+
+/// 256 random bits as text.
+fn secret(database: &Database) -> SecretString {
+    let mut bytes = zeroize::Zeroizing::new([0_u8; 32]);
+    database.ids().fill(bytes.as_mut_slice());
+    hex::encode(bytes.as_slice()).into()
+}
+
+/// A consent that was begun from a ticket.
+#[derive(Debug)]
+pub struct Begun {
+    /// Where to send the browser.
+    pub authorize: Url,
+    /// The secret the browser must come back with.
+    pub cookie: SecretString,
+}
+
+/// What became of a connection that was ended.
+#[derive(Debug)]
+pub struct Disconnected {
+    /// The connection as it now is.
+    pub connection: connection::Model,
+    /// Whether the vendor has confirmed that the tokens are worthless.
+    pub revoked_at_vendor: bool,
+}
+
+impl Engine {
+    /// Gives out a ticket for a consent. With `renews` only the account of that connection may come back.
+    ///
+    /// # Errors
+    /// When this build has no such connector, no app is configured for it, there is no such connection of it, or the database fails.
+    pub async fn connect_ticket(
+        &self,
+        connector: &str,
+        subject: &str,
+        renews: Option<ConnectionId>,
+    ) -> Result<SecretString> {
+        ticket(self, connector, subject, renews).await
+    }
+
+    /// Begins the consent of a ticket, for the browser that brought it.
+    ///
+    /// # Errors
+    /// [`SyncError::UnknownConsent`] for a ticket that was never given out, was used or is too old; else as [`begin`].
+    pub async fn redeem_ticket(
+        &self,
+        connector: &str,
+        ticket: &SecretString,
+        redirect_uri: Url,
+    ) -> Result<Begun> {
+        let found = connect_ticket::redeem(self.database(), connector, &digest(ticket)).await?;
+        let found = found.ok_or(SyncError::UnknownConsent)?;
+        let cookie = secret(self.database());
+        let asking = Asking {
+            connector,
+            subject: &found.subject,
+            redirect_uri,
+            cookie: &cookie,
+            renews: found.connection_id,
+        };
+        let authorize = begin(self.database(), self.keeper(), asking).await?;
+        Ok(Begun { authorize, cookie })
+    }
+
+    /// Ends a connection. The credentials are destroyed first and the vendor is told afterwards, for at most `within`: a vendor that does not
+    /// answer must not keep us connected.
+    ///
+    /// # Errors
+    /// When there is no such connection, it has moved on from the version its caller saw, or the database fails; then nothing has changed.
+    pub async fn disconnect(
+        &self,
+        id: ConnectionId,
+        expected_version: Option<i64>,
+        author: Author,
+        within: Duration,
+    ) -> Result<Disconnected> {
+        let mut change = Change::begin(self.database(), author).await?;
+        let system = Viewer::system("connect");
+        let row = visible::lock_one::<connection::Entity>(&change, &system, id.0, expected_version)
+            .await?;
+        let (before, connector) = (row.clone(), row.connector.clone());
+        let connection = connection::disconnect(&mut change, row).await?;
+        change.commit().await?;
+        let revoked_at_vendor = match tokio::time::timeout(within, self.revoke(&before)).await {
+            Ok(Ok(told)) => told,
+            Ok(Err(error)) => {
+                tracing::warn!(connection = %id, connector, %error, "a vendor did not take its tokens back");
+                false
+            }
+            Err(_) => {
+                tracing::warn!(connection = %id, connector, "a vendor took too long to take its tokens back");
+                false
+            }
+        };
+        Ok(Disconnected {
+            connection,
+            revoked_at_vendor,
+        })
+    }
+
+    /// Tells the vendor that the tokens of a connection are no longer wanted; false when there are none.
+    async fn revoke(&self, row: &connection::Model) -> Result<bool> {
+        if row.credentials.is_none() {
+            return Ok(false);
+        }
+        let keeper = self.keeper();
+        let tokens = keeper.tokens(row)?;
+        let (connector, app) = (
+            keeper.connector(&row.connector)?,
+            keeper.app(&row.connector)?,
+        );
+        connector.auth().revoke(keeper.http(), app, &tokens).await?;
+        Ok(true)
+    }
 }

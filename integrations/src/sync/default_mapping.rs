@@ -6,8 +6,8 @@
 
 use entities::connection::mapping::{
     CompanyMapping, ConflictPolicy, ContactField, ContactMapping, CustomerField, DealField,
-    DealMapping, ImportedPartnership, Mapping, PartnerField, PartnerWhen, PushMode,
-    ResourcePolicy, RoleMapping,
+    DealMapping, ImportedPartnership, Mapping, PartnerField, PartnerWhen, PushMode, ResourcePolicy,
+    RoleMapping,
 };
 use entities::deal::DealStage;
 use entities::deal_partner::DealPartnerRole;

@@ -47,6 +47,9 @@ pub enum SyncError {
     /// The person did not grant what the connector cannot do without.
     #[error("the authorization lacks: {}", .0.join(", "))]
     MissingScopes(Vec<String>),
+    /// Another account came back than the one whose consent was to be renewed.
+    #[error("another account was authorized than the one of this connection; nothing was changed")]
+    AnotherAccount,
     /// The vendor names two different accounts for one token.
     #[error("the vendor names two accounts for one authorization")]
     AmbiguousAccount,
@@ -75,6 +78,7 @@ impl SyncError {
             Self::NotWorking { .. } => "NOT_WORKING",
             Self::UnknownConsent => "UNKNOWN_CONSENT",
             Self::MissingScopes(_) => "MISSING_SCOPES",
+            Self::AnotherAccount => "ANOTHER_ACCOUNT",
             Self::AmbiguousAccount => "AMBIGUOUS_ACCOUNT",
         }
     }

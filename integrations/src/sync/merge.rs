@@ -1,8 +1,12 @@
 //! The three-way merge of one field.
 //!
-//! Owns: the decision between what the vendor held (the shadow), what it holds now and what our row holds. Refuses: to lose either side
-//! silently: where both changed and differ the vendor's value is taken by policy, and the conflict is always reported. Invariant: merging
-//! the same record again decides [`Merge::Keep`] for every field.
+//! Owns: the decision between what the vendor held (the shadow), what it holds now and what our row holds, and who wins where both changed.
+//! Refuses: to lose either side silently: a conflict is always told apart from a change of one side. Invariant: whoever wins, merging the same
+//! record again decides [`Merge::Keep`] for every field, because what the vendor holds now is the base from then on.
+
+use entities::clock::Timestamp;
+use entities::connection::mapping::ConflictPolicy;
+use entities::sync_conflict::Side;
 
 /// What a mapping reads of a record for one of our fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +83,49 @@ pub enum Merge<T> {
     Keep,
     /// The vendor's value is taken: only the vendor changed it.
     Take(T),
-    /// The vendor's value is taken by policy although we changed ours too.
+    /// Both sides changed it, to different values; this is the vendor's. A [`Verdict`] says who wins.
     Conflict(T),
+}
+
+/// Who wins a conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A side. Where it is ours, the vendor has to learn our value.
+    Won(Side),
+    /// Nobody yet: our value stays here, the vendor's stays there, until a person decides.
+    Open,
+}
+
+impl Verdict {
+    /// Judges by a policy; the instants say when each side last changed its record. Of the newest, a vendor that changed at the same instant, or
+    /// keeps no such time, wins.
+    #[must_use]
+    pub fn by(policy: ConflictPolicy, theirs_at: Option<Timestamp>, ours_at: Timestamp) -> Self {
+        match policy {
+            ConflictPolicy::Ours => Self::Won(Side::Ours),
+            ConflictPolicy::Theirs => Self::Won(Side::Theirs),
+            ConflictPolicy::Newest if theirs_at.is_some_and(|theirs| theirs < ours_at) => {
+                Self::Won(Side::Ours)
+            }
+            ConflictPolicy::Newest => Self::Won(Side::Theirs),
+            ConflictPolicy::Ask => Self::Open,
+        }
+    }
+
+    /// Whether the vendor's value is taken.
+    #[must_use]
+    pub fn takes_theirs(self) -> bool {
+        self == Self::Won(Side::Theirs)
+    }
+
+    /// The side that won, if one has.
+    #[must_use]
+    pub const fn winner(self) -> Option<Side> {
+        match self {
+            Self::Won(side) => Some(side),
+            Self::Open => None,
+        }
+    }
 }
 
 /// Merges one field. Without a base (first sight, or a base that could not be read) a vendor's value that differs is taken.
@@ -118,8 +163,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_second_merge_of_the_same_record_keeps_everything(base in proptest::option::of(reading()), theirs in reading(), ours in 0_u8..4) {
+        fn a_second_merge_of_the_same_record_keeps_everything_whoever_won(base in proptest::option::of(reading()), theirs in reading(), ours in 0_u8..4, we_win in proptest::bool::ANY) {
             let after = match merge(base.as_ref(), &theirs, &ours) {
+                Merge::Conflict(_) if we_win => ours,
                 Merge::Keep => ours,
                 Merge::Take(value) | Merge::Conflict(value) => value,
             };
@@ -148,5 +194,24 @@ mod tests {
             Merge::Take(2)
         );
         assert_eq!(merge(None, &Reading::Value(2), &1), Merge::Take(2));
+    }
+
+    #[test]
+    fn the_newest_wins_and_the_vendor_wins_ties() {
+        let ours = Timestamp(5);
+        let newest = |theirs| Verdict::by(ConflictPolicy::Newest, theirs, ours);
+        assert_eq!(newest(Some(Timestamp(4))), Verdict::Won(Side::Ours));
+        for theirs in [Some(Timestamp(5)), Some(Timestamp(6)), None] {
+            assert_eq!(newest(theirs), Verdict::Won(Side::Theirs), "{theirs:?}");
+        }
+        assert_eq!(
+            Verdict::by(ConflictPolicy::Ask, Some(Timestamp(9)), ours),
+            Verdict::Open
+        );
+        assert_eq!(
+            Verdict::by(ConflictPolicy::Ours, Some(Timestamp(9)), ours),
+            Verdict::Won(Side::Ours)
+        );
+        assert!(Verdict::by(ConflictPolicy::Theirs, Some(Timestamp(1)), ours).takes_theirs());
     }
 }

@@ -8,7 +8,10 @@
 //! **How it flows.** [`pull`] claims a lane, reads pages while the pages before are being applied, and writes rows, links and position in
 //! one transaction that checks the fence. [`webhook`] splits stored deliveries into signals by account, fetches the records they name and
 //! applies them the same way. [`apply`] tells what is new, [`map`] reads values by the connection's mapping, [`merge`] decides each field
-//! between shadow, vendor and row. [`run`] puts it together: [`run::Engine::step`] does one unit of work.
+//! between shadow, vendor and row, by the connection's policy where both sides changed it; what it leaves to a person, [`resolve`] settles.
+//! [`reconcile`] compares everything once a day and finds what the others have missed. [`push`] goes the other way: it follows the event log,
+//! compares rows with their shadows and writes what differs. [`remap`] applies what is known again when the mapping has changed. [`run`] puts it
+//! together: [`run::Engine::step`] does one unit of work.
 //!
 //! **Laws.** A record that says nothing new writes nothing. A value that cannot be taken over is flagged, a record that cannot be is kept
 //! out, and the run says which and why; the rest goes on. An association whose other end is missing waits in a row until it comes. Waiting
@@ -16,8 +19,8 @@
 //! Applying is done by one worker per connection at a time (the connection's row is locked for the length of a transaction): two workers
 //! that both meet a new record would otherwise both create its row.
 //!
-//! **Not here.** What an owner or a stage is called is read when a deal is applied; a later change of a name or of the mapping reaches a deal
-//! with its next change. Pushing to vendors has its own place.
+//! **Not here.** What an owner or a stage is called is read when a deal is applied; a later change of a name reaches a deal
+//! with its next change.
 
 mod apply;
 mod claim;
@@ -30,6 +33,10 @@ mod map;
 mod merge;
 mod merged;
 pub mod pull;
+mod push;
+mod reconcile;
+pub mod remap;
+mod resolve;
 pub mod run;
 mod settle;
 #[cfg(test)]
@@ -38,8 +45,10 @@ pub mod token;
 mod walk;
 pub mod webhook;
 
-pub use connect::{Asking, Returned};
+pub use connect::{Asking, Begun, Disconnected, Returned};
 pub use error::{Result, SyncError};
 pub use ingest::{Ingest, IngestError, IngestHandle, Stored};
+pub use reconcile::HELD as DELETES_HELD;
+pub use remap::{MappingPreview, NewMapping, Remapped, Remapping};
 pub use run::{Engine, EngineParts, Progress, Settings, SyncKind};
 pub use token::{Apps, TokenKeeper};

@@ -11,17 +11,19 @@ use super::claim::{self, GIVE_UP, millis};
 use super::error::{Result, SyncError};
 use super::findings;
 use super::map::References;
+use super::remap::REMAP;
 use super::run::{Engine, Progress};
 use super::settle::{self, is_lost};
 use super::walk::{Gathered, Limits, Reader};
 use crate::connector::{Descriptor, Mode};
-use crate::error::ConnectorError;
+use crate::error::{ConnectorError, LimitScope};
+use crate::http;
 use crate::record::Resource;
 use entities::change::Origin;
 use entities::clock::Timestamp;
 use entities::connection;
 use entities::id::ConnectionId;
-use entities::sync_cursor::{self, Claiming, DORMANT, PARKED};
+use entities::sync_cursor::{self, Claiming, DORMANT, PARKED, RECONCILE};
 use entities::sync_run::{self, Findings};
 
 /// Everything, once; or each time, where a vendor cannot tell what changed.
@@ -59,10 +61,10 @@ fn rank(row: &sync_cursor::Model) -> u32 {
         "contact" => 2,
         _ => 3,
     };
-    if row.lane == ARCHIVED {
-        10 + resource
-    } else {
-        resource
+    match row.lane.as_str() {
+        RECONCILE => 20 + resource,
+        ARCHIVED => 10 + resource,
+        _ => resource,
     }
 }
 
@@ -72,6 +74,15 @@ fn mode(lane: &str) -> Result<Mode> {
         DELTA => Ok(Mode::Delta),
         ARCHIVED => Ok(Mode::Archived),
         other => Err(entities::error::Error::Damaged(format!("a lane named {other:?}")).into()),
+    }
+}
+
+/// How urgent the calls of a lane are. What has no delta is small, and reading it `again` is how its changes are seen.
+const fn urgency(mode: Mode, again: bool) -> http::Work {
+    match mode {
+        Mode::Delta => http::Work::Delta,
+        Mode::Backfill if again => http::Work::Delta,
+        Mode::Backfill | Mode::Archived => http::Work::Backfill,
     }
 }
 
@@ -105,7 +116,14 @@ impl Engine {
             return self.conclude_stranded(only).await;
         };
         let connection_id = row.connection_id;
-        match self.pull_lane(&mut row, progress).await {
+        let worked = if row.lane == RECONCILE {
+            self.reconcile_lane(&mut row, progress).await
+        } else if row.lane == REMAP {
+            self.remap_lane(&mut row).await
+        } else {
+            self.pull_lane(&mut row, progress).await
+        };
+        match worked {
             Err(error) if is_lost(&error) => {
                 tracing::info!(connection = %connection_id, lane = row.lane, "a lease was lost; another worker goes on");
             }
@@ -113,6 +131,7 @@ impl Engine {
             Ok(()) => {}
         }
         self.conclude(connection_id).await?;
+        self.conclude_reconciling(connection_id).await?;
         Ok(true)
     }
 
@@ -127,7 +146,10 @@ impl Engine {
             entities::error::Error::Damaged(format!("a resource named {:?}", row.resource))
         })?;
         let mode = mode(&row.lane)?;
-        let mut reader = Reader::open(self.database(), self.keeper(), row.connection_id).await?;
+        let has_delta = self.has_delta(row.connection_id, resource).await?;
+        let mut reader = Reader::open(self.database(), self.keeper(), row.connection_id)
+            .await?
+            .doing(urgency(mode, row.complete && !has_delta));
         let wanted = reader.wanted(resource).await?;
         let run = self.running(row.connection_id).await?;
         let first = mode == Mode::Backfill && !row.complete;
@@ -136,7 +158,6 @@ impl Engine {
         } else {
             Origin::Sync
         };
-        let has_delta = self.has_delta(row.connection_id, resource).await?;
         let mut work = Work {
             row: row.clone(),
             run,
@@ -198,7 +219,7 @@ impl Engine {
     }
 
     /// A missing consent that shows only in a call is the connection's matter, not the lane's.
-    async fn flag_consent(&self, reader: &Reader<'_>, error: &SyncError) -> Result<()> {
+    pub(super) async fn flag_consent(&self, reader: &Reader<'_>, error: &SyncError) -> Result<()> {
         if let SyncError::Connector(ConnectorError::Auth {
             reconnect: true,
             message,
@@ -212,7 +233,7 @@ impl Engine {
         Ok(())
     }
 
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         let settings = self.settings();
         Limits {
             records: settings.records_per_transaction,
@@ -338,7 +359,11 @@ impl Engine {
         let settings = self.settings();
         let database = self.database();
         let now = database.now();
-        tracing::warn!(connection = %row.connection_id, resource = row.resource, lane = row.lane, %error, "a lane stumbled");
+        if is_paced(&error) {
+            tracing::debug!(connection = %row.connection_id, resource = row.resource, lane = row.lane, %error, "a lane keeps its pace");
+        } else {
+            tracing::warn!(connection = %row.connection_id, resource = row.resource, lane = row.lane, %error, "a lane stumbled");
+        }
         row.lease_owner = None;
         row.lease_until = None;
         if let SyncError::Connector(ConnectorError::CursorExpired { .. }) = &error {
@@ -399,6 +424,17 @@ impl Engine {
         change.commit().await?;
         Ok(())
     }
+}
+
+/// Whether it is our own pace that holds a lane back, which is as it should be.
+const fn is_paced(error: &SyncError) -> bool {
+    matches!(
+        error,
+        SyncError::Connector(ConnectorError::RateLimited {
+            scope: LimitScope::Pace,
+            ..
+        })
+    )
 }
 
 /// Says once per run which properties are not read because asking for them all would make a request too long.

@@ -20,7 +20,8 @@ use entities::database::Database;
 use entities::id::{ConnectionId, SyncRunId};
 use entities::inbound_signal;
 use entities::inbound_webhook;
-use entities::sync_cursor;
+use entities::outbound_push;
+use entities::sync_cursor::{self, RECONCILE};
 use entities::sync_run::{self, SyncRunStatus};
 use entities::viewer::Viewer;
 use entities::visible::{self, Visible};
@@ -40,6 +41,10 @@ pub struct Settings {
     pub every: Duration,
     /// How often what the vendor has archived is listed anew.
     pub archived_every: Duration,
+    /// How often everything is compared with what the vendor holds.
+    pub reconcile_every: Duration,
+    /// What changed at the vendor so recently is no drift yet: the deltas may still bring it.
+    pub reconcile_grace: Duration,
     /// The first wait after a failure; it doubles.
     pub backoff: Duration,
     /// The longest such wait.
@@ -62,6 +67,8 @@ impl Default for Settings {
             lease: Duration::from_secs(60),
             every: Duration::from_secs(60),
             archived_every: Duration::from_secs(900),
+            reconcile_every: Duration::from_secs(86_400),
+            reconcile_grace: Duration::from_secs(600),
             backoff: Duration::from_secs(2),
             backoff_cap: Duration::from_secs(900),
             refresh_ahead: Duration::from_secs(60),
@@ -96,6 +103,8 @@ pub enum SyncKind {
     Changes,
     /// Everything anew; only what differs is written.
     Everything,
+    /// Everything is compared: what was missed is brought in and told, and what has gone is found.
+    Reconcile,
 }
 
 /// How far a run is.
@@ -212,6 +221,7 @@ impl Engine {
         sync_cursor::break_leases(self.database()).await?;
         inbound_webhook::break_leases(self.database()).await?;
         inbound_signal::break_leases(self.database()).await?;
+        outbound_push::break_leases(self.database()).await?;
         connection::break_renewals(self.database()).await?;
         Ok(())
     }
@@ -222,10 +232,12 @@ impl Engine {
     /// When the database fails.
     pub async fn step(&self) -> Result<bool> {
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
-        for kind in 0..3 {
-            let worked = match (turn + kind) % 3 {
+        for kind in 0..5 {
+            let worked = match (turn + kind) % 5 {
                 0 => self.split_inbox().await?,
                 1 => self.process_signals().await?,
+                2 => self.fan_out().await?,
+                3 => self.push_step().await?,
                 _ => self.pull_step(None, &|_| {}).await?,
             };
             if worked {
@@ -240,6 +252,9 @@ impl Engine {
     /// # Errors
     /// When there is no such connection, it may not be used, or the database fails.
     pub async fn request_sync(&self, id: ConnectionId, kind: SyncKind) -> Result<sync_run::Model> {
+        if kind == SyncKind::Reconcile {
+            return self.request_reconcile(id).await;
+        }
         self.find_working(id).await?;
         let (change, row) = settle::begin(self.database(), id, Origin::Sync).await?;
         let descriptor = self.keeper().connector(&row.connector)?.descriptor();
@@ -305,7 +320,7 @@ impl Engine {
         found.ok_or_else(|| entities::error::Error::Damaged("a run vanished".to_owned()).into())
     }
 
-    async fn find_working(&self, id: ConnectionId) -> Result<connection::Model> {
+    pub(super) async fn find_working(&self, id: ConnectionId) -> Result<connection::Model> {
         let found = visible::find_one::<connection::Entity, _>(
             self.database().read(),
             &Viewer::system("sync"),
@@ -356,7 +371,9 @@ impl Engine {
             Err(SyncError::NotWorking { .. })
         );
         let unsettled = |lanes: &[sync_cursor::Model]| {
-            lanes.iter().any(|lane| is_unsettled(lane, database.now()))
+            lanes
+                .iter()
+                .any(|lane| lane.lane != RECONCILE && is_unsettled(lane, database.now()))
         };
         if !unusable && unsettled(&sync_cursor::list(database.read(), id).await?) {
             return Ok(false);
@@ -382,7 +399,7 @@ impl Engine {
             Some(
                 SyncError::NotWorking {
                     status: row.status,
-                    reason: row.status_reason,
+                    reason: row.status_reason.clone(),
                 }
                 .reason(),
             )
@@ -404,6 +421,7 @@ impl Engine {
         sync_run::finish(&mut change, run, error, true).await?;
         let next = change.now().plus_millis(millis(self.settings().every));
         sync_cursor::unpark(change.transaction(), id, next).await?;
+        self.ensure_reconciling(&change, &row).await?;
         change.commit().await?;
         Ok(true)
     }
@@ -441,7 +459,11 @@ impl Engine {
             .map_err(entities::error::Error::from)?;
         let mut any = false;
         for run in runs {
-            any |= self.conclude(run.connection_id).await?;
+            any |= if run.kind == sync_run::RECONCILE {
+                self.conclude_reconciling(run.connection_id).await?
+            } else {
+                self.conclude(run.connection_id).await?
+            };
         }
         Ok(any)
     }
@@ -449,7 +471,8 @@ impl Engine {
 
 /// The first reason for which a lane gave up.
 fn failure(lanes: &[sync_cursor::Model]) -> Option<String> {
-    let failed = lanes.iter().filter(|lane| lane.attempts >= GIVE_UP);
+    let gave_up = |lane: &&sync_cursor::Model| lane.lane != RECONCILE && lane.attempts >= GIVE_UP;
+    let failed = lanes.iter().filter(gave_up);
     let reason = |lane: &sync_cursor::Model| {
         let why = lane.error.as_deref().unwrap_or("it never came to an end");
         format!("{} ({}): {why}", lane.resource, lane.lane)

@@ -1,8 +1,9 @@
 //! Access tokens: a valid one for each connection, whoever asks.
 //!
 //! Owns: opening the sealed credentials, refreshing ahead of their end, and deciding that a connection needs a person. Refuses: to redeem
-//! a refresh token twice. Invariant: within a process one caller refreshes a connection at a time; across processes the one that claimed
-//! it in the connection's row, the others ask again a moment later; and a new token is committed before anybody uses it.
+//! a refresh token twice. Invariant: within a process one caller refreshes a connection at a time, and those who waited for it share what
+//! came of it, also a failure; across processes it is the one that claimed the renewal in the connection's row, and the others look at the
+//! row until it is done; and a new token is committed before anybody uses it.
 //!
 //! Only a refused grant, with credentials nobody has replaced meanwhile, makes a connection REAUTH_REQUIRED; a vendor that is down
 //! never does.
@@ -10,7 +11,7 @@
 use super::error::{Result, SyncError};
 use crate::connector::{Account, Connector, Context, Registry};
 use crate::error::ConnectorError;
-use crate::http::{Client, Session};
+use crate::http::{Client, Session, Work};
 use crate::oauth::{AppCredentials, TokenSet};
 use crate::vault::{Binding, Vault};
 use entities::change::{Author, Change, Origin};
@@ -20,6 +21,7 @@ use entities::id::ConnectionId;
 use entities::viewer::Viewer;
 use entities::visible;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,8 +32,20 @@ const PURPOSE: &str = "connection.credentials";
 /// call may take, so that a refresh token is never offered twice.
 const RENEWAL_MS: i64 = 75_000;
 
-/// When to ask again while another process renews.
+/// How long to look at the row while another process renews, and how often. A token endpoint answers well within that; one that does not
+/// is waited for in the rows of the work.
+const LOOK_FOR: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// When to ask again after that.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+/// The waits between attempts to store new tokens: the vendor has already spent the old ones, so a database that stumbles is not given up at once.
+const STORE_AGAIN: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+];
 
 /// Our registrations with the vendors, by connector id.
 pub type Apps = BTreeMap<String, AppCredentials>;
@@ -44,7 +58,16 @@ pub struct TokenKeeper {
     http: Client,
     apps: Apps,
     ahead: Duration,
-    flights: Mutex<HashMap<ConnectionId, Arc<tokio::sync::Mutex<()>>>>,
+    flights: Mutex<HashMap<ConnectionId, Arc<Flight>>>,
+}
+
+/// The renewals of one connection in this process: one at a time.
+#[derive(Default)]
+struct Flight {
+    /// How many are over.
+    over: AtomicU64,
+    /// The last one, while it failed: its number and why.
+    failed: tokio::sync::Mutex<Option<(u64, ConnectorError)>>,
 }
 
 /// A connection with a session that may call for it.
@@ -66,6 +89,13 @@ impl Opened {
             account: Some(&self.account),
             clock: database.clock().as_ref(),
         }
+    }
+
+    /// The same, for a kind of work; what was not told what it is for comes last.
+    #[must_use]
+    pub fn doing(mut self, work: Work) -> Self {
+        self.session = self.session.doing(work);
+        self
     }
 
     /// Whether the token should be renewed before the next call.
@@ -147,8 +177,7 @@ impl TokenKeeper {
         if tokens.expires_within(self.database.now().millis(), margin) {
             return self.renew(id, row.credentials_version).await;
         }
-        let renew_at_ms = tokens.expires_at_ms.map(|at| at.saturating_sub(margin));
-        self.opened(row, &tokens, renew_at_ms)
+        self.opened(row, &tokens)
     }
 
     /// A session with a token newer than the credentials of `seen_version`.
@@ -160,29 +189,66 @@ impl TokenKeeper {
             let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(flights.entry(id).or_default())
         };
-        let _alone = flight.lock().await;
-        let row = self.load(id).await?;
-        let tokens = self.tokens(&row)?;
-        let now_ms = self.database.now().millis();
-        // Somebody may have renewed it while this caller waited for its turn.
-        if row.credentials_version != seen_version && !tokens.expires_within(now_ms, 0) {
-            return self.opened(row, &tokens, None);
+        let before = flight.over.load(Ordering::SeqCst);
+        let mut failed = flight.failed.lock().await;
+        if let Some((number, error)) = failed.as_ref()
+            && *number > before
+        {
+            // It was tried while this caller waited for its turn; trying again at once would only ask the vendor as often as there are callers.
+            return Err(error.clone().into());
         }
+        let outcome = self.renew_alone(id, seen_version).await;
+        let number = flight.over.fetch_add(1, Ordering::SeqCst) + 1;
+        *failed = match &outcome {
+            Err(SyncError::Connector(error)) => Some((number, error.clone())),
+            _ => None,
+        };
+        outcome
+    }
+
+    /// Renews, as the only caller of this process.
+    async fn renew_alone(&self, id: ConnectionId, seen_version: i64) -> Result<Opened> {
+        let mut looked = Duration::ZERO;
+        loop {
+            let row = self.load(id).await?;
+            let tokens = self.tokens(&row)?;
+            // Somebody may have renewed it meanwhile: another caller, or another process.
+            if row.credentials_version != seen_version
+                && !tokens.expires_within(self.database.now().millis(), 0)
+            {
+                return self.opened(row, &tokens);
+            }
+            let version = row.credentials_version;
+            if connection::claim_renewal(&self.database, id, version, RENEWAL_MS).await? {
+                return self.redeem(row, &tokens).await;
+            }
+            if looked >= LOOK_FOR {
+                let message = "another process is renewing the credentials".to_owned();
+                return Err(ConnectorError::Transient {
+                    message,
+                    retry_after: Some(ASK_AGAIN),
+                }
+                .into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            looked += LOOK_EVERY;
+        }
+    }
+
+    /// Redeems the refresh token, under the claim in the row.
+    async fn redeem(&self, row: connection::Model, tokens: &TokenSet) -> Result<Opened> {
+        let (id, version) = (row.id, row.credentials_version);
+        let now_ms = self.database.now().millis();
         let connector = self.connector(&row.connector)?;
         let app = self.app(&row.connector)?;
-        if !connection::claim_renewal(&self.database, id, row.credentials_version, RENEWAL_MS)
-            .await?
-        {
-            return self.renewed_elsewhere(row).await;
-        }
         let fresh = match connector
             .auth()
-            .refresh(&self.http, app, &tokens, now_ms)
+            .refresh(&self.http, app, tokens, now_ms)
             .await
         {
             Ok(fresh) => fresh,
             Err(error) => {
-                connection::release_renewal(&self.database, id, row.credentials_version).await?;
+                connection::release_renewal(&self.database, id, version).await?;
                 return match error {
                     ConnectorError::Auth {
                         reconnect: true,
@@ -194,29 +260,25 @@ impl TokenKeeper {
         };
         let sealed = seal(&self.vault, id, &fresh)?;
         // Committed before it is used: a token that only memory knows would be lost with the process, and the old one may be spent.
-        let won = connection::swap_credentials(&self.database, id, row.credentials_version, sealed)
-            .await?;
+        let won = self.store(id, version, &sealed).await?;
         let row = self.load(id).await?;
         let tokens = if won { fresh } else { self.tokens(&row)? };
-        let renew_at_ms = tokens
-            .expires_at_ms
-            .map(|at| soon_before(at, now_ms, self.ahead));
-        self.opened(row, &tokens, renew_at_ms)
+        self.opened(row, &tokens)
     }
 
-    /// Another process has renewed the credentials, or is about to.
-    async fn renewed_elsewhere(&self, seen: connection::Model) -> Result<Opened> {
-        let row = self.load(seen.id).await?;
-        if row.credentials_version != seen.credentials_version {
-            let tokens = self.tokens(&row)?;
-            return self.opened(row, &tokens, None);
+    async fn store(&self, id: ConnectionId, version: i64, sealed: &str) -> Result<bool> {
+        let mut waits = STORE_AGAIN.iter();
+        loop {
+            let stored =
+                connection::swap_credentials(&self.database, id, version, sealed.to_owned()).await;
+            match (stored, waits.next()) {
+                (Err(error), Some(wait)) => {
+                    tracing::warn!(connection = %id, %error, "new credentials could not be stored yet");
+                    tokio::time::sleep(*wait).await;
+                }
+                (stored, _) => return Ok(stored?),
+            }
         }
-        let message = "another process is renewing the credentials".to_owned();
-        Err(ConnectorError::Transient {
-            message,
-            retry_after: Some(ASK_AGAIN),
-        }
-        .into())
     }
 
     /// The vendor refused the grant. If somebody else has stored a newer one meanwhile, theirs counts.
@@ -224,7 +286,7 @@ impl TokenKeeper {
         let row = self.load(seen.id).await?;
         if row.credentials_version != seen.credentials_version {
             let tokens = self.tokens(&row)?;
-            return self.opened(row, &tokens, None);
+            return self.opened(row, &tokens);
         }
         self.require_reauthorization(row.id, row.credentials_version, &message)
             .await?;
@@ -291,7 +353,7 @@ impl TokenKeeper {
         }
     }
 
-    fn tokens(&self, row: &connection::Model) -> Result<TokenSet> {
+    pub(super) fn tokens(&self, row: &connection::Model) -> Result<TokenSet> {
         let Some(sealed) = row.credentials.as_deref() else {
             return Err(ConnectorError::Auth {
                 reconnect: true,
@@ -309,12 +371,11 @@ impl TokenKeeper {
         Ok(TokenSet::from_plain_bytes(&plain)?)
     }
 
-    fn opened(
-        &self,
-        row: connection::Model,
-        tokens: &TokenSet,
-        renew_at_ms: Option<i64>,
-    ) -> Result<Opened> {
+    fn opened(&self, row: connection::Model, tokens: &TokenSet) -> Result<Opened> {
+        let now_ms = self.database.now().millis();
+        let renew_at_ms = tokens
+            .expires_at_ms
+            .map(|at| soon_before(at, now_ms, self.ahead));
         let descriptor = self.connector(&row.connector)?.descriptor();
         let session = self
             .http
@@ -335,7 +396,7 @@ impl TokenKeeper {
     }
 }
 
-/// When to renew a token that was just obtained: `ahead` of its end, but not before nine tenths of its life are over, so that
+/// When to renew a token: `ahead` of its end, but not before nine tenths of what is left of its life are over, so that
 /// a vendor with very short lives is not asked before every call.
 fn soon_before(expires_at_ms: i64, now_ms: i64, ahead: Duration) -> i64 {
     let life = expires_at_ms.saturating_sub(now_ms).max(0);

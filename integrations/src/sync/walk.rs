@@ -9,6 +9,8 @@ use super::error::{Result, SyncError};
 use super::token::{Opened, TokenKeeper};
 use crate::connector::{Connector, Fetched, Mode, PageRequest, Pull};
 use crate::error::ConnectorError;
+use crate::http::Work;
+use crate::push::REFERENCE;
 use crate::record::{MalformedRecord, Record, Resource};
 use entities::clock::Timestamp;
 use entities::connection::mapping::Mapping;
@@ -29,6 +31,7 @@ pub(super) struct Reader<'a> {
     keeper: &'a TokenKeeper,
     connector: Arc<dyn Connector>,
     opened: Opened,
+    work: Work,
 }
 
 /// One call, with a fresh token and a second attempt when the first one's token is refused.
@@ -45,10 +48,7 @@ macro_rules! call {
             Err(ConnectorError::Auth {
                 reconnect: false, ..
             }) => {
-                $reader.opened = $reader
-                    .keeper
-                    .renew($reader.id(), $reader.opened.connection.credentials_version)
-                    .await?;
+                $reader.renew().await?;
                 let $context = $reader.opened.context($reader.database);
                 $call.await.map_err(SyncError::from)
             }
@@ -64,7 +64,7 @@ fn puller(connector: &dyn Connector) -> Result<&dyn Pull> {
 }
 
 impl<'a> Reader<'a> {
-    /// Opens the connection.
+    /// Opens the connection. Until [`Self::doing`] says more, the calls come after everybody else's.
     pub(super) async fn open(
         database: &'a Database,
         keeper: &'a TokenKeeper,
@@ -77,7 +77,16 @@ impl<'a> Reader<'a> {
             keeper,
             connector,
             opened,
+            work: Work::default(),
         })
+    }
+
+    /// The same reader for a kind of work.
+    #[must_use]
+    pub(super) fn doing(mut self, work: Work) -> Self {
+        self.work = work;
+        self.opened = self.opened.doing(work);
+        self
     }
 
     /// Whose vendor is called.
@@ -92,11 +101,14 @@ impl<'a> Reader<'a> {
 
     async fn freshen(&mut self) -> Result<()> {
         if self.opened.is_due(self.database.now().millis()) {
-            self.opened = self
-                .keeper
-                .renew(self.id(), self.credentials_version())
-                .await?;
+            self.renew().await?;
         }
+        Ok(())
+    }
+
+    async fn renew(&mut self) -> Result<()> {
+        let opened = self.keeper.renew(self.id(), self.credentials_version());
+        self.opened = opened.await?.doing(self.work);
         Ok(())
     }
 
@@ -125,7 +137,14 @@ impl<'a> Reader<'a> {
             .filter(|field| field.custom)
             .map(|field| field.name)
             .collect();
-        Ok(choose(mapped, watched.collect(), custom))
+        let mut wanted = choose(mapped, watched.collect(), custom);
+        // Our own reference is always read, and is nothing to report.
+        wanted.unmapped.remove(REFERENCE);
+        wanted.unread.retain(|name| name != REFERENCE);
+        if !wanted.fields.iter().any(|name| name == REFERENCE) {
+            wanted.fields.push(REFERENCE.to_owned());
+        }
+        Ok(wanted)
     }
 
     /// Reads by id; a few at a time where the answer for all is more than we read.

@@ -18,6 +18,7 @@ use super::settle;
 use super::walk::Reader;
 use crate::connector::{Fetched, Signal, SignalKind};
 use crate::error::ConnectorError;
+use crate::http::Work;
 use crate::record::{Record, RecordLink, Resource, is_sound_id};
 use entities::change::{Author, Change, Origin};
 use entities::clock::Timestamp;
@@ -188,7 +189,9 @@ impl Engine {
         let resource = Resource::parse(&first.resource).ok_or_else(|| {
             entities::error::Error::Damaged(format!("a resource named {:?}", first.resource))
         })?;
-        let mut reader = Reader::open(self.database(), self.keeper(), id).await?;
+        let mut reader = Reader::open(self.database(), self.keeper(), id)
+            .await?
+            .doing(Work::Webhook);
         let wanted = reader.wanted(resource).await?;
         let ids: Vec<String> = claimed
             .iter()
@@ -344,7 +347,7 @@ impl Engine {
                 (row.attempts, row.attempts >= settings.max_attempts)
             };
             let longest = now.plus_millis(millis(settings.backoff_cap));
-            let due = if attempts < row.attempts && setback.pause.is_none() {
+            let due = if attempts < setback.attempts && setback.pause.is_none() {
                 setback.available_at.max(longest)
             } else {
                 setback.available_at
@@ -433,7 +436,7 @@ fn records_of(connection_id: ConnectionId, signal: Signal) -> Vec<NewSignal> {
 
 /// Records that are gone, as they would look if the vendor had archived them: known values, put away. A partner that went into another
 /// keeps its row, for a person ends partnerships; only its link is closed.
-async fn put_away(
+pub(super) async fn put_away(
     change: &Change,
     id: ConnectionId,
     resource: Resource,

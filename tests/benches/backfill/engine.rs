@@ -77,6 +77,7 @@ async fn connect(engine: &Engine) -> connection::Model {
         subject: "bench",
         redirect_uri,
         cookie: &cookie,
+        renews: None,
     };
     let page = engine
         .begin_connect(asking)

@@ -19,6 +19,7 @@ use super::happening::By;
 use super::kind::Kind;
 use super::links::{Category, LinkType};
 use super::objects::{Written, written};
+use super::rules::Rule;
 
 /// How often each endpoint was asked, and what was answered.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -76,6 +77,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .route("/__sandbox/faults", web::delete().to(clear_faults))
         .route("/__sandbox/associations", web::post().to(associate))
         .route("/__sandbox/associations", web::delete().to(dissociate))
+        .route("/__sandbox/rules/{kind}", web::get().to(rules))
+        .route("/__sandbox/rules/{kind}", web::put().to(set_rules))
         .route("/__sandbox/records/{kind}", web::post().to(create))
         .route("/__sandbox/records/{kind}/{id}", web::get().to(show))
         .route("/__sandbox/records/{kind}/{id}", web::patch().to(edit))
@@ -155,6 +158,8 @@ struct FaultChange {
     #[serde(default)]
     webhooks: Option<WebhookFaults>,
     #[serde(default)]
+    withhold_scopes: Option<Vec<String>>,
+    #[serde(default)]
     expire_tokens: bool,
     #[serde(default)]
     one_timestamp: Option<OneTimestamp>,
@@ -185,6 +190,9 @@ async fn change_faults(
         if let Some(webhooks) = change.webhooks {
             faults.webhooks = webhooks;
         }
+        if let Some(scopes) = change.withhold_scopes {
+            faults.withhold_scopes = scopes;
+        }
     });
     if change.expire_tokens {
         portal
@@ -202,6 +210,26 @@ async fn change_faults(
 async fn clear_faults(portal: web::Data<Portal>) -> HttpResponse {
     portal.change_faults(|faults| *faults = Faults::default());
     HttpResponse::NoContent().finish()
+}
+
+async fn rules(
+    portal: web::Data<Portal>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    Ok(HttpResponse::Ok().json(portal.store.rules(read_kind(&path)?)))
+}
+
+async fn set_rules(
+    portal: web::Data<Portal>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    body: web::Bytes,
+) -> Result<HttpResponse, Refusal> {
+    json_only(&request)?;
+    let kind = read_kind(&path)?;
+    let rules: Vec<Rule> = read_json(&body)?;
+    portal.store.set_rules(kind, rules);
+    Ok(HttpResponse::Ok().json(portal.store.rules(kind)))
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,4 +1,4 @@
-//! Records a hundred at a time. A batch in which some inputs fail answers 207 with `errors` beside `results`.
+//! Records a hundred at a time: reading, and what all batches share. Writing is in `batch_writes`. A batch in which some inputs fail answers 207 with `errors` beside `results`.
 
 use std::sync::Arc;
 
@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 use super::Portal;
 use super::answer::{Refusal, read_id, read_json, read_kind};
 use super::gate::Caller;
-use super::happening::By;
 use super::kind::Kind;
-use super::objects::{CreateInput, ObjectRef, Written, create_one, locate, written};
-use super::refused::Refused;
+use super::objects::{ObjectRef, locate};
 use super::shown::{Shown, Wanted};
 use crate::clock::instant;
 
@@ -24,7 +22,7 @@ struct Inputs<T> {
     inputs: Vec<T>,
 }
 
-fn inputs<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<Vec<T>, Refusal> {
+pub(crate) fn inputs<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<Vec<T>, Refusal> {
     let body: Inputs<T> = read_json(body)?;
     check_size(body.inputs.len())?;
     Ok(body.inputs)
@@ -39,8 +37,28 @@ fn check_size(len: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A record is named by its id or by a property whose values are unique.
+pub(crate) fn check_unique(portal: &Portal, kind: Kind, name: Option<&str>) -> Result<(), Refusal> {
+    let Some(name) = name.filter(|name| !matches!(*name, "" | "hs_object_id")) else {
+        return Ok(());
+    };
+    if portal
+        .store
+        .read()
+        .schema
+        .get(kind, name)
+        .is_some_and(|property| property.unique)
+    {
+        return Ok(());
+    }
+    Err(Refusal::validation(format!(
+        "Unable to read or write {} by non-unique property {name}",
+        kind.plural()
+    )))
+}
+
 /// One result to print: id, newly created, trace id.
-type Done = (u64, Option<bool>, Option<String>);
+pub(crate) type Done = (u64, Option<bool>, Option<String>);
 
 /// An entry of `errors`, without the fields only a whole answer has.
 pub(crate) fn error_entry(refusal: &Refusal, context: Value) -> Value {
@@ -55,7 +73,7 @@ pub(crate) fn error_entry(refusal: &Refusal, context: Value) -> Value {
     })
 }
 
-fn answer(
+pub(crate) fn answer(
     portal: &Portal,
     kind: Kind,
     started: i64,
@@ -130,6 +148,7 @@ pub(crate) async fn read(
     caller.read(kind)?;
     let body: ReadBody = read_json(&body)?;
     check_size(body.inputs.len())?;
+    check_unique(&portal, kind, body.id_property.as_deref())?;
     let started = portal.store.now();
     if super::answer::Params::of(&request).flag("archived")? {
         return read_archived(&portal, kind, started, &body);
@@ -208,158 +227,4 @@ fn read_archived(
         object.insert("errors".to_owned(), json!(errors));
     }
     Ok(HttpResponse::MultiStatus().json(body))
-}
-
-pub(crate) async fn create(
-    portal: web::Data<Portal>,
-    path: web::Path<String>,
-    body: web::Bytes,
-    caller: Caller,
-) -> Result<HttpResponse, Refusal> {
-    let kind = read_kind(&path)?;
-    caller.write(kind)?;
-    let inputs: Vec<CreateInput> = inputs(&body)?;
-    let started = portal.store.now();
-    let mut done = Vec::new();
-    let mut errors = Vec::new();
-    for input in inputs {
-        let trace = input.object_write_trace_id.clone();
-        match create_one(&portal, kind, input) {
-            Ok((id, trace)) => done.push((id, None, trace)),
-            // Only the first clash is told, and the others are not tried: a client must read the id out of the text.
-            Err(refusal) if trace.is_none() && done.is_empty() => return Err(refusal),
-            Err(refusal) => errors.push(error_entry(
-                &refusal,
-                json!({"objectWriteTraceId": [trace]}),
-            )),
-        }
-    }
-    Ok(answer(
-        &portal,
-        kind,
-        started,
-        &done,
-        &errors,
-        None,
-        StatusCode::CREATED,
-    ))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct UpdateInput {
-    id: String,
-    #[serde(default)]
-    id_property: Option<String>,
-    properties: Written,
-    #[serde(default)]
-    object_write_trace_id: Option<String>,
-}
-
-pub(crate) async fn update(
-    portal: web::Data<Portal>,
-    path: web::Path<String>,
-    body: web::Bytes,
-    caller: Caller,
-) -> Result<HttpResponse, Refusal> {
-    write(&portal, &path, &body, &caller, false)
-}
-
-pub(crate) async fn upsert(
-    portal: web::Data<Portal>,
-    path: web::Path<String>,
-    body: web::Bytes,
-    caller: Caller,
-) -> Result<HttpResponse, Refusal> {
-    write(&portal, &path, &body, &caller, true)
-}
-
-fn write(
-    portal: &Portal,
-    path: &str,
-    body: &[u8],
-    caller: &Caller,
-    upsert: bool,
-) -> Result<HttpResponse, Refusal> {
-    let kind = read_kind(path)?;
-    caller.write(kind)?;
-    let inputs: Vec<UpdateInput> = inputs(body)?;
-    let started = portal.store.now();
-    let mut done = Vec::new();
-    let mut errors = Vec::new();
-    for input in inputs {
-        let (id, trace) = (input.id.clone(), input.object_write_trace_id.clone());
-        match write_one(portal, kind, input, upsert) {
-            Ok((id, new)) => done.push((id, upsert.then_some(new), trace)),
-            Err(refusal) => {
-                let mut context = json!({"ids": [id]});
-                if let (Some(trace), Some(object)) = (trace, context.as_object_mut()) {
-                    object.insert("objectWriteTraceId".to_owned(), json!([trace]));
-                }
-                errors.push(error_entry(&refusal, context));
-            }
-        }
-    }
-    Ok(answer(
-        portal,
-        kind,
-        started,
-        &done,
-        &errors,
-        None,
-        StatusCode::OK,
-    ))
-}
-
-fn write_one(
-    portal: &Portal,
-    kind: Kind,
-    input: UpdateInput,
-    upsert: bool,
-) -> Result<(u64, bool), Refusal> {
-    let mut properties = written(input.properties)?;
-    let by = By::App(portal.app().app_id);
-    let id_property = input.id_property.as_deref();
-    let found = locate(&portal.store.read(), kind, &input.id, id_property);
-    match (found, id_property) {
-        (Ok(id), _) => {
-            portal.store.update_by(by, kind, id, &properties, true)?;
-            Ok((id, false))
-        }
-        (Err(_), Some(name))
-            if upsert
-                && portal
-                    .store
-                    .read()
-                    .schema
-                    .get(kind, name)
-                    .is_some_and(|p| p.unique) =>
-        {
-            if properties.iter().all(|(known, _)| known != name) {
-                properties.push((name.to_owned(), input.id.clone()));
-            }
-            let id = portal.store.create_by(by, kind, &properties, true)?;
-            Ok((id, true))
-        }
-        (Err(refusal), _) => Err(refusal),
-    }
-}
-
-pub(crate) async fn archive(
-    portal: web::Data<Portal>,
-    path: web::Path<String>,
-    body: web::Bytes,
-    caller: Caller,
-) -> Result<HttpResponse, Refusal> {
-    let kind = read_kind(&path)?;
-    caller.write(kind)?;
-    let inputs: Vec<ObjectRef> = inputs(&body)?;
-    let by = By::App(portal.app().app_id);
-    for input in inputs {
-        match portal.store.archive_by(by, kind, read_id(&input.id)?) {
-            Ok(()) | Err(Refused::NotFound { .. }) => {}
-            Err(refused) => return Err(refused.into()),
-        }
-    }
-    Ok(HttpResponse::NoContent().finish())
 }

@@ -1,5 +1,8 @@
 //! Failures that can be switched on while the sandbox runs.
 //!
+//! A write may fail before it is done (`Status`, `RateLimited`, `Close`), be done without an answer (`CloseAfter`), or be done and denied
+//! (`StatusAfter`); `path` and `contains` choose it, such as `/batch/up` for changes and upserts of records.
+//!
 //! Owns: the rules and how an answer is spoiled. Invariant: without a rule nothing is spoiled, and a rule with a count stops by itself.
 
 use std::sync::{Mutex, PoisonError};
@@ -17,6 +20,8 @@ pub struct Faults {
     pub index_lag_ms: Option<u64>,
     /// Failures of webhooks.
     pub webhooks: WebhookFaults,
+    /// Optional scopes that are not granted although they are asked for: the account has no right to them.
+    pub withhold_scopes: Vec<String>,
 }
 
 /// One rule.
@@ -100,6 +105,11 @@ pub enum Effect {
     Close {},
     /// Does the request, then closes the connection without an answer.
     CloseAfter {},
+    /// Does the request, then answers with this status all the same.
+    StatusAfter {
+        /// The status.
+        status: u16,
+    },
     /// Does the request and cuts its answer in the middle.
     Truncate {},
     /// Does the request and answers numbers, lists and nulls where strings belong.
@@ -215,14 +225,20 @@ pub(crate) fn spoil(effect: &Effect, body: &mut Value) -> Option<u16> {
                 .pointer("/id")
                 .or_else(|| lost.pointer("/from/id"))
                 .cloned();
+            let mut context = serde_json::json!({"ids": [id]});
+            if let (Some(trace), Some(context)) =
+                (lost.get("objectWriteTraceId"), context.as_object_mut())
+            {
+                context.insert("objectWriteTraceId".to_owned(), serde_json::json!([trace]));
+            }
             object.insert("numErrors".to_owned(), Value::from(1));
             object.insert(
                 "errors".to_owned(),
                 serde_json::json!([{
                     "status": "error",
                     "category": "INTERNAL_ERROR",
-                    "message": "the record could not be read",
-                    "context": {"ids": [id]},
+                    "message": "internal error",
+                    "context": context,
                     "links": {},
                     "errors": [],
                 }]),

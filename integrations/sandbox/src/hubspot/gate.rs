@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use actix_web::body::{self, BoxBody, MessageBody};
 use actix_web::dev::{Extensions, Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
@@ -194,7 +194,17 @@ pub(crate) async fn pass(
         None => response,
     };
     portal.stats.answered(response.status().as_u16());
-    Ok(response)
+    Ok(dated(response, portal.clock.now_ms()))
+}
+
+/// The vendor's time as the vendor's clock has it, also when a test has moved it.
+fn dated(mut response: ServiceResponse<BoxBody>, now_ms: i64) -> ServiceResponse<BoxBody> {
+    let now = chrono::DateTime::from_timestamp_millis(now_ms)
+        .map(|now| now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    if let Some(value) = now.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(DATE, value);
+    }
+    response
 }
 
 async fn serve(
@@ -303,6 +313,7 @@ async fn after(effect: &Effect, response: ServiceResponse<BoxBody>) -> ServiceRe
             | Effect::Partial {}
             | Effect::Replace { .. }
             | Effect::CloseAfter {}
+            | Effect::StatusAfter { .. }
     );
     if !spoils {
         return response;
@@ -311,6 +322,11 @@ async fn after(effect: &Effect, response: ServiceResponse<BoxBody>) -> ServiceRe
     if matches!(effect, Effect::CloseAfter {}) {
         let cut = cut(&request);
         return ServiceResponse::new(request, cut);
+    }
+    if let Effect::StatusAfter { status } = effect {
+        let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let denied = Refusal::new(status, "INTERNAL_ERROR", "internal error").response();
+        return ServiceResponse::new(request, denied);
     }
     let status = response.status();
     let bytes = body::to_bytes(response.into_body())

@@ -14,6 +14,7 @@ use super::kind::Kind;
 use super::links::{Definition, LinkType, Links, standard_definitions};
 use super::portal::{Owner, Pipeline, PortalInfo};
 use super::record::{Name, Record};
+use super::rules::Rule;
 use super::schema::Schema;
 use super::shelf::Shelf;
 use super::webhooks::Webhooks;
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) schema: Schema,
     pub(crate) owners: BTreeMap<u64, Owner>,
     pub(crate) pipelines: Vec<Pipeline>,
+    pub(crate) rules: BTreeMap<Kind, Vec<Rule>>,
     pub(super) journal: Option<Journal>,
     pub(super) events: Option<(UnboundedSender<Happening>, Arc<Webhooks>)>,
 }
@@ -42,6 +44,7 @@ impl Inner {
             schema: Schema::standard(),
             owners: BTreeMap::new(),
             pipelines: vec![Pipeline::standard()],
+            rules: BTreeMap::new(),
             journal: None,
             events: None,
         }

@@ -15,6 +15,7 @@ use super::kind::Kind;
 use super::links::{Definition, Link};
 use super::portal::{Owner, Pipeline};
 use super::record::{Record, StoredRecord};
+use super::rules::Rule;
 use super::schema::Property;
 
 /// How long changes are gathered before they are written and synced.
@@ -56,6 +57,11 @@ pub(crate) enum Entry<'a> {
     },
     Pipeline {
         pipeline: Cow<'a, Pipeline>,
+    },
+    /// All rules of a kind.
+    Rules {
+        kind: Kind,
+        rules: Cow<'a, [Rule]>,
     },
 }
 

@@ -61,7 +61,8 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the given types, or everything. Without types the pair is gone; with types the unlabelled link stays.
+    /// Removes the given types, or everything. Without types, or with the unlabelled one among them, the pair is gone; else the unlabelled
+    /// link stays.
     pub(crate) fn dissociate_by(
         &self,
         by: By,
@@ -71,6 +72,8 @@ impl Store {
     ) -> Result<(), Refused> {
         let now = self.now();
         let mut inner = self.write();
+        let plain = inner.unlabelled(from.0, to.0)?;
+        let types = types.filter(|types| !types.contains(&plain));
         for link in inner.links.between(from.0, from.1, to.0, to.1) {
             if types.is_none_or(|types| types.contains(&link.link_type)) {
                 inner.disconnect(by, now, link);

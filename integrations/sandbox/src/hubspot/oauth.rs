@@ -90,9 +90,12 @@ async fn authorize(portal: web::Data<Portal>, request: HttpRequest) -> HttpRespo
     }
     let mut scopes: Vec<String> = Vec::new();
     let optional = words(params.get("optional_scope"));
+    let withheld = portal.faults.current().withhold_scopes;
     let granted = required
         .into_iter()
-        .chain(optional.into_iter().filter(|s| SCOPES.contains(s)));
+        .chain(optional.into_iter().filter(|scope| {
+            SCOPES.contains(scope) && withheld.iter().all(|withheld| withheld != scope)
+        }));
     for scope in granted.chain(["oauth"]) {
         if !scopes.iter().any(|known| known == scope) {
             scopes.push(scope.to_owned());

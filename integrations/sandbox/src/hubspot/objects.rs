@@ -18,7 +18,7 @@ use super::kind::Kind;
 use super::links::{Category, LinkType};
 use super::refused::Refused;
 use super::shown::{Page, Shown, Wanted};
-use super::{batch, search};
+use super::{batch, batch_writes, search};
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     for base in [
@@ -36,19 +36,19 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
             .route(&format!("{kind}/batch/read"), web::post().to(batch::read))
             .route(
                 &format!("{kind}/batch/create"),
-                web::post().to(batch::create),
+                web::post().to(batch_writes::create),
             )
             .route(
                 &format!("{kind}/batch/update"),
-                web::post().to(batch::update),
+                web::post().to(batch_writes::update),
             )
             .route(
                 &format!("{kind}/batch/upsert"),
-                web::post().to(batch::upsert),
+                web::post().to(batch_writes::upsert),
             )
             .route(
                 &format!("{kind}/batch/archive"),
-                web::post().to(batch::archive),
+                web::post().to(batch_writes::archive),
             )
             .route(&format!("{kind}/{{id}}"), web::get().to(get))
             .route(&format!("{kind}/{{id}}"), web::patch().to(update))

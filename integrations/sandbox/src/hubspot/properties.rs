@@ -131,6 +131,8 @@ struct NewProperty {
     label: String,
     #[serde(rename = "type")]
     value_type: ValueType,
+    group_name: String,
+    field_type: String,
     #[serde(default)]
     has_unique_value: bool,
     #[serde(default)]
@@ -156,6 +158,24 @@ async fn create_property(
             .name
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if field_type(body.value_type) != body.field_type && body.value_type != ValueType::String {
+        return Err(Refusal::validation(format!(
+            "The field type {:?} does not go with the type {:?}",
+            body.field_type,
+            body.value_type.name()
+        )));
+    }
+    if body.group_name != format!("{}information", kind.singular()) {
+        return Err(Refusal::validation(format!(
+            "The property group {:?} does not exist",
+            body.group_name
+        )));
+    }
+    if body.has_unique_value && !matches!(body.value_type, ValueType::String | ValueType::Number) {
+        return Err(Refusal::validation(
+            "Only text and number properties can have unique values",
+        ));
+    }
     if !fine {
         return Err(Refusal::validation(format!(
             "Property name {:?} is not valid",

@@ -258,6 +258,12 @@ fn write_records(out: &mut impl Write, inner: &Inner) -> std::io::Result<()> {
         for property in inner.schema.all(kind) {
             line(Entry::property(kind, property))?;
         }
+        if let Some(rules) = inner.rules.get(&kind) {
+            line(Entry::Rules {
+                kind,
+                rules: std::borrow::Cow::Borrowed(rules),
+            })?;
+        }
         let shelf = inner.shelf(kind);
         for record in shelf.live.values().chain(shelf.archived.values()) {
             line(Entry::record(kind, record))?;
@@ -312,6 +318,9 @@ fn apply(inner: &mut Inner, entry: Entry<'static>) {
         Entry::Owner { owner } => {
             let owner = owner.into_owned();
             inner.owners.insert(owner.id, owner);
+        }
+        Entry::Rules { kind, rules } => {
+            inner.rules.insert(kind, rules.into_owned());
         }
         Entry::Pipeline { pipeline } => {
             let pipeline = pipeline.into_owned();

@@ -3,6 +3,7 @@
 //! Owns: the one lock around everything. The changes themselves are in `writes` and `linking`.
 //! Invariant: every change goes to the journal and to the webhooks while the lock is held, so both see the same order as readers.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -15,6 +16,7 @@ use super::kind::Kind;
 use super::links::{Category, LinkType, label_definitions};
 use super::record::RecordView;
 use super::refused::Refused;
+use super::rules::Rule;
 use super::schema::Property;
 use super::webhooks::Webhooks;
 use crate::Clock;
@@ -135,6 +137,21 @@ impl Store {
         let mut inner = self.write();
         inner.write_journal(&Entry::property(kind, &property));
         inner.schema.define(kind, property);
+    }
+
+    /// Replaces what is mandatory for a kind. It binds what is written through the API.
+    pub fn set_rules(&self, kind: Kind, rules: Vec<Rule>) {
+        let mut inner = self.write();
+        inner.write_journal(&Entry::Rules {
+            kind,
+            rules: Cow::Borrowed(&rules),
+        });
+        inner.rules.insert(kind, rules);
+    }
+
+    /// What is mandatory for a kind.
+    pub fn rules(&self, kind: Kind) -> Vec<Rule> {
+        self.read().rules.get(&kind).cloned().unwrap_or_default()
     }
 
     /// Adds an association label between two kinds and returns its type in the `from → to` direction.

@@ -14,6 +14,7 @@ use super::record::{Properties, Record};
 use super::refused::Refused;
 use super::schema::{Invalid, Property, ValueType};
 use super::store::Store;
+use crate::clock::instant;
 
 impl Store {
     pub(crate) fn create_by(
@@ -26,9 +27,14 @@ impl Store {
         let now = self.now();
         let lag = self.lag.load(Ordering::Relaxed);
         let mut inner = self.write();
-        if checked {
+        let kept;
+        let properties = if checked {
             inner.check(kind, properties, None)?;
-        }
+            kept = inner.as_kept(kind, properties);
+            &kept
+        } else {
+            properties
+        };
         let id = inner.next_id(kind);
         let mut record = Record::new(id, now, now, Properties::with_capacity(properties.len()));
         record.keep_for_search(now, lag, false);
@@ -57,9 +63,14 @@ impl Store {
         let Some(id) = inner.shelf(kind).find(id).map(|record| record.id) else {
             return Err(Refused::NotFound { kind, id });
         };
-        if checked {
+        let kept;
+        let properties = if checked {
             inner.check(kind, properties, Some(id))?;
-        }
+            kept = inner.as_kept(kind, properties);
+            &kept
+        } else {
+            properties
+        };
         let Some(mut record) = inner.lift(kind, id) else {
             return Err(Refused::NotFound { kind, id });
         };
@@ -234,6 +245,7 @@ impl Inner {
                 return Err(Refused::Taken { kind, existing });
             }
         }
+        problems.extend(self.missing(kind, properties, own));
         if problems.is_empty() {
             return Ok(());
         }
@@ -243,6 +255,43 @@ impl Inner {
                 .map(|invalid| (invalid.name, invalid.code, invalid.message))
                 .collect(),
         })
+    }
+
+    /// What the vendor makes of values it accepts: addresses become lower case, times are printed one way. A caller that takes what it sent for
+    /// what is held is wrong.
+    fn as_kept(&self, kind: Kind, properties: &[(String, String)]) -> Vec<(String, String)> {
+        let kept = |name: &str, value: &str| match (kind, name) {
+            (Kind::Contacts, "email") => value.trim().to_lowercase(),
+            _ => match self.schema.get(kind, name).map(|p| p.value_type) {
+                Some(ValueType::Datetime) => {
+                    crate::clock::parse_instant(value).map_or_else(|| value.to_owned(), instant)
+                }
+                _ => value.to_owned(),
+            },
+        };
+        properties
+            .iter()
+            .map(|(name, value)| (name.clone(), kept(name, value)))
+            .collect()
+    }
+
+    /// The mandatory properties that a write leaves without a value.
+    fn missing(
+        &self,
+        kind: Kind,
+        properties: &[(String, String)],
+        own: Option<u64>,
+    ) -> Vec<Invalid> {
+        let record = own.and_then(|id| self.shelf(kind).find(id));
+        let written = |name: &str| {
+            let found = properties.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        let held = |name: &str| record.and_then(|record| record.properties.get(name));
+        let rules = self.rules.get(&kind).into_iter().flatten();
+        rules
+            .filter_map(|rule| rule.against(&written, record.is_some().then_some(&held as _)))
+            .collect()
     }
 
     fn option_exists(&self, kind: Kind, name: &str, value: &str) -> bool {

@@ -18,3 +18,4 @@ mod samples;
 mod search;
 mod state;
 mod webhooks;
+mod writes;

@@ -113,6 +113,33 @@ await step("batch create, upsert, merge", async () => {
   assert.equal(merged.properties.name, "A");
 });
 
+await step("a reference of our own", async () => {
+  const made = await client.crm.properties.coreApi.create("deals", {
+    name: "our_reference", label: "Our reference", groupName: "dealinformation",
+    type: "string", fieldType: "text", hasUniqueValue: true,
+  });
+  assert.equal(made.hasUniqueValue, true);
+  const inputs = ["r-1", "r-2"].map((id) => ({
+    id, idProperty: "our_reference", objectWriteTraceId: `t-${id}`, properties: { dealname: id },
+  }));
+  const first = await client.crm.deals.batchApi.upsert({ inputs });
+  assert.ok(first.results.every((result) => result._new));
+  const again = await client.crm.deals.batchApi.upsert({ inputs });
+  assert.deepEqual(again.results.map(({ id }) => id), first.results.map(({ id }) => id));
+  const found = await client.crm.deals.batchApi.read({
+    inputs: [{ id: "r-2" }], idProperty: "our_reference", properties: ["our_reference"], propertiesWithHistory: [],
+  });
+  assert.equal(found.results[0].properties.our_reference, "r-2");
+  const part = await client.crm.deals.batchApi.update({
+    inputs: [
+      { id: first.results[0].id, objectWriteTraceId: "good", properties: { dealname: "R" } },
+      { id: first.results[1].id, objectWriteTraceId: "bad", properties: { dealstage: "no_such_stage" } },
+    ],
+  });
+  assert.equal(part.results[0].objectWriteTraceId, "good");
+  assert.deepEqual(part.errors[0].context.objectWriteTraceId, ["bad"]);
+});
+
 await step("errors arrive as errors", async () => {
   await assert.rejects(
     client.crm.contacts.basicApi.create({ properties: { email: "client@people.example" }, associations: [] }),

@@ -133,7 +133,7 @@ async fn a_delta_begins_before_its_mark_and_ends_at_the_vendors_time_less_the_la
         asked["filterGroups"][0]["filters"][0]["propertyName"],
         "lastmodifieddate"
     );
-    assert_eq!(asked["filterGroups"][0]["filters"][0]["value"], "940000");
+    assert_eq!(asked["filterGroups"][0]["filters"][0]["value"], "760000");
     assert_eq!(asked["limit"], 200);
 }
 

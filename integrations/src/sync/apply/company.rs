@@ -3,6 +3,7 @@
 //! Invariant: a company has one row. When a customer becomes a partner, a partner is created and the link points at it; the customer stays
 //! with its deals, and the run says so. What its labels on those deals say of the partner is then read anew. A partner that no longer matches the rule stays a partner: a person ends partnerships.
 
+use super::conflict::Conflicts;
 use super::field::{Ending, FieldMerger, count, create_all, ending_of, refusal};
 use super::link::{self, Outcome};
 use super::{Candidate, Scope};
@@ -36,6 +37,7 @@ pub(super) async fn apply(
     change: &mut Change,
     scope: &Scope<'_>,
     candidates: Vec<Candidate>,
+    conflicts: &mut Conflicts,
     findings: &mut Findings,
 ) -> Result<Vec<external_link::Model>> {
     let mapping = &scope.connection.mapping.company;
@@ -74,18 +76,18 @@ pub(super) async fn apply(
                 update_partner(
                     change,
                     scope,
-                    candidate,
-                    row,
-                    is_partner,
+                    (candidate, row, is_partner),
                     &mut domains,
-                    findings,
+                    (conflicts, findings),
                 )
                 .await?,
             );
         } else if let (Some(row), false) =
             (subject.and_then(|id| customers.remove(&id)), is_partner)
         {
-            links.extend(update_customer(change, scope, candidate, row, findings).await?);
+            links.extend(
+                update_customer(change, scope, (candidate, row), (conflicts, findings)).await?,
+            );
         } else if is_partner {
             if subject.is_some() {
                 let message = "The customer has become a partner; the customer and its deals stay as they are.";
@@ -176,11 +178,9 @@ fn owned<'a>(flags: impl Iterator<Item = &'a Flag>) -> Vec<Flag> {
 async fn update_partner(
     change: &mut Change,
     scope: &Scope<'_>,
-    candidate: Candidate,
-    row: partner::Model,
-    is_partner: bool,
+    (candidate, row, is_partner): (Candidate, partner::Model, bool),
     domains: &mut Domains,
-    findings: &mut Findings,
+    (conflicts, findings): (&mut Conflicts, &mut Findings),
 ) -> Result<Option<external_link::Model>> {
     let mapping = &scope.connection.mapping.company;
     let external_id = candidate.incoming.external_id.clone();
@@ -193,9 +193,10 @@ async fn update_partner(
             .get(&entities::connection::mapping::PartnerField::Domain),
         Some(row.id),
     );
+    let before = &candidate.base_mapping(&scope.connection.mapping).company;
     let mut base = candidate
         .base()
-        .map(|shadow| map::partner(mapping, &shadow.fields));
+        .map(|shadow| map::partner(before, &shadow.fields));
     if let Some(base) = base
         .as_mut()
         .filter(|_| candidate.was_flagged("DOMAIN_TAKEN"))
@@ -204,7 +205,8 @@ async fn update_partner(
     }
     let base = base.as_ref();
     let (id, version, archiving) = (row.id, row.version, candidate.archiving());
-    let mut merger = FieldMerger::new(findings, RESOURCE, &external_id);
+    let seen = (row.id.0, row.updated_at);
+    let mut merger = FieldMerger::new(scope, RESOURCE, conflicts, &candidate, seen);
     let patch = PartnerPatch {
         name: merger.field("name", base.map(|base| &base.name), &theirs.name, &row.name),
         domain: merger.field(
@@ -240,8 +242,8 @@ async fn update_partner(
         archived: archiving,
         ..PartnerPatch::default()
     };
-    merger.tell(change, id);
-    let mut flags = owned(theirs.flags());
+    let (notes, unmet) = merger.into_notes();
+    let mut flags = owned(theirs.flags().chain(&unmet));
     if !is_partner {
         flags.push(Flag {
             property: mapping.partner_when.property.clone(),
@@ -252,11 +254,15 @@ async fn update_partner(
     let after = match partner::update(change, row, patch).await {
         Ok(row) => row.version,
         Err(EntityError::Invalid(violations)) => {
-            flags.push(refusal(&violations));
-            version
+            let outcome = Outcome::refused(id, &violations);
+            let unchanged = Ending::Unchanged;
+            count(findings, RESOURCE, &external_id, unchanged, &outcome.flags);
+            return Ok(link::after(change, scope, RESOURCE, candidate, outcome));
         }
         Err(error) => return Err(error.into()),
     };
+    let of = (scope, RESOURCE, &candidate);
+    conflicts.settle(change, of, id, notes, findings);
     count(
         findings,
         RESOURCE,
@@ -276,19 +282,20 @@ async fn update_partner(
 async fn update_customer(
     change: &mut Change,
     scope: &Scope<'_>,
-    candidate: Candidate,
-    row: customer::Model,
-    findings: &mut Findings,
+    (candidate, row): (Candidate, customer::Model),
+    (conflicts, findings): (&mut Conflicts, &mut Findings),
 ) -> Result<Option<external_link::Model>> {
     let mapping = &scope.connection.mapping.company;
     let external_id = candidate.incoming.external_id.clone();
     let theirs = map::customer(mapping, &candidate.incoming.fields);
+    let before = &candidate.base_mapping(&scope.connection.mapping).company;
     let base = candidate
         .base()
-        .map(|shadow| map::customer(mapping, &shadow.fields));
+        .map(|shadow| map::customer(before, &shadow.fields));
     let base = base.as_ref();
     let (id, version, archiving) = (row.id, row.version, candidate.archiving());
-    let mut merger = FieldMerger::new(findings, RESOURCE, &external_id);
+    let seen = (row.id.0, row.updated_at);
+    let mut merger = FieldMerger::new(scope, RESOURCE, conflicts, &candidate, seen);
     let patch = CustomerPatch {
         name: merger.field("name", base.map(|base| &base.name), &theirs.name, &row.name),
         domain: merger.field(
@@ -311,16 +318,20 @@ async fn update_customer(
         ),
         archived: archiving,
     };
-    merger.tell(change, id);
-    let mut flags = owned(theirs.flags());
+    let (notes, unmet) = merger.into_notes();
+    let flags = owned(theirs.flags().chain(&unmet));
     let after = match customer::update(change, row, patch).await {
         Ok(row) => row.version,
         Err(EntityError::Invalid(violations)) => {
-            flags.push(refusal(&violations));
-            version
+            let outcome = Outcome::refused(id, &violations);
+            let unchanged = Ending::Unchanged;
+            count(findings, RESOURCE, &external_id, unchanged, &outcome.flags);
+            return Ok(link::after(change, scope, RESOURCE, candidate, outcome));
         }
         Err(error) => return Err(error.into()),
     };
+    let of = (scope, RESOURCE, &candidate);
+    conflicts.settle(change, of, id, notes, findings);
     count(
         findings,
         RESOURCE,

@@ -1,5 +1,6 @@
 //! People, at a partner or at a customer.
 
+use super::conflict::Conflicts;
 use super::field::{Ending, FieldMerger, count, create_all, ending_of, refusal};
 use super::link::{self, Outcome};
 use super::share::{Awaiting, Companies, Employer, employer};
@@ -42,6 +43,7 @@ pub(super) async fn apply(
     change: &mut Change,
     scope: &Scope<'_>,
     candidates: Vec<Candidate>,
+    conflicts: &mut Conflicts,
     findings: &mut Findings,
 ) -> Result<Vec<external_link::Model>> {
     let known: Vec<&str> = candidates
@@ -97,7 +99,16 @@ pub(super) async fn apply(
                 let base_at = candidate
                     .base()
                     .map(|base| employer(&base.links, &companies, &passed_over).0);
-                links.extend(update(change, scope, candidate, row, (base_at, at), findings).await?);
+                links.extend(
+                    update(
+                        change,
+                        scope,
+                        (candidate, row),
+                        (base_at, at),
+                        (conflicts, findings),
+                    )
+                    .await?,
+                );
             }
         }
     }
@@ -109,20 +120,21 @@ pub(super) async fn apply(
 async fn update(
     change: &mut Change,
     scope: &Scope<'_>,
-    candidate: Candidate,
-    row: contact::Model,
+    (candidate, row): (Candidate, contact::Model),
     (base_at, at): (Option<Reading<Employer>>, Reading<Employer>),
-    findings: &mut Findings,
+    (conflicts, findings): (&mut Conflicts, &mut Findings),
 ) -> Result<Option<external_link::Model>> {
     let mapping = &scope.connection.mapping.contact;
     let external_id = candidate.incoming.external_id.clone();
     let theirs = map::contact(mapping, &candidate.incoming.fields);
+    let before = &candidate.base_mapping(&scope.connection.mapping).contact;
     let base = candidate
         .base()
-        .map(|shadow| map::contact(mapping, &shadow.fields));
+        .map(|shadow| map::contact(before, &shadow.fields));
     let base = base.as_ref();
     let (id, version, archiving) = (row.id, row.version, candidate.archiving());
-    let mut merger = FieldMerger::new(findings, RESOURCE, &external_id);
+    let seen = (row.id.0, row.updated_at);
+    let mut merger = FieldMerger::new(scope, RESOURCE, conflicts, &candidate, seen);
     let moved = merger
         .field("company", base_at.as_ref(), &at, &of_row(&row))
         .map(split);
@@ -151,16 +163,20 @@ async fn update(
         roles: None,
         archived: archiving,
     };
-    merger.tell(change, id);
-    let mut flags: Vec<Flag> = theirs.flags().cloned().collect();
+    let (notes, unmet) = merger.into_notes();
+    let flags: Vec<Flag> = theirs.flags().chain(&unmet).cloned().collect();
     let after = match contact::update(change, row, patch).await {
         Ok(row) => row.version,
         Err(EntityError::Invalid(violations)) => {
-            flags.push(refusal(&violations));
-            version
+            let outcome = Outcome::refused(id, &violations);
+            let unchanged = Ending::Unchanged;
+            count(findings, RESOURCE, &external_id, unchanged, &outcome.flags);
+            return Ok(link::after(change, scope, RESOURCE, candidate, outcome));
         }
         Err(error) => return Err(error.into()),
     };
+    let of = (scope, RESOURCE, &candidate);
+    conflicts.settle(change, of, id, notes, findings);
     count(
         findings,
         RESOURCE,

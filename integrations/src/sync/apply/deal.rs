@@ -4,11 +4,11 @@
 //! end that has not arrived is awaited; when it comes, the deal is applied again from its shadow. What was flagged was not taken over, so it
 //! is no base of a later merge.
 
+use super::conflict::Conflicts;
+use super::deal_merge::{PARTNERS, patch_of, shares_of};
 use super::field::{Ending, FieldMerger, count, create_all, ending_of, refusal};
 use super::link::{self, Outcome};
-use super::share::{
-    Awaiting, Companies, DealEnds, Shares, as_input, merge_shares, within_the_whole,
-};
+use super::share::{Awaiting, Companies, DealEnds, Shares, as_input, within_the_whole};
 use super::{Candidate, Scope};
 use crate::record::Resource;
 use crate::sync::error::Result;
@@ -25,7 +25,6 @@ use entities::sync_run::Findings;
 use entities::viewer::Viewer;
 use entities::visible::{self, Visible};
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde_json::json;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -50,6 +49,7 @@ pub(super) async fn apply(
     change: &mut Change,
     scope: &Scope<'_>,
     candidates: Vec<Candidate>,
+    conflicts: &mut Conflicts,
     findings: &mut Findings,
 ) -> Result<Vec<external_link::Model>> {
     let mapping = &scope.connection.mapping.deal;
@@ -101,9 +101,10 @@ pub(super) async fn apply(
         };
         let id = candidate.incoming.external_id.clone();
         let passed_over = awaiting.of(&id, Resource::Company);
+        let before = &candidate.base_mapping(&scope.connection.mapping).deal;
         let mut base_ends = candidate
             .base()
-            .map(|base| DealEnds::read(&base.links, &companies, &mapping.labels, &passed_over));
+            .map(|base| DealEnds::read(&base.links, &companies, &before.labels, &passed_over));
         let base = base_reading(scope, &candidate, &awaiting.of(&id, Resource::Owner));
         awaited.push((id, missing(&ends, &theirs)));
         let shares = shares.remove(&row.id).unwrap_or_default();
@@ -126,7 +127,7 @@ pub(super) async fn apply(
                     base_ends,
                     shares,
                 },
-                findings,
+                (conflicts, findings),
             )
             .await?,
         );
@@ -172,7 +173,7 @@ fn base_reading(
     passed_over: &HashSet<&str>,
 ) -> Option<DealReading> {
     let mut base = map::deal(
-        &scope.connection.mapping.deal,
+        &candidate.base_mapping(&scope.connection.mapping).deal,
         scope.references,
         &candidate.base()?.fields,
     );
@@ -210,7 +211,7 @@ async fn update(
     scope: &Scope<'_>,
     candidate: Candidate,
     known: Known,
-    findings: &mut Findings,
+    (conflicts, findings): (&mut Conflicts, &mut Findings),
 ) -> Result<Option<external_link::Model>> {
     let Known {
         row,
@@ -223,103 +224,45 @@ async fn update(
     let external_id = candidate.incoming.external_id.clone();
     let base = base.as_ref();
     let (id, version, archiving) = (row.id, row.version, candidate.archiving());
-    let mut merger = FieldMerger::new(findings, RESOURCE, &external_id);
+    let seen = (id.0, row.updated_at);
+    let mut merger = FieldMerger::new(scope, RESOURCE, conflicts, &candidate, seen);
+    let merged = shares_of(&mut merger, base_ends.as_ref(), &ends, &shares);
     let base_customer = base_ends.as_ref().map(DealEnds::customer);
-    let amount = row.amount();
     let patch = DealPatch {
-        name: merger.field("name", base.map(|base| &base.name), &theirs.name, &row.name),
         customer_id: merger.field(
             "customer",
             base_customer.as_ref(),
             &ends.customer(),
             &row.customer_id,
         ),
-        stage: merger.field(
-            "stage",
-            base.map(|base| &base.stage),
-            &theirs.stage,
-            &row.stage,
-        ),
-        source_stage: merger.field(
-            "sourceStage",
-            base.map(|base| &base.source_stage),
-            &theirs.source_stage,
-            &row.source_stage,
-        ),
-        amount: merger.field(
-            "amount",
-            base.map(|base| &base.amount),
-            &theirs.amount,
-            &amount,
-        ),
-        expected_close_on: merger.field(
-            "expectedCloseOn",
-            base.map(|base| &base.expected_close_on),
-            &theirs.expected_close_on,
-            &row.expected_close_on,
-        ),
-        closed_at: merger.field(
-            "closedAt",
-            base.map(|base| &base.closed_at),
-            &theirs.closed_at,
-            &row.closed_at,
-        ),
-        lost_reason: merger.field(
-            "lostReason",
-            base.map(|base| &base.lost_reason),
-            &theirs.lost_reason,
-            &row.lost_reason,
-        ),
-        owner_name: merger.field(
-            "owner.name",
-            base.map(|base| &base.owner_name),
-            &theirs.owner_name,
-            &row.owner_name,
-        ),
-        owner_email: merger.field(
-            "owner.email",
-            base.map(|base| &base.owner_email),
-            &theirs.owner_email,
-            &row.owner_email,
-        ),
-        products: merger
-            .field(
-                "products",
-                base.map(|base| &base.products),
-                &theirs.products,
-                &row.products,
-            )
-            .map(|texts| texts.0),
         archived: archiving,
+        ..patch_of(&mut merger, base, &theirs, &row)
     };
-    let merged = merge_shares(
-        base_ends.as_ref().map(|ends| &ends.shares),
-        &ends.shares,
-        &shares,
-    );
-    if merged.conflict {
-        merger.conflict("partners", json!({}));
-    }
-    merger.tell(change, id);
-    let mut flags: Vec<Flag> = theirs.flags().cloned().collect();
-    let mut row = row;
-    match deal::update(change, row.clone(), patch).await {
-        Ok(updated) => row = updated,
-        Err(EntityError::Invalid(violations)) => flags.push(refusal(&violations)),
+    let fits = within_the_whole(&merged.shares);
+    let (mut notes, unmet) = merger.into_notes();
+    notes.retain(|note| fits || note.field != PARTNERS);
+    let mut flags: Vec<Flag> = theirs.flags().chain(&unmet).cloned().collect();
+    let row = match deal::update(change, row, patch).await {
+        Ok(updated) => updated,
+        Err(EntityError::Invalid(violations)) => {
+            let outcome = Outcome::refused(id, &violations);
+            let unchanged = Ending::Unchanged;
+            count(findings, RESOURCE, &external_id, unchanged, &outcome.flags);
+            return Ok(link::after(change, scope, RESOURCE, candidate, outcome));
+        }
         Err(error) => return Err(error.into()),
-    }
+    };
     let mut ending = ending_of(version, row.version, archiving);
-    if merged.shares != shares {
-        if within_the_whole(&merged.shares) {
-            let changed =
-                deal_partner::attribute(change, &[(row, as_input(&merged.shares))]).await?;
-            if ending == Ending::Unchanged && !changed.is_empty() {
-                ending = Ending::Updated;
-            }
-        } else {
-            flags.push(over_the_whole());
+    if !fits {
+        flags.push(over_the_whole());
+    } else if merged.shares != shares {
+        let changed = deal_partner::attribute(change, &[(row, as_input(&merged.shares))]).await?;
+        if ending == Ending::Unchanged && !changed.is_empty() {
+            ending = Ending::Updated;
         }
     }
+    let of = (scope, RESOURCE, &candidate);
+    conflicts.settle(change, of, id, notes, findings);
     count(findings, RESOURCE, &external_id, ending, &flags);
     Ok(link::after(
         change,

@@ -1,11 +1,14 @@
 //! The link of a record after it was applied.
 //!
-//! Invariant: a link is written only when it differs in more than the vendor's time of change; a touch that changes no value writes nothing.
+//! Invariant: a link is written only when it differs in more than the vendor's time of change; a touch that changes no value writes nothing. What
+//! our own rules refused is no base of a later merge: the shadow stays as it was, so the record is new each time it is read until it fits.
 
+use super::field::refusal;
 use super::{Candidate, Scope};
 use crate::record::Resource;
 use crate::sync::merge::Flag;
 use entities::change::Change;
+use entities::error::Violation;
 use entities::external_link::{Model, Shadow};
 use entities::id::{ExternalLinkId, TypedId};
 use uuid::Uuid;
@@ -16,6 +19,8 @@ pub(super) struct Outcome {
     pub(super) subject: Option<(&'static str, Uuid)>,
     /// What could not be taken over.
     pub(super) flags: Vec<Flag>,
+    /// Nothing was taken over, because our own rules refuse it.
+    pub(super) refused: bool,
 }
 
 impl Outcome {
@@ -24,6 +29,15 @@ impl Outcome {
         Self {
             subject: Some((T::PREFIX, subject.uuid())),
             flags,
+            refused: false,
+        }
+    }
+
+    /// It has a row, and nothing of it was taken over: our own rules refuse the update.
+    pub(super) fn refused<T: TypedId>(subject: T, violations: &[Violation]) -> Self {
+        Self {
+            refused: true,
+            ..Self::of(subject, vec![refusal(violations)])
         }
     }
 
@@ -32,6 +46,7 @@ impl Outcome {
         Self {
             subject: None,
             flags,
+            refused: false,
         }
     }
 }
@@ -44,7 +59,10 @@ pub(super) fn after(
     candidate: Candidate,
     outcome: Outcome,
 ) -> Option<Model> {
-    let Candidate { incoming, link } = candidate;
+    let Candidate { incoming, link, .. } = candidate;
+    if let Some(before) = link.as_ref().filter(|_| outcome.refused) {
+        return refused(change, before, outcome.flags);
+    }
     // A row whose stage could not be taken over waits for the pipeline or the mapping just as a record without a row does.
     let waits = |flag: &&Flag| outcome.subject.is_none() || flag.code == "UNKNOWN_STAGE";
     let held_reason = outcome
@@ -101,5 +119,20 @@ pub(super) fn after(
         archived: incoming.archived,
         held_reason,
         ..before
+    })
+}
+
+/// The link of a record of which nothing was taken over.
+fn refused(change: &Change, before: &Model, flags: Vec<Flag>) -> Option<Model> {
+    let mut shadow = before.shadow.clone();
+    let named = flags
+        .into_iter()
+        .map(|flag| (flag.property, flag.code.to_owned()));
+    shadow.flags.extend(named);
+    (shadow != before.shadow).then(|| Model {
+        version: before.version + 1,
+        updated_at: change.now(),
+        shadow,
+        ..before.clone()
     })
 }

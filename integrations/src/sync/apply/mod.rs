@@ -7,12 +7,16 @@
 //! The rows are changed by the same operations a mutation uses. A record that is unknown and already archived at the vendor is not
 //! brought in: its history is not ours.
 
+pub(super) mod adopt;
 mod company;
+mod conflict;
 mod contact;
 mod deal;
+mod deal_merge;
 mod field;
 mod link;
 mod reference;
+pub(super) mod remapped;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -23,16 +27,22 @@ use super::map::{References, value};
 use crate::record::{Fields, Record, RecordLink, Resource, is_sound_id};
 use entities::change::Change;
 use entities::clock::Timestamp;
-use entities::connection;
+use entities::connection::{self, mapping::Mapping};
 use entities::external_link::{self, Shadow};
 use entities::sync_run::Findings;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use uuid::Uuid;
+
+use conflict::Conflicts;
+pub(super) use conflict::policy_of;
+pub(super) use field::{NOT_TAKEN, REFUSED_HERE};
 
 /// The label that marks the primary tie in a shadow; people's labels have no brackets of this kind.
-const PRIMARY: &str = "⟨primary⟩";
+pub(super) const PRIMARY: &str = "⟨primary⟩";
 
 /// Associated records as a shadow keeps them.
-type Links = BTreeMap<String, Vec<String>>;
+pub(super) type Links = BTreeMap<String, Vec<String>>;
 
 /// Which properties are read of a resource, and which of those the mapping has no field for.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +85,10 @@ struct Incoming {
 struct Candidate {
     incoming: Incoming,
     link: Option<external_link::Model>,
+    /// The fields of which a person has chosen the vendor's value.
+    take: BTreeSet<String>,
+    /// The mapping that made our row, where it is another than the present one.
+    before: Option<Arc<Mapping>>,
 }
 
 impl Candidate {
@@ -84,6 +98,11 @@ impl Candidate {
             .as_ref()
             .filter(|link| link.subject_id.is_some())
             .map(|link| &link.shadow)
+    }
+
+    /// Whether the vendor's value of a field is taken whatever the base says.
+    fn takes(&self, field: &str) -> bool {
+        self.take.contains(field)
     }
 
     /// Whether a value of the base was flagged so and hence never taken over: then it is no base.
@@ -127,8 +146,9 @@ pub(super) async fn records(
             reference::apply(change, scope, resource, records, findings).await
         }
         Resource::Company | Resource::Contact | Resource::Deal => {
-            let candidates = sift(change, scope, resource, records, findings).await?;
-            candidates_of(change, scope, resource, candidates, findings).await
+            adopt::by_reference(change, scope, resource, &records).await?;
+            let (candidates, conflicts) = sift(change, scope, resource, records, findings).await?;
+            candidates_of(change, scope, resource, candidates, conflicts, findings).await
         }
     }
 }
@@ -141,20 +161,55 @@ pub(super) async fn again(
     links: Vec<external_link::Model>,
     findings: &mut Findings,
 ) -> Result<()> {
-    let candidates = links.into_iter().map(|link| {
-        let incoming = Incoming {
-            external_id: link.external_id.clone(),
-            updated_at: link.external_updated_at,
-            archived: link.archived,
-            fields: link.shadow.fields.clone(),
-            links: link.shadow.links.clone(),
-        };
-        Candidate {
-            incoming,
-            link: Some(link),
-        }
-    });
-    candidates_of(change, scope, resource, candidates.collect(), findings).await
+    let candidates: Vec<Candidate> = links.into_iter().map(from_shadow).collect();
+    let conflicts = conflicts_of(change, scope, &candidates).await?;
+    candidates_of(change, scope, resource, candidates, conflicts, findings).await
+}
+
+/// Takes the vendor's values of some fields of one row, whatever the row says: a person has chosen them.
+pub(super) async fn take(
+    change: &mut Change,
+    scope: &Scope<'_>,
+    resource: Resource,
+    (link, fields): (external_link::Model, BTreeSet<String>),
+    findings: &mut Findings,
+) -> Result<()> {
+    let candidate = Candidate {
+        take: fields,
+        ..from_shadow(link)
+    };
+    let candidates = vec![candidate];
+    let conflicts = conflicts_of(change, scope, &candidates).await?;
+    candidates_of(change, scope, resource, candidates, conflicts, findings).await
+}
+
+/// A record as its shadow keeps it.
+fn from_shadow(link: external_link::Model) -> Candidate {
+    let incoming = Incoming {
+        external_id: link.external_id.clone(),
+        updated_at: link.external_updated_at,
+        archived: link.archived,
+        fields: link.shadow.fields.clone(),
+        links: link.shadow.links.clone(),
+    };
+    Candidate {
+        incoming,
+        link: Some(link),
+        take: BTreeSet::new(),
+        before: None,
+    }
+}
+
+async fn conflicts_of(
+    change: &Change,
+    scope: &Scope<'_>,
+    candidates: &[Candidate],
+) -> Result<Conflicts> {
+    let subjects: Vec<Uuid> = candidates
+        .iter()
+        .filter_map(|candidate| candidate.link.as_ref()?.subject_id)
+        .collect();
+    Conflicts::load(change, scope.connection.id, &subjects).await
 }
 
 async fn candidates_of(
@@ -162,18 +217,21 @@ async fn candidates_of(
     scope: &Scope<'_>,
     resource: Resource,
     candidates: Vec<Candidate>,
+    mut conflicts: Conflicts,
     findings: &mut Findings,
 ) -> Result<()> {
     if candidates.is_empty() {
         return Ok(());
     }
+    let known = &mut conflicts;
     let links = match resource {
-        Resource::Company => company::apply(change, scope, candidates, findings).await?,
-        Resource::Contact => contact::apply(change, scope, candidates, findings).await?,
-        Resource::Deal => deal::apply(change, scope, candidates, findings).await?,
+        Resource::Company => company::apply(change, scope, candidates, known, findings).await?,
+        Resource::Contact => contact::apply(change, scope, candidates, known, findings).await?,
+        Resource::Deal => deal::apply(change, scope, candidates, known, findings).await?,
         Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => Vec::new(),
     };
     external_link::upsert(change, &links).await?;
+    conflicts.write(change).await?;
     Ok(())
 }
 
@@ -184,7 +242,7 @@ async fn sift(
     resource: Resource,
     records: Vec<Record>,
     findings: &mut Findings,
-) -> Result<Vec<Candidate>> {
+) -> Result<(Vec<Candidate>, Conflicts)> {
     // Overlapping pages may hold a record twice; the newer version counts.
     let mut newest: HashMap<String, usize> = HashMap::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
@@ -208,6 +266,8 @@ async fn sift(
         .map(|link| (link.external_id.clone(), link))
         .collect();
 
+    let subjects: Vec<Uuid> = known.values().filter_map(|link| link.subject_id).collect();
+    let conflicts = Conflicts::load(change, scope.connection.id, &subjects).await?;
     let mut candidates = Vec::with_capacity(records.len());
     let mut unchanged = 0;
     for (index, record) in records.into_iter().enumerate() {
@@ -219,16 +279,21 @@ async fn sift(
         let candidate = Candidate {
             incoming: incoming(scope.wanted, record, link.as_ref()),
             link,
+            take: BTreeSet::new(),
+            before: None,
         };
         report_unmapped(scope.wanted, resource, &candidate.incoming, findings);
-        if says_nothing_new(scope.source, &candidate) {
+        let subject = candidate.link.as_ref().and_then(|link| link.subject_id);
+        // Whether an open conflict has ended depends on our row as well.
+        let is_open = subject.is_some_and(|id| conflicts.concern(id));
+        if !is_open && says_nothing_new(scope.source, &candidate) {
             unchanged += 1;
         } else {
             candidates.push(candidate);
         }
     }
     findings::counts(findings, resource).unchanged += unchanged;
-    Ok(candidates)
+    Ok((candidates, conflicts))
 }
 
 fn says_nothing_new(source: Source, candidate: &Candidate) -> bool {
@@ -246,9 +311,13 @@ fn says_nothing_new(source: Source, candidate: &Candidate) -> bool {
     {
         return true;
     }
+    // What our own rules refused is tried again; when it has gone, so has the flag.
+    let refused =
+        link.subject_id.is_some() && link.shadow.flags.values().any(|flag| flag == REFUSED_HERE);
     link.shadow.fields == incoming.fields
         && link.shadow.links == incoming.links
         && link.archived == incoming.archived
+        && !refused
 }
 
 /// The record as its shadow will be. A property or a link that was not read stays as it was known.
@@ -323,13 +392,13 @@ fn report_unmapped(
 }
 
 /// The associated records of one resource: their ids and labels.
-fn ties(links: &Links, resource: Resource) -> impl Iterator<Item = (&str, &[String])> {
+pub(super) fn ties(links: &Links, resource: Resource) -> impl Iterator<Item = (&str, &[String])> {
     links.iter().filter_map(move |(key, labels)| {
         let (of, id) = key.split_once(':')?;
         (of == resource.as_str()).then_some((id, labels.as_slice()))
     })
 }
 
-fn is_primary(labels: &[String]) -> bool {
+pub(super) fn is_primary(labels: &[String]) -> bool {
     labels.iter().any(|label| label == PRIMARY)
 }

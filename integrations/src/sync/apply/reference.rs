@@ -54,7 +54,12 @@ pub(super) async fn apply(
         };
         let link = known.remove(&id);
         let is_new = link.is_none();
-        let candidate = super::Candidate { incoming, link };
+        let candidate = super::Candidate {
+            incoming,
+            link,
+            take: Default::default(),
+            before: None,
+        };
         let written = link::after(
             change,
             scope,

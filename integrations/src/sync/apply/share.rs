@@ -17,7 +17,8 @@ use entities::partnership;
 use entities::pending_link;
 use entities::viewer::Viewer;
 use entities::visible::Visible;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveEnum as _, ColumnTrait, QueryFilter, QueryOrder};
+use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What a company is here.
@@ -95,7 +96,7 @@ impl Companies {
 }
 
 /// Shares by partnership and role.
-pub(super) type Shares = BTreeMap<(PartnershipId, DealPartnerRole), BasisPoints>;
+pub(super) type Shares = BTreeMap<ShareKey, BasisPoints>;
 
 /// What links say of a deal.
 #[derive(Debug, Default)]
@@ -184,38 +185,82 @@ impl DealEnds {
     }
 }
 
+/// What tells one share of a deal from another.
+pub(super) type ShareKey = (PartnershipId, DealPartnerRole);
+
 /// The result of merging shares.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MergedShares {
     pub(super) shares: Shares,
-    pub(super) conflict: bool,
+    /// Those that both sides changed, to different values.
+    pub(super) conflicting: BTreeSet<ShareKey>,
 }
 
-/// Merges shares three-way. Without a base all of theirs are taken and ours stay beside them.
-pub(super) fn merge_shares(base: Option<&Shares>, theirs: &Shares, ours: &Shares) -> MergedShares {
-    let mut merged = MergedShares {
-        shares: ours.clone(),
-        conflict: false,
-    };
-    let known = |key: &(PartnershipId, DealPartnerRole)| base.and_then(|base| base.get(key));
-    for (key, weight) in theirs {
-        if known(key) == Some(weight) {
+/// Merges shares three-way; of those in conflict theirs are taken or ours stay. Without a base all of theirs are taken and ours stay beside them.
+pub(super) fn merge_shares(
+    base: Option<&Shares>,
+    theirs: &Shares,
+    ours: &Shares,
+    takes_theirs: bool,
+) -> MergedShares {
+    let mut shares = ours.clone();
+    let mut conflicting = BTreeSet::new();
+    let known = |key: &ShareKey| base.and_then(|base| base.get(key));
+    let keys: BTreeSet<ShareKey> = base
+        .into_iter()
+        .flat_map(BTreeMap::keys)
+        .chain(theirs.keys())
+        .copied()
+        .collect();
+    for key in keys {
+        let (theirs, present) = (theirs.get(&key), ours.get(&key));
+        if known(&key) == theirs || present == theirs {
             continue;
         }
-        let present = ours.get(key);
-        merged.conflict |= base.is_some() && present != known(key) && present != Some(weight);
-        merged.shares.insert(*key, *weight);
-    }
-    for (key, weight) in base
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| !theirs.contains_key(key))
-    {
-        if let Some(present) = merged.shares.remove(key) {
-            merged.conflict |= present != *weight;
+        if base.is_some() && present != known(&key) {
+            conflicting.insert(key);
+            if !takes_theirs {
+                continue;
+            }
         }
+        set(&mut shares, key, theirs.copied());
     }
-    merged
+    MergedShares {
+        shares,
+        conflicting,
+    }
+}
+
+/// Gives a share, or takes it away.
+pub(super) fn set(shares: &mut Shares, key: ShareKey, weight: Option<BasisPoints>) {
+    match weight {
+        Some(weight) => shares.insert(key, weight),
+        None => shares.remove(&key),
+    };
+}
+
+/// Some shares as a conflict shows them: partnership and role, and the weight; null where there is none.
+pub(super) fn shown<'a>(shares: &Shares, keys: impl IntoIterator<Item = &'a ShareKey>) -> Json {
+    let one = |key: &ShareKey| {
+        let name = format!("{}:{}", key.0, key.1.to_value());
+        (name, json!(shares.get(key).map(|weight| weight.points())))
+    };
+    Json::Object(keys.into_iter().map(one).collect())
+}
+
+/// The shares that a conflict shows.
+pub(super) fn shown_keys(shown: &Json) -> BTreeSet<ShareKey> {
+    let key = |name: &String| {
+        let (partnership, role) = name.split_once(':')?;
+        let role = DealPartnerRole::try_from_value(&role.to_owned()).ok()?;
+        Some((partnership.parse().ok()?, role))
+    };
+    shown
+        .as_object()
+        .into_iter()
+        .flat_map(serde_json::Map::keys)
+        .filter_map(key)
+        .collect()
 }
 
 /// Whether the earning shares stay within the whole.

@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     reason = "tests"
 )]
-use super::share::{MergedShares, Shares, merge_shares};
+use super::share::{MergedShares, Shares, merge_shares, shown, shown_keys};
 use super::{Candidate, PRIMARY, Source, Wanted, incoming, says_nothing_new};
 use crate::record::{Fields, Kind, Record, RecordLink, Resource};
 use entities::clock::Timestamp;
@@ -103,6 +103,8 @@ fn an_older_version_out_of_an_index_is_passed_over_but_not_one_read_by_id() {
     let candidate = Candidate {
         incoming: incoming(&wanted(&["a"]), older, Some(&before)),
         link: Some(before),
+        take: Default::default(),
+        before: None,
     };
     assert!(says_nothing_new(Source::Index, &candidate));
     assert!(!says_nothing_new(Source::Direct, &candidate));
@@ -130,20 +132,31 @@ proptest! {
         let first = incoming(&wanted, record(&pairs, ties.clone(), true), None);
         let known = link(Shadow { fields: first.fields, links: first.links, ..Shadow::default() });
         let second = incoming(&wanted, record(&pairs, ties, true), Some(&known));
-        let candidate = Candidate { incoming: second, link: Some(known) };
+        let candidate = Candidate { incoming: second, link: Some(known), take: Default::default(), before: None };
         prop_assert!(says_nothing_new(Source::Direct, &candidate));
     }
 
     #[test]
-    fn a_second_merge_of_shares_changes_nothing(base in proptest::option::of(shares()), theirs in shares(), ours in shares()) {
-        let merged = merge_shares(base.as_ref(), &theirs, &ours);
-        let again = merge_shares(Some(&theirs), &theirs, &merged.shares);
-        prop_assert_eq!(again, MergedShares { shares: merged.shares, conflict: false });
+    fn a_second_merge_of_shares_changes_nothing(base in proptest::option::of(shares()), theirs in shares(), ours in shares(), takes_theirs in proptest::bool::ANY) {
+        let merged = merge_shares(base.as_ref(), &theirs, &ours, takes_theirs);
+        let again = merge_shares(Some(&theirs), &theirs, &merged.shares, takes_theirs);
+        prop_assert_eq!(again, MergedShares { shares: merged.shares, conflicting: Default::default() });
+    }
+
+    #[test]
+    fn who_wins_a_share_has_it_as_it_says(base in shares(), theirs in shares(), ours in shares(), takes_theirs in proptest::bool::ANY) {
+        let merged = merge_shares(Some(&base), &theirs, &ours, takes_theirs);
+        let winner = if takes_theirs { &theirs } else { &ours };
+        for key in &merged.conflicting {
+            prop_assert_eq!(merged.shares.get(key), winner.get(key));
+        }
+        let named = shown(&theirs, &merged.conflicting);
+        prop_assert_eq!(shown_keys(&named), merged.conflicting);
     }
 
     #[test]
     fn a_share_the_vendor_never_knew_stays(base in shares(), theirs in shares(), ours in shares()) {
-        let merged = merge_shares(Some(&base), &theirs, &ours);
+        let merged = merge_shares(Some(&base), &theirs, &ours, true);
         for (key, weight) in ours.iter().filter(|(key, _)| !base.contains_key(key) && !theirs.contains_key(key)) {
             prop_assert_eq!(merged.shares.get(key), Some(weight));
         }

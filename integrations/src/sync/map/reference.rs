@@ -16,6 +16,8 @@ use std::collections::HashMap;
 pub(in crate::sync) struct StageFacts {
     pub(in crate::sync) label: String,
     pub(in crate::sync) outcome: StageOutcome,
+    pub(in crate::sync) position: i64,
+    pub(in crate::sync) archived: bool,
 }
 
 /// An owner of records.
@@ -81,6 +83,8 @@ impl References {
             let facts = StageFacts {
                 label: stage.label,
                 outcome: stage.outcome,
+                position: stage.position,
+                archived: stage.archived,
             };
             self.stages
                 .insert((pipeline.to_owned(), stage.external_id), facts);

@@ -38,6 +38,8 @@ fn references(zone: &str) -> References {
             StageFacts {
                 label: label.to_owned(),
                 outcome,
+                position: 0,
+                archived: false,
             },
         );
     }

@@ -8,7 +8,12 @@
 //! The engine over a vendor in memory and a real database: a SQLite file, or with `ENTENTE_TEST_DATABASE=postgres` the server that
 //! `ENTENTE_TEST_POSTGRES` names (`postgres://user@host:port`).
 
+mod conflicts;
 mod mended;
+mod push;
+mod pusher;
+mod reconciling;
+mod tokens;
 mod vendor;
 
 use super::*;
@@ -116,6 +121,7 @@ async fn bed() -> Bed {
         subject: "tester",
         redirect_uri,
         cookie: &cookie,
+        renews: None,
     };
     let sent_to = engine.begin_connect(asking).await.unwrap();
     let state = sent_to

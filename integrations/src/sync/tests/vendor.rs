@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) custom: Vec<String>,
     /// The page sizes that were asked for.
     pub(super) sizes: Vec<Option<u32>>,
+    /// After so many pages of a backfill of deals the vendor is down.
+    pub(super) stumbles: Option<usize>,
 }
 
 pub(super) struct Vendor {
@@ -31,6 +33,10 @@ pub(super) struct Vendor {
     pub(super) refreshes: AtomicUsize,
     pub(super) pages: AtomicUsize,
     pub(super) grant: Mutex<Option<ConnectorError>>,
+    pub(super) writing: Mutex<super::pusher::Writing>,
+    /// How often a token was asked for, and how long the answer takes.
+    pub(super) asked: AtomicUsize,
+    pub(super) slow: Mutex<std::time::Duration>,
 }
 
 impl Vendor {
@@ -54,6 +60,7 @@ impl Vendor {
                 fetch: true,
                 links: &[],
                 page_size: 100,
+                push_scope: object.then_some("write"),
             }
         };
         let descriptor = Descriptor {
@@ -65,6 +72,7 @@ impl Vendor {
             required_scopes: vec![],
             optional_scopes: vec![],
             limits: vec![],
+            limit_headers: None,
             origins: vec![],
         };
         let vendor = Self {
@@ -76,6 +84,9 @@ impl Vendor {
             refreshes: AtomicUsize::new(0),
             pages: AtomicUsize::new(0),
             grant: Mutex::new(None),
+            writing: Mutex::default(),
+            asked: AtomicUsize::new(0),
+            slow: Mutex::default(),
         };
         vendor.stages(&[
             ("prospecting", StageOutcome::Open),
@@ -175,6 +186,11 @@ impl Vendor {
         record.updated_at_ms = now;
     }
 
+    /// The vendor answers so many pages of deals and then is down, for good.
+    pub(super) fn stumble_after(&self, pages: usize) {
+        self.state.lock().unwrap().stumbles = Some(pages);
+    }
+
     pub(super) fn fail(&self, error: ConnectorError) {
         self.state.lock().unwrap().failures.push_back(error);
     }
@@ -216,6 +232,11 @@ impl Authenticate for Vendor {
         _: &TokenSet,
         now_ms: i64,
     ) -> Result<TokenSet> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let slow = *self.slow.lock().unwrap();
+        if !slow.is_zero() {
+            tokio::time::sleep(slow).await;
+        }
         if let Some(refusal) = self.grant.lock().unwrap().clone() {
             return Err(refusal);
         }
@@ -244,6 +265,18 @@ impl Pull for Vendor {
         state.sizes.push(request.page_size);
         if let Some(failure) = state.failures.pop_front() {
             return Err(failure);
+        }
+        if request.resource == Resource::Deal && request.mode == Mode::Backfill {
+            match state.stumbles {
+                Some(0) => {
+                    return Err(ConnectorError::Transient {
+                        message: "down".to_owned(),
+                        retry_after: None,
+                    });
+                }
+                Some(pages) => state.stumbles = Some(pages - 1),
+                None => {}
+            }
         }
         let number = |key: &str| {
             request
@@ -374,6 +407,9 @@ impl Connector for Handle {
         self.0.as_ref()
     }
     fn pull(&self) -> Option<&dyn Pull> {
+        Some(self.0.as_ref())
+    }
+    fn push(&self) -> Option<&dyn Push> {
         Some(self.0.as_ref())
     }
     fn webhooks(&self) -> Option<&dyn Webhooks> {
