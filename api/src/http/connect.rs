@@ -174,10 +174,13 @@ pub async fn callback(
 
 fn connected(connector: &dyn Connector, row: &connection::Model) -> HttpResponse {
     let descriptor = connector.descriptor();
-    let account = row.account.name.as_deref().unwrap_or("account");
+    let account = match &row.account.name {
+        Some(name) => format!("{name} ({})", row.tenant_id),
+        None => row.tenant_id.clone(),
+    };
     let mut sentences = vec![format!(
-        "The {} account {account} ({}) is connected.",
-        descriptor.name, row.tenant_id
+        "The {} account {account} is connected.",
+        descriptor.name
     )];
     let unwritable: Vec<&str> = capabilities(connector, &row.granted_scopes.0)
         .iter()
