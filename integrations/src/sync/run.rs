@@ -72,7 +72,7 @@ impl Default for Settings {
             backoff: Duration::from_secs(2),
             backoff_cap: Duration::from_secs(900),
             refresh_ahead: Duration::from_secs(60),
-            records_per_transaction: 400,
+            records_per_transaction: 800,
             batches_per_step: 25,
             max_attempts: 8,
             poll: Duration::from_millis(100),
