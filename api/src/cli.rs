@@ -91,7 +91,7 @@ enum Command {
     Serve(ServeArgs),
     /// Work in the background only, beside `serve --no-worker`.
     Worker(DataArgs),
-    /// Try everything out on this machine: a SQLite database, a sandboxed CRM, the API and a token.
+    /// Try everything out on this machine: a SQLite database, four sandboxed systems, the API and a token.
     Demo(DemoFlags),
     /// Bring the database's schema up to date.
     Migrate(DataArgs),
@@ -135,7 +135,10 @@ struct DemoFlags {
     /// Instead of the prose, print one line of JSON when the first sync is done.
     #[arg(long)]
     json: bool,
-    /// Fill the sandbox with the CSV export in this folder instead of generated data.
+    /// Show what the four systems do together, and how long it takes: a deal that is won, a button that is pressed, an order that is paid.
+    #[arg(long)]
+    tour: bool,
+    /// Fill the sandbox of HubSpot with the CSV export in this folder instead of generated data.
     #[arg(long, value_name = "DIR")]
     crm: Option<PathBuf>,
 }
@@ -201,6 +204,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
                 &config,
                 DemoArgs {
                     json: args.json,
+                    tour: args.tour,
                     crm: args.crm,
                 },
             ))

@@ -4,6 +4,7 @@
 //! `ENTENTE_` variable are errors, because a misspelt limit that is silently ignored is no limit. Secrets are kept as secrets and never
 //! shown. Each command asks for what it needs ([`Config::public_url`], [`Config::master_keys`]) and gets one clear line when it is missing.
 
+mod app;
 pub mod keys;
 pub mod public_url;
 mod settings;
@@ -17,7 +18,7 @@ use integrations::oauth::AppCredentials;
 use integrations::vault::MasterKey;
 use keys::{KEYS, Key, Kind, PREFIX};
 use public_url::PublicUrl;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use settings::Settings;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,8 +26,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use settings::{
-    AppSettings, HttpSettings, LimitSettings, LogFormat, LogSettings, PoolSettings, SyncSettings,
-    TokenSettings, WorkerSettings,
+    AppSettings, HttpSettings, LimitSettings, LogFormat, LogSettings, PoolSettings, SlackSettings,
+    SyncSettings, TokenSettings, WorkerSettings,
 };
 
 /// The file that is read when none is named, if it is there.
@@ -160,7 +161,7 @@ impl Config {
             })
             .transpose()?;
         check_bounds(&settings, &figment)?;
-        let apps = app("hubspot", settings.hubspot)?.into_iter().collect();
+        let apps = app::registrations(&settings)?;
         Ok(Self {
             database_url: settings.database_url,
             data_dir: settings.data_dir,
@@ -465,38 +466,6 @@ fn check_bounds(settings: &Settings, figment: &Figment) -> Result<(), ConfigErro
         return Err(bad(figment, "limits.nesting", "it must be at most 200"));
     }
     Ok(())
-}
-
-fn app(
-    connector: &str,
-    settings: AppSettings,
-) -> Result<Option<(String, AppCredentials)>, ConfigError> {
-    let given = |secret: &Option<SecretString>| {
-        secret
-            .as_ref()
-            .is_some_and(|secret| !secret.expose_secret().is_empty())
-    };
-    let client_id = settings.client_id.filter(|id| !id.is_empty());
-    match (client_id, given(&settings.client_secret)) {
-        (None, false) => Ok(None),
-        (Some(client_id), true) => {
-            let previous = settings
-                .client_secret_previous
-                .filter(|secret| !secret.expose_secret().is_empty());
-            let client_secret = settings.client_secret.unwrap_or_default();
-            Ok(Some((
-                connector.to_owned(),
-                AppCredentials {
-                    client_id,
-                    client_secret,
-                    previous_client_secret: previous,
-                },
-            )))
-        }
-        _ => Err(ConfigError::Missing(format!(
-            "{connector}.client_id and {connector}.client_secret belong together: one of them is not set"
-        ))),
-    }
 }
 
 #[cfg(test)]

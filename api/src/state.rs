@@ -233,6 +233,7 @@ impl State {
             Arc::clone(core.database.clock()),
             config.token.remembered,
         );
+        core.engine.reached_at(public_url.url_at("/"));
         let inbox = Ingest::spawn(core.database.clone());
         Ok(Self {
             core,

@@ -21,12 +21,29 @@ pub(crate) async fn read<E: EntityTrait>(
     column: E::Column,
     texts: &[&str],
 ) -> Result<Vec<E::Model>> {
+    let columns: Vec<E::Column> = E::Column::iter().collect();
+    read_only(connection, select, column, &columns, texts).await
+}
+
+/// The same, of the rows only these columns.
+pub(crate) async fn read_only<E: EntityTrait, M: FromQueryResult>(
+    connection: &impl ConnectionTrait,
+    select: &Select<E>,
+    column: E::Column,
+    columns: &[E::Column],
+    texts: &[&str],
+) -> Result<Vec<M>> {
     let mut found = Vec::with_capacity(texts.len());
     for chunk in texts.chunks(CHUNK) {
         let select = select.clone();
         if connection.get_database_backend() != DbBackend::Postgres {
-            let listed = select.filter(column.is_in(chunk.iter().copied()));
-            found.extend(listed.all(connection).await?);
+            let listed = select
+                .filter(column.is_in(chunk.iter().copied()))
+                .select_only()
+                .columns(columns.iter().copied());
+            for row in connection.query_all(&listed.into_query()).await? {
+                found.push(M::from_query_result(&row, "")?);
+            }
             continue;
         }
         let (key, row) = (Alias::new("key"), Alias::new("row"));
@@ -37,8 +54,8 @@ pub(crate) async fn read<E: EntityTrait>(
         let texts = chunk.iter().map(|text| Value::from(*text)).collect();
         let texts = Value::Array(ArrayType::String, Some(Box::new(texts)));
         let mut statement = Query::select();
-        for column in E::Column::iter() {
-            statement.column((row.clone(), column));
+        for column in columns {
+            statement.column((row.clone(), *column));
         }
         statement
             .from_function(
@@ -47,7 +64,7 @@ pub(crate) async fn read<E: EntityTrait>(
             )
             .join_lateral(JoinType::InnerJoin, one, row, Expr::cust("TRUE"));
         for row in connection.query_all(&statement).await? {
-            found.push(E::Model::from_query_result(&row, "")?);
+            found.push(M::from_query_result(&row, "")?);
         }
     }
     Ok(found)

@@ -30,6 +30,8 @@ pub struct Model {
     pub cookie_hash: String,
     pub subject: String,
     pub redirect_uri: String,
+    /// The account's own address, with a vendor that has one for each.
+    pub site: Option<String>,
     /// The connection whose consent is renewed: no other account may come back. None for an account that is to be connected.
     pub connection_id: Option<ConnectionId>,
     pub created_at: Timestamp,

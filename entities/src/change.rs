@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::event::{self, NewEvent};
 use crate::id::{ConnectionId, TypedId};
 use crate::viewer::{Viewer, ViewerKind};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction};
 use sea_orm::{DeriveActiveEnum, EnumIter};
 
 /// Where a change comes from. History must not act: what reacts to events skips [`Origin::Backfill`] and [`Origin::Import`].
@@ -110,6 +110,19 @@ impl Change {
             now: database.now(),
             events: Vec::new(),
         })
+    }
+
+    /// Lets the commit be answered before it is on the disk, where the database can. Only for work that is done again when it is lost: a crash of
+    /// the database's machine may take the last moments of such changes back, each of them whole, and never one without those that came after it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn may_be_repeated(&self) -> Result<()> {
+        if self.database.is_postgres() {
+            let statement = "SET LOCAL synchronous_commit = off";
+            self.transaction.execute_unprepared(statement).await?;
+        }
+        Ok(())
     }
 
     /// The transaction, to read and write with.

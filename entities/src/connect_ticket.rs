@@ -28,6 +28,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub ticket_hash: String,
     pub connector: String,
+    /// The account's own address, with a vendor that has one for each.
+    pub site: Option<String>,
     /// The connection whose consent is to be renewed; none for an account that is to be connected.
     pub connection_id: Option<ConnectionId>,
     pub subject: String,

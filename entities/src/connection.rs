@@ -3,6 +3,7 @@
 //! Credentials are sealed by the vault before they come here; this crate never sees them open. Their version rises with every
 //! new token, so that of several processes exactly one redeems a rotating refresh token. Partners never see connections.
 
+pub mod care;
 pub mod mapping;
 
 use crate::change::Change;
@@ -107,8 +108,14 @@ pub struct Model {
     pub status: ConnectionStatus,
     pub status_reason: Option<String>,
     pub account: AccountFacts,
+    /// The account's own address, with a vendor that has one for each.
+    pub site: Option<String>,
     pub granted_scopes: Texts,
     pub mapping: Mapping,
+    /// SHA-256, hex, of the unguessable part of its own address for webhooks, where the vendor does not sign.
+    pub hook_hash: Option<String>,
+    /// That part, sealed by the vault, to show to who sets the vendor up.
+    pub hook: Option<String>,
     /// Sealed by the vault.
     pub credentials: Option<String>,
     /// Rises with every new set of tokens.
@@ -117,6 +124,14 @@ pub struct Model {
     pub paused_until: Option<Timestamp>,
     /// One process renews the credentials, until this instant at the latest.
     pub renewing_until: Option<Timestamp>,
+    /// When the present consent was given: what the vendor says of one before concerns it no more.
+    pub authorized_at: Option<Timestamp>,
+    /// The vendor said that the consent covers more or less than before; `granted_scopes` are asked for at the next use.
+    pub scopes_changed_at: Option<Timestamp>,
+    /// When it was last seen to that the account sends its webhooks, or that was tried.
+    pub tended_at: Option<Timestamp>,
+    /// Why that did not work out.
+    pub tending_error: Option<String>,
 }
 
 /// Relations are walked by id.
@@ -146,6 +161,8 @@ pub struct Authorized {
     pub tenant_id: String,
     /// What the vendor says of it.
     pub account: AccountFacts,
+    /// The account's own address, with a vendor that has one for each.
+    pub site: Option<String>,
     /// What was granted.
     pub granted_scopes: Vec<String>,
     /// How its records map to ours; used when the connection is new.
@@ -165,6 +182,41 @@ pub async fn find_by_tenant(
         .filter(Column::Connector.eq(connector))
         .filter(Column::TenantId.eq(tenant_id));
     Ok(select.one(connection).await?)
+}
+
+/// Finds the connection whose own door is this, unless it was disconnected.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_hook(
+    connection: &impl ConnectionTrait,
+    connector: &str,
+    hook_hash: &str,
+) -> Result<Option<Model>> {
+    let select = Entity::visible_to(&Viewer::system("connection"))
+        .filter(Column::Connector.eq(connector))
+        .filter(Column::HookHash.eq(hook_hash))
+        .filter(Column::Status.ne(ConnectionStatus::Revoked));
+    Ok(select.one(connection).await?)
+}
+
+/// Gives a connection its own door.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_hook(
+    change: &Change,
+    id: ConnectionId,
+    hook_hash: String,
+    sealed: String,
+) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::HookHash, Expr::value(hook_hash))
+        .col_expr(Column::Hook, Expr::value(sealed))
+        .filter(Column::Id.eq(id))
+        .exec(change.transaction())
+        .await?;
+    Ok(())
 }
 
 /// Stores an authorized account: a new connection, or the same one connected again, with the links and the mapping it had, also after it was
@@ -198,12 +250,19 @@ pub async fn connect(
                 status: ConnectionStatus::Active,
                 status_reason: None,
                 account: authorized.account,
+                site: authorized.site,
                 granted_scopes: Texts(authorized.granted_scopes),
                 mapping: authorized.mapping,
+                hook_hash: None,
+                hook: None,
                 credentials: Some(seal(id)),
                 credentials_version: 1,
                 paused_until: None,
                 renewing_until: None,
+                authorized_at: Some(now),
+                scopes_changed_at: None,
+                tended_at: None,
+                tending_error: None,
             };
             crate::write::insert::<Entity>(change, std::slice::from_ref(&row)).await?;
             row
@@ -219,11 +278,16 @@ pub async fn connect(
                 active.status_reason = Set(None);
             }
             active.account = Set(authorized.account);
+            active.site = Set(authorized.site);
             active.granted_scopes = Set(Texts(authorized.granted_scopes));
             active.credentials = Set(Some(seal(row.id)));
             active.credentials_version = Set(row.credentials_version + 1);
             active.paused_until = Set(None);
             active.renewing_until = Set(None);
+            active.authorized_at = Set(Some(now));
+            active.scopes_changed_at = Set(None);
+            active.tended_at = Set(None);
+            active.tending_error = Set(None);
             crate::write::update(change, active, version).await?
         }
     };
@@ -350,6 +414,8 @@ pub async fn set_mapping(change: &mut Change, row: Model, mapping: Mapping) -> R
         ("company", row.mapping.company != mapping.company),
         ("contact", row.mapping.contact != mapping.contact),
         ("deal", row.mapping.deal != mapping.deal),
+        ("order", row.mapping.order != mapping.order),
+        ("chat", row.mapping.chat != mapping.chat),
     ]
     .into_iter()
     .filter(|(_, differs)| *differs)

@@ -12,6 +12,7 @@ use crate::viewer::Viewer;
 use crate::visible::{self, Versioned, Visible};
 use crate::{customer, partner};
 use sea_orm::ActiveValue::{Set, Unchanged};
+use sea_orm::QueryOrder as _;
 use sea_orm::TryIntoModel;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
@@ -200,6 +201,67 @@ pub async fn update(change: &mut Change, row: Model, patch: ContactPatch) -> Res
     Ok(updated)
 }
 
+/// The name of a person who was erased.
+pub const ERASED: &str = "Erased person";
+
+/// Replaces everything personal of a contact, for good, and archives the row: what refers to it stays whole (domain, invariant 17). Erasing again
+/// changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn erase(change: &mut Change, row: Model) -> Result<Model> {
+    let is_erased = row.name == ERASED
+        && row.archived_at.is_some()
+        && row.email.is_none()
+        && row.phone.is_none()
+        && row.title.is_none()
+        && row.roles.0.is_empty();
+    if is_erased {
+        return Ok(row);
+    }
+    let now = change.now();
+    let version = row.version;
+    let active = ActiveModel {
+        id: Unchanged(row.id),
+        version: Set(version + 1),
+        created_at: Unchanged(row.created_at),
+        updated_at: Set(now),
+        partner_id: Unchanged(row.partner_id),
+        customer_id: Unchanged(row.customer_id),
+        name: Set(ERASED.to_owned()),
+        email: Set(None),
+        phone: Set(None),
+        title: Set(None),
+        roles: Set(Texts::default()),
+        archived_at: Set(Some(row.archived_at.unwrap_or(now))),
+    };
+    let erased = crate::write::update(change, active, version).await?;
+    change.record(about(EventKind::ContactErased, &erased, json!({})));
+    Ok(erased)
+}
+
+/// The people with one of these e-mail addresses, as it is or in lower case, which is how vendors keep them; oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_email(
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    emails: &[String],
+) -> Result<Vec<Model>> {
+    if emails.is_empty() {
+        return Ok(Vec::new());
+    }
+    let spelled: HashSet<String> = emails
+        .iter()
+        .flat_map(|email| [email.clone(), email.to_lowercase()])
+        .collect();
+    let select = Entity::visible_to(viewer)
+        .filter(Column::Email.is_in(spelled))
+        .order_by_asc(Column::Id);
+    Ok(select.all(connection).await?)
+}
+
 fn about(kind: EventKind, row: &Model, data: serde_json::Value) -> NewEvent {
     let event = NewEvent::about(kind, row.id, data);
     match row.partner_id {
@@ -262,26 +324,24 @@ async fn employers(
     let system = Viewer::system("contact");
     let partners: HashSet<PartnerId> = partners.into_iter().collect();
     if !partners.is_empty()
-        && visible::find_all::<partner::Entity, _>(
+        && visible::count_among::<partner::Entity, _>(
             change.transaction(),
             &system,
             partners.iter().map(|id| id.0),
         )
         .await?
-        .len()
             < partners.len()
     {
         violations.add(ViolationCode::NotFound, "partnerId", "No such partner.");
     }
     let customers: HashSet<CustomerId> = customers.into_iter().collect();
     if !customers.is_empty()
-        && visible::find_all::<customer::Entity, _>(
+        && visible::count_among::<customer::Entity, _>(
             change.transaction(),
             &system,
             customers.iter().map(|id| id.0),
         )
         .await?
-        .len()
             < customers.len()
     {
         violations.add(ViolationCode::NotFound, "customerId", "No such customer.");

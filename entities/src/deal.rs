@@ -330,7 +330,8 @@ pub async fn update(change: &mut Change, row: Model, patch: DealPatch) -> Result
     let closed_at = patch
         .closed_at
         .or_else(|| match (stage.is_closed(), next_stage.is_closed()) {
-            (false, true) => Some(Some(now)),
+            // As exactly as vendors count, so that all of them can hold the same moment.
+            (false, true) => Some(Some(Timestamp::from_millis(now.millis()))),
             (true, false) => Some(None),
             _ => None,
         });
@@ -478,13 +479,13 @@ async fn known_customers(
     if asked.is_empty() {
         return Ok(());
     }
-    let known = visible::find_all::<customer::Entity, _>(
+    let known = visible::count_among::<customer::Entity, _>(
         change.transaction(),
         &Viewer::system("deal"),
         asked.iter().map(|id| id.0),
     )
     .await?;
-    if known.len() < asked.len() {
+    if known < asked.len() {
         violations.add(ViolationCode::NotFound, "customerId", "No such customer.");
     }
     Ok(())

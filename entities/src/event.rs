@@ -57,6 +57,7 @@ event_kinds! {
     ContactUpdated = "contact.updated",
     ContactArchived = "contact.archived",
     ContactRestored = "contact.restored",
+    ContactErased = "contact.erased",
     CustomerCreated = "customer.created",
     CustomerUpdated = "customer.updated",
     CustomerArchived = "customer.archived",
@@ -72,8 +73,15 @@ event_kinds! {
     DealLost = "deal.lost",
     DealReopened = "deal.reopened",
     DealAttributed = "deal.attributed",
+    DealOutcomeConfirmed = "deal.outcome_confirmed",
+    DealOutcomeDisputed = "deal.outcome_disputed",
     DealArchived = "deal.archived",
     DealRestored = "deal.restored",
+    RevenueRecorded = "revenue.recorded",
+    RevenueRefunded = "revenue.refunded",
+    RevenueAttributed = "revenue.attributed",
+    PrivacyRequested = "privacy.requested",
+    PrivacyCompleted = "privacy.completed",
     ConnectionConnected = "connection.connected",
     ConnectionDegraded = "connection.degraded",
     ConnectionReauthRequired = "connection.reauth_required",
@@ -81,6 +89,7 @@ event_kinds! {
     ConnectionResumed = "connection.resumed",
     ConnectionDisconnected = "connection.disconnected",
     ConnectionMappingChanged = "connection.mapping_changed",
+    ConnectionSubscriptionsRestored = "connection.subscriptions_restored",
     SyncCompleted = "sync.completed",
     SyncFailed = "sync.failed",
     SyncConflict = "sync.conflict",
@@ -250,6 +259,8 @@ impl From<&Model> for Position {
 /// Of an event what tells whom it concerns.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Head {
+    /// The public id.
+    pub id: EventId,
     /// `epoch << 48 | transaction id`.
     pub position: i64,
     /// Its number.
@@ -264,6 +275,8 @@ pub struct Head {
     pub subject_kind: String,
     /// The row it is about.
     pub subject_id: Uuid,
+    /// When.
+    pub occurred_at: Timestamp,
 }
 
 impl From<&Head> for Position {
@@ -333,6 +346,8 @@ pub async fn list_heads_after(
     let rows = after(database, viewer, place)
         .select_only()
         .columns([
+            Column::Id,
+            Column::OccurredAt,
             Column::Position,
             Column::Seq,
             Column::Kind,
@@ -346,6 +361,51 @@ pub async fn list_heads_after(
         .all(database.read())
         .await?;
     Ok(rows)
+}
+
+/// Finds an event.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(connection: &impl ConnectionTrait, id: EventId) -> Result<Option<Model>> {
+    let select = Entity::visible_to(&Viewer::system("event")).filter(Column::Id.eq(id));
+    Ok(select.one(connection).await?)
+}
+
+/// Whether something of a kind happened to an event's subject after it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_followed_by(
+    connection: &impl ConnectionTrait,
+    event: &Model,
+    kind: EventKind,
+) -> Result<bool> {
+    let later =
+        Expr::tuple([Expr::col(Column::Position), Expr::col(Column::Seq)]).gt(Expr::tuple([
+            Expr::value(event.position),
+            Expr::value(event.seq),
+        ]));
+    let select = Entity::visible_to(&Viewer::system("event"))
+        .filter(Column::SubjectId.eq(event.subject_id))
+        .filter(Column::Kind.eq(kind.as_str()))
+        .filter(later)
+        .limit(1);
+    Ok(select.one(connection).await?.is_some())
+}
+
+/// The place of the last event before an instant, for a reader that begins there; none when there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn place_before(database: &Database, at: Timestamp) -> Result<Option<Position>> {
+    let select = Entity::visible_to(&Viewer::system("event"))
+        .filter(Column::OccurredAt.lt(at))
+        .order_by_desc(Column::Position)
+        .order_by_desc(Column::Seq)
+        .limit(1);
+    let found = select.one(database.read()).await?;
+    Ok(found.as_ref().map(Position::from))
 }
 
 #[derive(FromQueryResult)]

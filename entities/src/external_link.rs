@@ -12,8 +12,8 @@ use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
 use crate::write;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Condition, ExprTrait as _, LikeExpr};
-use sea_orm::{FromJsonQueryResult, QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::{Condition, ExprTrait as _, Func, LikeExpr};
+use sea_orm::{FromJsonQueryResult, FromQueryResult, QueryOrder as _, QuerySelect as _};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -144,6 +144,39 @@ pub async fn find_all(
     among::read(connection, &links, Column::ExternalId, external_ids).await
 }
 
+/// Which row of ours a record is tied to.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct Tie {
+    /// The vendor's id.
+    pub external_id: String,
+    /// The kind of our row, an id prefix; absent when there is none.
+    pub subject_kind: Option<String>,
+    /// Our row.
+    pub subject_id: Option<Uuid>,
+}
+
+/// What these records are tied to, as far as they are known, without their shadows; in no particular order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_ties(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    resource: &str,
+    external_ids: &[&str],
+) -> Result<Vec<Tie>> {
+    let links = of(connection_id, resource);
+    let columns = [Column::ExternalId, Column::SubjectKind, Column::SubjectId];
+    among::read_only(
+        connection,
+        &links,
+        Column::ExternalId,
+        &columns,
+        external_ids,
+    )
+    .await
+}
+
 /// The links of these rows of ours, in no particular order. A row whose record went into another one's may have several.
 ///
 /// # Errors
@@ -163,6 +196,82 @@ pub async fn find_subjects(
     Ok(found)
 }
 
+/// The links of these rows of ours, of every connection and resource, in no particular order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_of_subjects(
+    connection: &impl ConnectionTrait,
+    subjects: &[Uuid],
+) -> Result<Vec<Model>> {
+    let mut found = Vec::with_capacity(subjects.len());
+    for chunk in subjects.chunks(100) {
+        let select = Entity::visible_to(&Viewer::system("external_link"))
+            .filter(Column::SubjectId.is_in(chunk.iter().copied()));
+        found.extend(select.all(connection).await?);
+    }
+    Ok(found)
+}
+
+/// A page of a connection's links, of every resource, in the order of their ids.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_of_connection(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    after: Option<ExternalLinkId>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut select = Entity::visible_to(&Viewer::system("external_link"))
+        .filter(Column::ConnectionId.eq(connection_id));
+    if let Some(after) = after {
+        select = select.filter(Column::Id.gt(after));
+    }
+    let page = select.order_by_asc(Column::Id).limit(limit);
+    Ok(page.all(connection).await?)
+}
+
+/// The links of a connection whose shadow holds a text anywhere, whatever its case. This reads all of them; it is for what happens seldom.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_holding(
+    connection: &impl ConnectionTrait,
+    connection_id: ConnectionId,
+    text: &str,
+) -> Result<Vec<Model>> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    // As JSON writes it, without the quotes around it.
+    let quoted = serde_json::Value::from(text.to_lowercase()).to_string();
+    let inner = quoted
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(&quoted);
+    let shadow = Func::lower(Expr::col((Entity, Column::Shadow)).cast_as("text"));
+    let select = Entity::visible_to(&Viewer::system("external_link"))
+        .filter(Column::ConnectionId.eq(connection_id))
+        .filter(Expr::expr(shadow).like(LikeExpr::new(containing(inner)).escape('\\')))
+        .order_by_asc(Column::Id);
+    Ok(select.all(connection).await?)
+}
+
+/// The pattern of a text that stands anywhere.
+fn containing(text: &str) -> String {
+    let literal: String = text
+        .chars()
+        .flat_map(|letter| {
+            matches!(letter, '%' | '_' | '\\')
+                .then_some('\\')
+                .into_iter()
+                .chain([letter])
+        })
+        .collect();
+    format!("%{literal}%")
+}
+
 /// Links of a resource that have a row of ours and whose shadow names this other end (`resource:external id`).
 ///
 /// # Errors
@@ -175,18 +284,9 @@ pub async fn list_naming(
 ) -> Result<Vec<Model>> {
     // The text of the shadow narrows the search on both databases alike; the shadow itself decides.
     let key = serde_json::Value::from(end).to_string();
-    let literal: String = key
-        .chars()
-        .flat_map(|letter| {
-            matches!(letter, '%' | '_' | '\\')
-                .then_some('\\')
-                .into_iter()
-                .chain([letter])
-        })
-        .collect();
     let text = Expr::col((Entity, Column::Shadow))
         .cast_as("text")
-        .like(LikeExpr::new(format!("%{literal}%")).escape('\\'));
+        .like(LikeExpr::new(containing(&key)).escape('\\'));
     let found = of(connection_id, resource)
         .filter(Column::SubjectId.is_not_null())
         .filter(text)

@@ -127,6 +127,12 @@ typed_ids! {
     SyncConflictId = "sync_conflict";
     /// One stored webhook delivery.
     InboundWebhookId = "inbound_webhook";
+    /// Money that came or went back.
+    RevenueEventId = "revenue_event";
+    /// What a person said of a deal's outcome.
+    DealConfirmationId = "deal_confirmation";
+    /// A wish under the law on personal data.
+    PrivacyRequestId = "privacy_request";
 }
 
 /// Makes ids: UUIDv7 of the given instant, rising even within one millisecond.

@@ -6,11 +6,12 @@ use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::Result;
 use crate::id::{ConnectionId, PartnerId};
-use crate::queue::{self, Claiming, GivenBack, Queue, Waiting};
-use crate::viewer::Viewer;
+use crate::queue::{self, Claiming, Place, Queue, Waiting};
+pub use crate::queue::{release, settle, still_claimed};
 use crate::visible::{Visible, nothing};
+use crate::write;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ArrayType, Condition, ExprTrait as _, OnConflict, Query};
+use sea_orm::sea_query::{ArrayType, Condition, ExprTrait as _};
 use sea_orm::{QueryOrder as _, QuerySelect as _, Select};
 use uuid::Uuid;
 
@@ -54,11 +55,11 @@ impl Visible for Entity {
 /// The kind of hint that says that a record became part of another. What came later cannot undo it, so no other hint replaces it.
 pub const MERGED: &str = "merged";
 
-const LASTING_HINT: &str = "CASE WHEN \"inbound_signal\".\"hint\" ->> 'kind' = 'merged' AND COALESCE(excluded.\"hint\" ->> 'kind', '') <> 'merged' \
+// One that waits after a failure goes on waiting, and one that is worked on keeps its lease. A merge outlasts every other hint.
+const AGAIN: &str = "\"available_at\" = CASE WHEN \"inbound_signal\".\"dead\" = true THEN excluded.\"available_at\" \
+     ELSE \"inbound_signal\".\"available_at\" END, \
+     \"hint\" = CASE WHEN \"inbound_signal\".\"hint\" ->> 'kind' = 'merged' AND COALESCE(excluded.\"hint\" ->> 'kind', '') <> 'merged' \
      THEN \"inbound_signal\".\"hint\" ELSE excluded.\"hint\" END";
-
-// One that waits after a failure goes on waiting, and one that is worked on keeps its lease.
-const DEAD_IS_DUE: &str = "CASE WHEN \"inbound_signal\".\"dead\" = true THEN excluded.\"available_at\" ELSE \"inbound_signal\".\"available_at\" END";
 
 /// What a delivery says of one record.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,50 +98,21 @@ pub async fn raise(change: &Change, mut signals: Vec<NewSignal>) -> Result<()> {
         }
         same
     });
-    let now = change.now();
-    for chunk in signals.chunks(500) {
-        let mut statement = Query::insert();
-        statement.into_table(Entity).columns([
-            Column::ConnectionId,
-            Column::Resource,
-            Column::ExternalId,
-            Column::Generation,
-            Column::Hint,
-            Column::FirstSeenAt,
-            Column::Attempts,
-            Column::AvailableAt,
-            Column::Fence,
-            Column::Dead,
-        ]);
-        for signal in chunk {
-            statement.values_panic([
-                Expr::value(signal.connection_id),
-                Expr::value(signal.resource.as_str()),
-                Expr::value(signal.external_id.as_str()),
-                Expr::value(1_i64),
-                Expr::value(signal.hint.clone()),
-                Expr::value(now),
-                Expr::value(0_i32),
-                Expr::value(now),
-                Expr::value(0_i64),
-                Expr::value(false),
-            ]);
-        }
-        statement.on_conflict(
-            OnConflict::columns([Column::ConnectionId, Column::Resource, Column::ExternalId])
-                .value(
-                    Column::Generation,
-                    Expr::col((Entity, Column::Generation)).add(1_i64),
-                )
-                .value(Column::Attempts, Expr::value(0_i32))
-                .value(Column::AvailableAt, Expr::cust(DEAD_IS_DUE))
-                .value(Column::Dead, Expr::value(false))
-                .value(Column::Hint, Expr::cust(LASTING_HINT))
-                .to_owned(),
-        );
-        change.transaction().execute(&statement).await?;
-    }
-    Ok(())
+    let rows = signals.iter().map(|signal| {
+        Ok([
+            signal.connection_id.into(),
+            signal.resource.as_str().into(),
+            signal.external_id.as_str().into(),
+            write::json_text(&signal.hint)?,
+        ])
+    });
+    let own = [
+        write::Column::plain("connection_id"),
+        write::Column::plain("resource"),
+        write::Column::plain("external_id"),
+        write::Column::json("hint"),
+    ];
+    queue::raise::<Entity, 4>(change, own, rows, AGAIN).await
 }
 
 /// Claims signals of one resource of one connection whose vendor may be called: those that have waited longest. The attempt is
@@ -162,48 +134,6 @@ pub async fn claim(
         max_attempts,
     };
     queue::claim::<Entity>(database, claiming).await
-}
-
-/// Of these claimed signals, those whose lease still holds, locked until the change ends.
-///
-/// # Errors
-/// When the database fails.
-pub async fn still_claimed(change: &Change, claimed: &[Model]) -> Result<Vec<Model>> {
-    queue::still_claimed::<Entity>(change.transaction(), claimed).await
-}
-
-/// Ends the work on claimed signals: those that nothing was added to since are gone, the others are due again.
-///
-/// # Errors
-/// When the database fails.
-pub async fn settle(
-    connection: &impl ConnectionTrait,
-    claimed: &[Model],
-    now: Timestamp,
-) -> Result<()> {
-    queue::settle::<Entity>(connection, claimed, now, "").await
-}
-
-/// Gives a claimed signal back: due at an instant, with so many attempts counted and the reason. One that something was added to meanwhile
-/// is not dead: it is due again instead.
-///
-/// # Errors
-/// When the database fails.
-pub async fn release(
-    connection: &impl ConnectionTrait,
-    row: &Model,
-    available_at: Timestamp,
-    attempts: i32,
-    error: Option<String>,
-    dead: bool,
-) -> Result<()> {
-    let back = GivenBack {
-        available_at,
-        attempts,
-        error,
-        dead,
-    };
-    queue::release::<Entity>(connection, row, back).await
 }
 
 /// Takes every lease away. Only for a caller that knows no other process works on this database: what a process that was killed
@@ -243,10 +173,7 @@ pub async fn list_dead(
 /// A SELECT of the dead signals of a connection.
 #[must_use]
 pub fn dead_of(connection_id: ConnectionId) -> Select<Entity> {
-    // Written out, for a bound value would keep both databases from the index over the dead.
-    Entity::visible_to(&Viewer::system("inbound_signal"))
-        .filter(Column::ConnectionId.eq(connection_id))
-        .filter(Expr::cust("\"inbound_signal\".\"dead\" = true"))
+    queue::dead_of(connection_id)
 }
 
 /// Lets these dead signals (resource, vendor's id) of a connection live again, due at once. The answer is how many of them were dead.
@@ -279,28 +206,22 @@ impl Queue for Entity {
     const KEY: &'static str = "external_id";
     const KEY_TYPE: (&'static str, ArrayType) = ("text", ArrayType::String);
     const KEYED_BY_RESOURCE: bool = true;
+    const DUE_AGAIN: &'static str = "";
 }
 
 impl Waiting for Model {
-    fn connection_id(&self) -> ConnectionId {
-        self.connection_id
+    fn place(&self) -> Place<'_> {
+        Place {
+            connection_id: self.connection_id,
+            resource: &self.resource,
+            fence: self.fence,
+            generation: self.generation,
+            is_dead: self.dead,
+            first_seen_at: self.first_seen_at,
+        }
     }
-    fn resource(&self) -> &str {
-        &self.resource
-    }
+
     fn key(&self) -> Value {
         self.external_id.as_str().into()
-    }
-    fn fence(&self) -> i64 {
-        self.fence
-    }
-    fn generation(&self) -> i64 {
-        self.generation
-    }
-    fn is_dead(&self) -> bool {
-        self.dead
-    }
-    fn first_seen_at(&self) -> Timestamp {
-        self.first_seen_at
     }
 }

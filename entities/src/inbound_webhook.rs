@@ -11,9 +11,11 @@ use crate::error::{Error, Result};
 use crate::id::{InboundWebhookId, PartnerId};
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
+use sea_orm::FromJsonQueryResult;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, ExprTrait as _, LockBehavior, LockType, OnConflict, Query};
 use sea_orm::{QueryOrder as _, QuerySelect as _, Select};
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -36,6 +38,10 @@ pub enum InboxState {
     Dead,
 }
 
+/// Headers that were kept, by name in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct Headers(pub Vec<(String, String)>);
+
 /// A delivery.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "inbound_webhook")]
@@ -46,6 +52,10 @@ pub struct Model {
     pub connector: String,
     /// The same delivery twice has the same key; unique per connector.
     pub dedupe_key: String,
+    /// The headers that say what the body is.
+    pub headers: Headers,
+    /// The account whose own door it came to; none where all accounts share one.
+    pub tenant_id: Option<String>,
     pub body: Vec<u8>,
     pub received_at: Timestamp,
     pub state: InboxState,
@@ -70,14 +80,31 @@ impl Visible for Entity {
 }
 
 /// A verified delivery, about to be stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewDelivery {
     /// Which connector verified it.
     pub connector: String,
     /// The same delivery twice has the same key.
     pub dedupe_key: String,
+    /// The headers that say what the body is, by name in lower case.
+    pub headers: Headers,
+    /// The account whose own door it came to; none where all accounts share one.
+    pub tenant_id: Option<String>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
+}
+
+impl NewDelivery {
+    /// A delivery that is all body, at a door that all accounts share.
+    #[must_use]
+    pub fn new(connector: &str, dedupe_key: impl Into<String>, body: Vec<u8>) -> Self {
+        Self {
+            connector: connector.to_owned(),
+            dedupe_key: dedupe_key.into(),
+            body,
+            ..Self::default()
+        }
+    }
 }
 
 /// Stores deliveries in one transaction; on return they are durable. The answer tells for each whether it is new here.
@@ -92,6 +119,8 @@ pub async fn store(database: &Database, deliveries: Vec<NewDelivery>) -> Result<
         Column::Id,
         Column::Connector,
         Column::DedupeKey,
+        Column::Headers,
+        Column::TenantId,
         Column::Body,
         Column::ReceivedAt,
         Column::State,
@@ -117,6 +146,8 @@ pub async fn store(database: &Database, deliveries: Vec<NewDelivery>) -> Result<
             Expr::value(id),
             Expr::value(delivery.connector),
             Expr::value(delivery.dedupe_key),
+            Expr::value(delivery.headers),
+            Expr::value(delivery.tenant_id),
             Expr::value(delivery.body),
             Expr::value(now),
             Expr::value(InboxState::Pending),
@@ -274,6 +305,63 @@ pub async fn list_dead(
     }
     let page = select.order_by_asc(Column::Id).limit(limit);
     Ok(page.all(connection).await?)
+}
+
+/// Whether deliveries of a connector that came until an instant wait to be split.
+///
+/// # Errors
+/// When the database fails.
+pub async fn any_pending(
+    connection: &impl ConnectionTrait,
+    connector: &str,
+    until: Timestamp,
+) -> Result<bool> {
+    let select = Entity::visible_to(&Viewer::system("inbound_webhook"))
+        .filter(Column::State.eq(InboxState::Pending))
+        .filter(Column::Connector.eq(connector))
+        .filter(Column::ReceivedAt.lte(until))
+        .limit(1);
+    Ok(select.one(connection).await?.is_some())
+}
+
+/// A page of a connector's deliveries, whatever became of them, in the order of their ids.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_page(
+    connection: &impl ConnectionTrait,
+    connector: &str,
+    after: Option<InboundWebhookId>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut select = Entity::visible_to(&Viewer::system("inbound_webhook"))
+        .filter(Column::Connector.eq(connector));
+    if let Some(after) = after {
+        select = select.filter(Column::Id.gt(after));
+    }
+    let page = select.order_by_asc(Column::Id).limit(limit);
+    Ok(page.all(connection).await?)
+}
+
+/// Erases what deliveries say. That they came, and when, stays; they cannot be split again.
+///
+/// # Errors
+/// When the database fails.
+pub async fn erase(change: &Change, ids: &[InboundWebhookId]) -> Result<()> {
+    for chunk in ids.chunks(500) {
+        Entity::update_many()
+            .col_expr(Column::Body, Expr::value(Vec::<u8>::new()))
+            .col_expr(Column::State, Expr::value(InboxState::Done))
+            .col_expr(
+                Column::Error,
+                Expr::value(Some("what it said was erased".to_owned())),
+            )
+            .filter(Column::Id.is_in(chunk.iter().copied()))
+            .filter(Column::State.ne(InboxState::Pending))
+            .exec(change.transaction())
+            .await?;
+    }
+    Ok(())
 }
 
 /// Lets these dead deliveries wait to be split again, due at once. The answer is how many of them were dead.

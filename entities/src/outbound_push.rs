@@ -9,11 +9,13 @@ use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::id::{ConnectionId, PartnerId};
-use crate::queue::{self, Claiming, GivenBack, Queue, Waiting};
+use crate::queue::{self, Claiming, Place, Queue, Waiting};
+pub use crate::queue::{release, settle, still_claimed};
 use crate::viewer::Viewer;
 use crate::visible::{Visible, nothing};
+use crate::write;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ArrayType, Condition, ExprTrait as _, OnConflict, Query};
+use sea_orm::sea_query::{ArrayType, Condition};
 use sea_orm::{QueryOrder as _, QuerySelect as _, Select};
 use uuid::Uuid;
 
@@ -57,8 +59,8 @@ impl Visible for Entity {
 }
 
 // A new change need not wait for what an older one ran into: a wait that the vendor set is the connection's. One that is worked on keeps its lease.
-const DUE_UNLESS_LEASED: &str = "CASE WHEN \"outbound_push\".\"lease_until\" IS NULL THEN excluded.\"available_at\" \
-     ELSE \"outbound_push\".\"available_at\" END";
+const AGAIN: &str = "\"resource\" = excluded.\"resource\", \"available_at\" = CASE WHEN \"outbound_push\".\"lease_until\" IS NULL \
+     THEN excluded.\"available_at\" ELSE \"outbound_push\".\"available_at\" END";
 
 /// A row of ours that a vendor may not know as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,50 +85,17 @@ pub async fn raise(change: &Change, mut pushes: Vec<NewPush>) -> Result<()> {
     // INSERT cannot touch a row twice.
     pushes.sort_by_key(|push| (push.connection_id, push.subject_id));
     pushes.dedup_by_key(|push| (push.connection_id, push.subject_id));
-    let now = change.now();
-    for chunk in pushes.chunks(500) {
-        let mut statement = Query::insert();
-        statement.into_table(Entity).columns([
-            Column::ConnectionId,
-            Column::SubjectKind,
-            Column::SubjectId,
-            Column::Resource,
-            Column::Generation,
-            Column::FirstSeenAt,
-            Column::Attempts,
-            Column::AvailableAt,
-            Column::Fence,
-            Column::Dead,
-        ]);
-        for push in chunk {
-            statement.values_panic([
-                Expr::value(push.connection_id),
-                Expr::value(push.subject_kind),
-                Expr::value(push.subject_id),
-                Expr::value(push.resource),
-                Expr::value(1_i64),
-                Expr::value(now),
-                Expr::value(0_i32),
-                Expr::value(now),
-                Expr::value(0_i64),
-                Expr::value(false),
-            ]);
-        }
-        statement.on_conflict(
-            OnConflict::columns([Column::ConnectionId, Column::SubjectId])
-                .value(
-                    Column::Generation,
-                    Expr::col((Entity, Column::Generation)).add(1_i64),
-                )
-                .value(Column::Resource, Expr::cust("excluded.\"resource\""))
-                .value(Column::Attempts, Expr::value(0_i32))
-                .value(Column::AvailableAt, Expr::cust(DUE_UNLESS_LEASED))
-                .value(Column::Dead, Expr::value(false))
-                .to_owned(),
-        );
-        change.transaction().execute(&statement).await?;
-    }
-    Ok(())
+    let rows = pushes.iter().map(|push| {
+        Ok([
+            push.connection_id.into(),
+            push.subject_kind.into(),
+            push.subject_id.into(),
+            push.resource.into(),
+        ])
+    });
+    let own = ["connection_id", "subject_kind", "subject_id", "resource"];
+    let own = own.map(write::Column::plain);
+    queue::raise::<Entity, 4>(change, own, rows, AGAIN).await
 }
 
 /// Claims pushes of one resource of one connection whose vendor may be called: those that have waited longest. The attempt is
@@ -148,49 +117,6 @@ pub async fn claim(
         max_attempts,
     };
     queue::claim::<Entity>(database, claiming).await
-}
-
-/// Of these claimed pushes those whose lease still holds, as they are now, locked until the change ends.
-///
-/// # Errors
-/// When the database fails.
-pub async fn still_claimed(change: &Change, claimed: &[Model]) -> Result<Vec<Model>> {
-    queue::still_claimed::<Entity>(change.transaction(), claimed).await
-}
-
-/// Ends the work on claimed pushes: those whose rows have not changed since are gone, the others are due again, and of neither is the
-/// outcome of a creation unknown any more.
-///
-/// # Errors
-/// When the database fails.
-pub async fn settle(
-    connection: &impl ConnectionTrait,
-    claimed: &[Model],
-    now: Timestamp,
-) -> Result<()> {
-    queue::settle::<Entity>(connection, claimed, now, ", sent_at = NULL").await
-}
-
-/// Gives a claimed push back: due at an instant, with so many attempts counted and the reason. One whose row has changed meanwhile is not
-/// dead: it is due again instead. Whether a creation has left stays as it is.
-///
-/// # Errors
-/// When the database fails.
-pub async fn release(
-    connection: &impl ConnectionTrait,
-    row: &Model,
-    available_at: Timestamp,
-    attempts: i32,
-    error: Option<String>,
-    dead: bool,
-) -> Result<()> {
-    let back = GivenBack {
-        available_at,
-        attempts,
-        error,
-        dead,
-    };
-    queue::release::<Entity>(connection, row, back).await
 }
 
 /// Notes durably that the creations these pushes ask for are about to leave for the vendor. Only after this may they be sent: whoever
@@ -246,10 +172,7 @@ pub async fn list_of_subject(
 /// A SELECT of the dead pushes of a connection.
 #[must_use]
 pub fn dead_of(connection_id: ConnectionId) -> Select<Entity> {
-    // Written out, for a bound value would keep both databases from the index over the dead.
-    Entity::visible_to(&Viewer::system("outbound_push"))
-        .filter(Column::ConnectionId.eq(connection_id))
-        .filter(Expr::cust("\"outbound_push\".\"dead\" = true"))
+    queue::dead_of(connection_id)
 }
 
 /// The dead pushes of a connection in the order of our rows' ids, from behind one of them on.
@@ -297,28 +220,23 @@ impl Queue for Entity {
     const KEY: &'static str = "subject_id";
     const KEY_TYPE: (&'static str, ArrayType) = ("uuid", ArrayType::Uuid);
     const KEYED_BY_RESOURCE: bool = false;
+    // Of neither is the outcome of a creation unknown any more.
+    const DUE_AGAIN: &'static str = ", sent_at = NULL";
 }
 
 impl Waiting for Model {
-    fn connection_id(&self) -> ConnectionId {
-        self.connection_id
+    fn place(&self) -> Place<'_> {
+        Place {
+            connection_id: self.connection_id,
+            resource: &self.resource,
+            fence: self.fence,
+            generation: self.generation,
+            is_dead: self.dead,
+            first_seen_at: self.first_seen_at,
+        }
     }
-    fn resource(&self) -> &str {
-        &self.resource
-    }
+
     fn key(&self) -> Value {
         self.subject_id.into()
-    }
-    fn fence(&self) -> i64 {
-        self.fence
-    }
-    fn generation(&self) -> i64 {
-        self.generation
-    }
-    fn is_dead(&self) -> bool {
-        self.dead
-    }
-    fn first_seen_at(&self) -> Timestamp {
-        self.first_seen_at
     }
 }

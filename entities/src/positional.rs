@@ -6,8 +6,8 @@
 use crate::clock::Timestamp;
 use crate::diff::Texts;
 use crate::{
-    connection, contact, customer, deal, deal_partner, partner, partnership, sync_conflict,
-    sync_run,
+    connection, contact, customer, deal, deal_confirmation, deal_partner, partner, partnership,
+    privacy_request, revenue_event, sync_conflict, sync_run,
 };
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
@@ -178,8 +178,19 @@ positional! {
     }
     deal_partner { id, version, created_at, updated_at, deal_id, partnership_id, partner_id, role, weight_bp }
     connection {
-        id, version, created_at, updated_at, connector, tenant_id, status, status_reason, account, granted_scopes, mapping, credentials, credentials_version,
-        paused_until, renewing_until,
+        id, version, created_at, updated_at, connector, tenant_id, status, status_reason, account, site, granted_scopes, mapping, hook_hash, hook, credentials, credentials_version,
+        paused_until, renewing_until, authorized_at, scopes_changed_at, tended_at, tending_error,
+    }
+    revenue_event {
+        id, created_at, source, external_key, connection_id, customer_id, deal_id, partnership_id, partner_id, kind, amount_minor, amount_currency,
+        occurred_at,
+    }
+    deal_confirmation {
+        id, created_at, deal_id, outcome, decision, event_id, connection_id, user_id, user_name, occurred_at, dedupe_key, superseded_at,
+    }
+    privacy_request {
+        id, version, created_at, updated_at, connection_id, kind, request_id, status, subject, export, done, completed_at, attempts, available_at,
+        error,
     }
     sync_run { id, connection_id, kind, status, started_at, finished_at, findings, error }
     sync_conflict {

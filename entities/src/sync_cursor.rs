@@ -2,7 +2,7 @@
 //!
 //! A worker claims the row for a while and gets a fence number that is higher than any before. It writes its page, its links and
 //! the new position in one transaction that checks the fence; a worker whose lease ran out finds another number and writes
-//! nothing.
+//! nothing. A row whose lease was never given back tells the next one who claims it that the work there may be what ends workers.
 
 use crate::change::Change;
 use crate::clock::Timestamp;
@@ -53,6 +53,11 @@ pub struct Model {
     pub lease_until: Option<Timestamp>,
     pub fence: i64,
     pub error: Option<String>,
+    /// How often work at this position never came to an end: whoever had claimed it was gone before it could say why. Counted by the next claim, but not
+    /// while a record is on trial: who tries it counts.
+    pub unfinished: i32,
+    /// The record of the page that is being applied alone.
+    pub on_trial: Option<String>,
 }
 
 /// Relations are walked by id.
@@ -234,6 +239,9 @@ async fn try_claim(
     };
     row.attempts = row.attempts.saturating_add(1);
     row.fence += 1;
+    if row.lease_until.is_some() && row.on_trial.is_none() {
+        row.unfinished = row.unfinished.saturating_add(1);
+    }
     row.lease_owner = Some(claiming.worker);
     row.lease_until = Some(now.plus_millis(claiming.lease_millis));
     Entity::update_many()
@@ -241,6 +249,7 @@ async fn try_claim(
         .col_expr(Column::Fence, Expr::value(row.fence))
         .col_expr(Column::LeaseOwner, Expr::value(row.lease_owner))
         .col_expr(Column::LeaseUntil, Expr::value(row.lease_until))
+        .col_expr(Column::Unfinished, Expr::value(row.unfinished))
         .filter(key(&row))
         .exec(&transaction)
         .await?;
@@ -268,6 +277,8 @@ pub async fn write_back(connection: &impl ConnectionTrait, row: &Model) -> Resul
         .col_expr(Column::LeaseOwner, Expr::value(row.lease_owner))
         .col_expr(Column::LeaseUntil, Expr::value(row.lease_until))
         .col_expr(Column::Error, Expr::value(row.error.clone()))
+        .col_expr(Column::Unfinished, Expr::value(row.unfinished))
+        .col_expr(Column::OnTrial, Expr::value(row.on_trial.clone()))
         .filter(key(row))
         .filter(Column::Fence.eq(row.fence))
         .exec(connection)
@@ -295,6 +306,8 @@ pub async fn place(
         .col_expr(Column::AvailableAt, Expr::value(available_at))
         .col_expr(Column::Attempts, Expr::value(0_i32))
         .col_expr(Column::Error, Expr::value(Option::<String>::None))
+        .col_expr(Column::Unfinished, Expr::value(0_i32))
+        .col_expr(Column::OnTrial, Expr::value(Option::<String>::None))
         .col_expr(Column::Fence, Expr::col(Column::Fence).add(1_i64))
         .col_expr(Column::LeaseOwner, Expr::value(Option::<Uuid>::None))
         .col_expr(Column::LeaseUntil, Expr::value(Option::<Timestamp>::None))
@@ -357,12 +370,18 @@ pub async fn unpark(
 }
 
 /// Takes every lease away. Only for a caller that knows no other process works on this database: what a process that was killed
-/// had claimed is then due at once.
+/// had claimed is then due at once, and counts as work that never came to an end.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn break_leases(database: &Database) -> Result<()> {
     Entity::update_many()
+        .col_expr(Column::Unfinished, {
+            let unfinished = Expr::col(Column::Unfinished);
+            Expr::case(Column::OnTrial.is_null(), unfinished.clone().add(1_i32))
+                .finally(unfinished)
+                .into()
+        })
         .col_expr(Column::Fence, Expr::col(Column::Fence).add(1_i64))
         .col_expr(Column::LeaseOwner, Expr::value(Option::<Uuid>::None))
         .col_expr(Column::LeaseUntil, Expr::value(Option::<Timestamp>::None))

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::PartnerId;
 use crate::viewer::{Viewer, ViewerKind};
 use sea_orm::sea_query::extension::postgres::PgFunc;
-use sea_orm::sea_query::{Alias, Condition, Expr, SimpleExpr};
+use sea_orm::sea_query::{Alias, Condition, Expr, Func, SimpleExpr};
 use sea_orm::{
     ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
@@ -68,6 +68,27 @@ pub async fn find_all<E: Visible, C: ConnectionTrait>(
         Some(among) => Ok(E::visible_to(viewer).filter(among).all(connection).await?),
         None => Ok(Vec::new()),
     }
+}
+
+/// How many of these ids are those of visible rows, each counted once. Nothing of the rows is read.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_among<E: Visible, C: ConnectionTrait>(
+    connection: &C,
+    viewer: &Viewer,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<usize> {
+    let Some(among) = among::<E>(connection.get_database_backend(), ids) else {
+        return Ok(0);
+    };
+    let select = E::visible_to(viewer).filter(among).select_only();
+    let count: Option<i64> = select
+        .expr(Func::count(Expr::cust("*")))
+        .into_tuple()
+        .one(connection)
+        .await?;
+    Ok(usize::try_from(count.unwrap_or_default()).unwrap_or(usize::MAX))
 }
 
 /// Reads one visible row.

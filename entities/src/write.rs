@@ -1,7 +1,9 @@
 //! Inserting many rows and updating one row under its version.
 //!
 //! A page of a synchronisation writes some thousand values. They are moved into a statement whose text is put together here; through the
-//! query builder each of them would become an expression of its own and be copied twice on its way.
+//! query builder each of them would become an expression of its own and be copied twice on its way. PostgreSQL gets them as arrays ([`arrays`]).
+
+mod arrays;
 
 use crate::change::Change;
 use crate::error::{Error, Result};
@@ -19,6 +21,8 @@ use std::pin::Pin;
 const VALUES_PER_INSERT: usize = 30_000;
 /// Rows of one INSERT.
 const ROWS_PER_INSERT: usize = 500;
+/// Rows of one INSERT on PostgreSQL, where a column is bound as one array.
+const ROWS_PER_ARRAY: usize = 2_000;
 
 /// A column that is written.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +93,10 @@ fn statements<R>(
 where
     R: IntoIterator<Item = Value>,
 {
-    let most = (VALUES_PER_INSERT / columns.len().max(1)).clamp(1, ROWS_PER_INSERT);
+    let most = match backend {
+        DbBackend::Postgres => ROWS_PER_ARRAY,
+        _ => (VALUES_PER_INSERT / columns.len().max(1)).clamp(1, ROWS_PER_INSERT),
+    };
     let mut left = rows.len();
     let mut statements = Vec::with_capacity(left.div_ceil(most));
     let mut rows = rows.peekable();
@@ -104,13 +111,36 @@ where
             let wrong = format!("rows of {table} that do not fit its columns");
             return Err(Error::Damaged(wrong));
         }
-        statements.push(Statement {
-            sql: text(backend, table, columns, count, ending),
-            values: Some(Values(values)),
-            db_backend: backend,
-        });
+        spell(&mut statements, backend, (table, columns), values, ending);
     }
     Ok(statements)
+}
+
+/// Adds the statements that insert these rows. On PostgreSQL one with an array for each column, where that can be; else those with placeholders.
+fn spell(
+    statements: &mut Vec<Statement>,
+    backend: DbBackend,
+    (table, columns): (&str, &[Column]),
+    mut values: Vec<Value>,
+    ending: &str,
+) {
+    let statement = |sql, values| Statement {
+        sql,
+        values: Some(Values(values)),
+        db_backend: backend,
+    };
+    if backend == DbBackend::Postgres {
+        match arrays::insert(table, columns, values, ending) {
+            Ok((sql, bound)) => return statements.push(statement(sql, bound)),
+            Err(given_back) => values = given_back,
+        }
+    }
+    let width = columns.len().max(1);
+    while !values.is_empty() {
+        let rest = values.split_off(values.len().min(ROWS_PER_INSERT * width));
+        let sql = text(backend, table, columns, values.len() / width, ending);
+        statements.push(statement(sql, std::mem::replace(&mut values, rest)));
+    }
 }
 
 /// The text of an INSERT of some rows.

@@ -512,6 +512,7 @@ async fn dead_deliveries_are_listed_and_replayed() {
             connector: "hubspot".to_owned(),
             dedupe_key: key.to_owned(),
             body: b"[]".to_vec(),
+            ..NewDelivery::default()
         };
         inbound_webhook::store(&bed.database, ["a", "b", "c"].map(delivery).to_vec())
             .await

@@ -8,7 +8,7 @@
 
 use crate::{
     http::{Client, Session},
-    oauth::{AppCredentials, AuthorizeRequest, Exchange, TokenSet},
+    oauth::{AppCredentials, AuthorizeRequest, Callback, Exchange, TokenSet},
 };
 use async_trait::async_trait;
 use entities::clock::Clock;
@@ -18,10 +18,13 @@ use url::Url;
 
 pub use crate::{
     error::{ConnectorError, LimitScope, Result},
-    push::{ChatMessage, Notify, Posted, Push, PushItem, PushOutcome},
+    notify::{ButtonStyle, Channel, ChatButton, ChatMessage, Notify, Posted},
+    push::{Push, PushItem, PushOutcome},
     record::{MalformedRecord, Record, RecordLink, Resource},
     webhook::{
-        InboundRequest, Reason, Signal, SignalKind, Signals, Verdict, WebhookResponse, Webhooks,
+        AccountSignal, AccountSignalKind, ChatAction, Delivery, Door, InboundRequest, PrivacyKind,
+        PrivacyPerson, PrivacyRequest, Reason, Signal, SignalKind, Signals, Verdict,
+        WebhookResponse, Webhooks,
     },
 };
 
@@ -41,6 +44,10 @@ pub trait Connector: Send + Sync + 'static {
     }
     /// Receiving signals, where the vendor sends them.
     fn webhooks(&self) -> Option<&dyn Webhooks> {
+        None
+    }
+    /// Seeing to it that an account sends its webhooks, where that is asked for account by account.
+    fn subscriptions(&self) -> Option<&dyn Subscriptions> {
         None
     }
     /// Posting messages, where the vendor is a place where people talk.
@@ -81,8 +88,28 @@ pub struct Descriptor {
     pub limits: Vec<RateLimit>,
     /// The headers in which the vendor says what is left of a budget, where it does.
     pub limit_headers: Option<LimitHeaders>,
-    /// Where an authorised call may go; the token is sent nowhere else.
-    pub origins: Vec<Url>,
+    /// What a person must name before they can agree, where each account has an address of its own; none when the vendor has one for all.
+    pub site: Option<SiteHint>,
+    /// The header that carries the access token.
+    pub token_header: TokenHeader,
+}
+
+/// What to ask a person for before they can agree: the account's own address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SiteHint {
+    /// What the vendor calls it.
+    pub label: &'static str,
+    /// How one looks.
+    pub example: &'static str,
+}
+
+/// The header that carries the access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenHeader {
+    /// `Authorization: Bearer …`.
+    Bearer,
+    /// A header of the vendor's own, which holds nothing but the token. In lower case.
+    Named(&'static str),
 }
 
 impl Descriptor {
@@ -121,23 +148,47 @@ pub struct ResourceDescriptor {
 pub struct RateLimit {
     /// Which calls it covers.
     pub lane: Lane,
-    /// How many calls.
+    /// How many calls; or points, where a call says what it costs ([`crate::http::Call::costing`]).
     pub requests: u32,
     /// In which rolling time.
     pub per: Duration,
+    /// How many may start at once, where the vendor says; a tenth when none.
+    pub burst: Option<u32>,
 }
 
 /// Where an answer says what is left of a budget. What others spend of it shows only there.
+#[derive(Clone, Copy, Debug)]
+pub enum LimitHeaders {
+    /// Three headers speak of a window of time.
+    Window {
+        /// Which budget.
+        lane: Lane,
+        /// The header with the size of the budget.
+        limit: &'static str,
+        /// The header with what is left of it.
+        remaining: &'static str,
+        /// The header with the length of its window, in milliseconds.
+        interval_ms: &'static str,
+    },
+    /// One header says how much of the customer's quota is used, by whomever. We stop at a share of it, so that the customer's other
+    /// software goes on; only what a person waits for is asked beyond that.
+    Usage {
+        /// The header.
+        header: &'static str,
+        /// Reads its value.
+        read: fn(&str) -> Option<Usage>,
+        /// The share, in percent, at which to stop.
+        stop_at_percent: u32,
+    },
+}
+
+/// How much of a quota is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitHeaders {
-    /// Which budget.
-    pub lane: Lane,
-    /// The header with the size of the budget.
-    pub limit: &'static str,
-    /// The header with what is left of it.
-    pub remaining: &'static str,
-    /// The header with the length of its window, in milliseconds.
-    pub interval_ms: &'static str,
+pub struct Usage {
+    /// By all software of the account.
+    pub used: u64,
+    /// In all.
+    pub allowed: u64,
 }
 
 /// Which budget a call is counted against.
@@ -158,6 +209,10 @@ pub struct Context<'a> {
     pub tenant_id: &'a str,
     /// The account's facts; none only while it is being connected.
     pub account: Option<&'a Account>,
+    /// The account's own address, as it was checked when it was connected, where the vendor has one for each ([`TokenSet::site`]).
+    pub site: Option<&'a Url>,
+    /// Where its API is, where the vendor tells with the tokens ([`TokenSet::api`]).
+    pub api: Option<&'a Url>,
     /// What time it is here.
     pub clock: &'a dyn Clock,
 }
@@ -177,11 +232,24 @@ pub struct Account {
     pub ui_domain: Option<String>,
 }
 
-/// Connecting accounts.
+/// Connecting accounts. Nothing here has a default: what a connector forgot to check would let somebody in.
 #[async_trait]
 pub trait Authenticate: Send + Sync {
+    /// What a person typed as their account's own address, checked and in its one form. A vendor without such addresses refuses any; one with
+    /// them refuses none at all, and every host that is not the vendor's: people are sent there to type their password. Refusals are
+    /// [`ConnectorError::Permanent`] with the code [`INVALID_SITE`].
+    fn site(&self, typed: Option<&str>) -> Result<Option<Url>>;
     /// Where to send the person who connects an account.
     fn authorize_url(&self, app: &AppCredentials, request: &AuthorizeRequest) -> Result<Url>;
+    /// Whether what came back was sent by the vendor, where it signs that. The caller compares the state.
+    fn check_callback(
+        &self,
+        app: &AppCredentials,
+        callback: &Callback<'_>,
+        now_ms: i64,
+    ) -> Result<()>;
+    /// The only places these tokens may be sent to. What an answer named is held to the same rule as [`Self::site`].
+    fn origins(&self, tokens: &TokenSet) -> Result<Vec<Url>>;
     /// Turns the code that came back into tokens.
     async fn exchange(
         &self,
@@ -239,8 +307,12 @@ pub struct Page {
     pub records: Vec<Record>,
     /// Those that could not; they never hold up the rest.
     pub malformed: Vec<MalformedRecord>,
+    /// Records that went into others, where a walk shows that. They are not among `records`: their rows are inherited, not put away.
+    pub merged: Vec<Merged>,
     /// How to go on.
     pub next: Next,
+    /// Not before this time: the vendor is still preparing what comes next. The lane waits in its row.
+    pub wait: Option<Duration>,
 }
 
 /// How a walk goes on. The position inside is opaque: store it as it is, with the records, in one transaction.
@@ -278,6 +350,17 @@ pub struct Fetched {
     pub missing: Vec<String>,
     /// Those that could not be read.
     pub malformed: Vec<MalformedRecord>,
+    /// Which of the missing went into others, where the vendor tells.
+    pub merged: Vec<Merged>,
+}
+
+/// A record that went into another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// The one that is gone.
+    pub from: String,
+    /// The one that remains.
+    pub into: String,
 }
 
 /// A property the vendor's records of one kind may have.
@@ -308,6 +391,25 @@ pub trait Pull: Send + Sync {
     ) -> Result<Fetched>;
     /// Which properties the records of a resource may have; empty for a resource without any to choose from.
     async fn fields(&self, ctx: &Context<'_>, resource: Resource) -> Result<Vec<FieldDescriptor>>;
+}
+
+/// The code of the refusal that means: this is no address of an account of this vendor.
+pub const INVALID_SITE: &str = "invalid_site";
+
+/// Seeing to it that an account sends its webhooks. Some vendors drop a subscription after failures, so it is looked after now and then.
+#[async_trait]
+pub trait Subscriptions: Send + Sync {
+    /// Makes the subscriptions that are missing, with webhooks to `target`. Doing it again changes nothing.
+    async fn ensure(&self, ctx: &Context<'_>, target: &Url) -> Result<Ensured>;
+}
+
+/// What [`Subscriptions::ensure`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ensured {
+    /// What was missing and is there now, in the vendor's words.
+    pub made: Vec<String>,
+    /// How many were there.
+    pub kept: usize,
 }
 
 /// The connectors this build has, by id.

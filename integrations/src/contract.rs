@@ -25,7 +25,6 @@ use crate::oauth::{AppCredentials, TokenSet};
 use crate::test_server::{Reply, Seen, TestServer};
 use crate::{Endpoints, connectors};
 use entities::clock::{ManualClock, Timestamp};
-use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -44,6 +43,14 @@ struct Case {
     id: &'static str,
     /// The connector, with every address of the vendor at this one.
     at: fn(Url) -> Arc<dyn Connector>,
+    /// Where an account is, when every address of the vendor is this one; none where the vendor has one address for all.
+    sited: fn(Url) -> Option<Url>,
+    /// What a person would type as an account's own address; none where the vendor has one address for all.
+    typed: Option<&'static str>,
+    /// The account's id, as webhooks name it.
+    tenant: &'static str,
+    /// A renewal that repeats no refresh token, with the access token `new`.
+    renewal: &'static str,
     /// How the vendor signs; none when it sends no webhooks.
     signing: Option<Signing>,
 }
@@ -57,6 +64,10 @@ struct Signing {
     body: &'static str,
     /// How it signs.
     headers: Sign,
+    /// The address it calls, for a secret: at a connection's own door that is part of it.
+    url: fn(&str) -> String,
+    /// Whether the body is signed. At a connection's own door it is not: the address is all there is.
+    sealed: bool,
     /// Whether the signature holds a time, so that an old request can be told from a new one.
     stamped: bool,
 }
@@ -91,6 +102,7 @@ struct Rig {
     client: Client,
     session: Session,
     account: Account,
+    tokens: TokenSet,
     clock: ManualClock,
 }
 
@@ -107,12 +119,12 @@ impl Rig {
             ..ClientSettings::default()
         };
         let client = Client::new(HostPolicy::sandbox(vec![server.address]), settings).unwrap();
-        let token = SecretString::from(ACCESS_TOKEN);
+        let tokens = tokens(case, server.url());
         let session = client
-            .session(connector.descriptor(), "33", &token)
+            .session(connector.as_ref(), case.tenant, &tokens)
             .unwrap();
         let account = Account {
-            tenant_id: "33".to_owned(),
+            tenant_id: case.tenant.to_owned(),
             name: None,
             currency: Some("USD".to_owned()),
             time_zone: None,
@@ -125,6 +137,7 @@ impl Rig {
             client,
             session,
             account,
+            tokens,
             clock,
         }
     }
@@ -132,27 +145,29 @@ impl Rig {
     fn context(&self) -> Context<'_> {
         Context {
             http: &self.session,
-            tenant_id: "33",
+            tenant_id: &self.account.tenant_id,
             account: Some(&self.account),
+            site: self.tokens.site.as_ref(),
+            api: self.tokens.api.as_ref(),
             clock: &self.clock,
         }
     }
 }
 
 fn app() -> AppCredentials {
-    AppCredentials {
-        client_id: "contract-client".to_owned(),
-        client_secret: CLIENT_SECRET.into(),
-        previous_client_secret: None,
-    }
+    AppCredentials::new("contract-client", CLIENT_SECRET)
 }
 
-fn tokens() -> TokenSet {
+/// Tokens of an account at this address.
+fn tokens(case: &Case, url: Url) -> TokenSet {
+    let site = (case.sited)(url);
     TokenSet {
         access_token: ACCESS_TOKEN.into(),
         refresh_token: Some(REFRESH_TOKEN.into()),
         expires_at_ms: Some(NOW_MS + 1_000),
         scopes: Vec::new(),
-        tenant_id: Some("33".to_owned()),
+        tenant_id: Some(case.tenant.to_owned()),
+        api: site.clone(),
+        site,
     }
 }

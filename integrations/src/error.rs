@@ -19,6 +19,10 @@ pub enum LimitScope {
     Day,
     /// None of the vendor's: our own pace holds this kind of work back, for the sake of other calls.
     Pace,
+    /// None either: the vendor is still preparing what was asked for.
+    Preparing,
+    /// The budget of one place or method within the account, such as a channel; others may go on.
+    Place,
 }
 
 impl LimitScope {
@@ -36,6 +40,8 @@ impl LimitScope {
             Self::Search => "search",
             Self::Day => "day",
             Self::Pace => "pace",
+            Self::Preparing => "preparing",
+            Self::Place => "place",
         }
     }
 }

@@ -13,7 +13,7 @@ use entities::sync_conflict::{self, ConflictStatus};
 use entities::sync_run::{self, SyncRunStatus};
 use entities::viewer::Viewer;
 use entities::visible::Visible;
-use entities::{inbound_signal, outbound_push};
+use entities::{chat_message, inbound_signal, outbound_push};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use std::collections::HashMap;
 
@@ -45,6 +45,8 @@ pub struct Facts {
     pub dead: u64,
     /// Conflicts that wait for a person.
     pub open_conflicts: u64,
+    /// Why the account's webhooks could not be seen to, if so.
+    pub tending_error: Option<String>,
     /// Records the last reconciliation found that ordinary synchronisation had missed.
     pub drift: u64,
 }
@@ -173,6 +175,13 @@ pub fn judge(facts: &Facts, now: Timestamp) -> Health {
             Some("Read syncConflicts and decide with resolveConflict."),
         );
     }
+    if let Some(error) = &facts.tending_error {
+        return say(
+            HealthState::Attention,
+            format!("It is not certain that the vendor sends us its webhooks: {error}"),
+            Some("It is tried again by itself; what webhooks miss is found by polling meanwhile."),
+        );
+    }
     let heard = facts.last_run_at.unwrap_or(facts.created_at);
     let asked_to_wait = facts.paused_until.filter(|until| *until > now);
     if asked_to_wait.is_none() && now.millis() - heard.millis() > STALE_MILLIS {
@@ -288,6 +297,25 @@ pub async fn facts(
             *place += whole(rows);
         }
     }
+    let messages = chat_message::Entity::visible_to(&system)
+        .filter(chat_message::Column::ConnectionId.is_in(ids.iter().copied()));
+    let messages = by_liveness(
+        database,
+        messages,
+        chat_message::Column::ConnectionId,
+        chat_message::Column::Dead,
+    )
+    .await?;
+    for (id, dead, rows) in messages {
+        if let Some(facts) = known.get_mut(&id) {
+            let place = if dead {
+                &mut facts.dead
+            } else {
+                &mut facts.waiting_outbound
+            };
+            *place += whole(rows);
+        }
+    }
     let open: Vec<(ConnectionId, i64)> = sync_conflict::Entity::visible_to(&system)
         .filter(sync_conflict::Column::ConnectionId.is_in(ids))
         .filter(sync_conflict::Column::Status.eq(ConflictStatus::Open))
@@ -367,6 +395,7 @@ fn of(row: &connection::Model, runs: &LastRuns) -> Facts {
         waiting_outbound: 0,
         dead: 0,
         open_conflicts: 0,
+        tending_error: row.tending_error.clone(),
         drift: runs
             .reconciled
             .as_ref()
@@ -399,6 +428,7 @@ mod tests {
             waiting_outbound: 0,
             dead: 0,
             open_conflicts: 0,
+            tending_error: None,
             drift: 0,
         }
     }
@@ -512,6 +542,8 @@ mod tests {
         );
         facts.last_run_at = Some(Timestamp::from_millis(NOW - STALE_MILLIS - 1));
         is(&facts, HealthState::Attention, "an hour", Some("worker"));
+        facts.tending_error = Some("TRANSIENT: down".to_owned());
+        is(&facts, HealthState::Attention, "webhooks", Some("polling"));
         facts.open_conflicts = 1;
         is(
             &facts,

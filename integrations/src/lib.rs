@@ -10,10 +10,14 @@ pub mod error;
 pub mod health;
 pub mod http;
 pub mod hubspot;
+pub mod notify;
 pub mod oauth;
 pub mod push;
 pub mod record;
+pub mod salesforce;
+pub mod shopify;
 pub mod signature;
+pub mod slack;
 pub mod sync;
 pub mod timeline;
 pub mod vault;
@@ -21,6 +25,9 @@ pub mod webhook;
 
 use connector::Registry;
 use hubspot::{HubSpot, HubSpotEndpoints};
+use salesforce::{Salesforce, SalesforceEndpoints};
+use shopify::{Shopify, ShopifyEndpoints};
+use slack::{Slack, SlackEndpoints};
 use std::sync::Arc;
 
 /// Where each vendor is found. The defaults are the vendors' own addresses; only a demonstration or a test names others.
@@ -28,12 +35,23 @@ use std::sync::Arc;
 pub struct Endpoints {
     /// HubSpot's.
     pub hubspot: HubSpotEndpoints,
+    /// Shopify's.
+    pub shopify: ShopifyEndpoints,
+    /// Salesforce's.
+    pub salesforce: SalesforceEndpoints,
+    /// Slack's.
+    pub slack: SlackEndpoints,
 }
 
 /// Every connector of this build.
 #[must_use]
 pub fn connectors(endpoints: Endpoints) -> Registry {
-    Registry::new(vec![Arc::new(HubSpot::new(endpoints.hubspot))])
+    Registry::new(vec![
+        Arc::new(HubSpot::new(endpoints.hubspot)),
+        Arc::new(Salesforce::new(endpoints.salesforce)),
+        Arc::new(Shopify::new(endpoints.shopify)),
+        Arc::new(Slack::new(endpoints.slack)),
+    ])
 }
 
 #[cfg(test)]

@@ -39,16 +39,33 @@ pub struct AppCredentials {
     /// The secret before the current one, while it is being rotated: webhooks may still be signed with it, and a vendor that does not know the
     /// current one yet is asked with it.
     pub previous_client_secret: Option<SecretString>,
+    /// The secret that signs webhooks, with a vendor that has one for that alone. None: the client secrets sign.
+    pub signing_secret: Option<SecretString>,
+    /// The signing secret before the current one, while it is being rotated.
+    pub previous_signing_secret: Option<SecretString>,
 }
 
 impl AppCredentials {
-    /// The secrets a webhook may be signed with, current first.
+    /// A registration with one secret for everything.
+    #[must_use]
+    pub fn new(client_id: impl Into<String>, client_secret: impl Into<SecretString>) -> Self {
+        Self {
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+            previous_client_secret: None,
+            signing_secret: None,
+            previous_signing_secret: None,
+        }
+    }
+
+    /// The secrets a webhook may be signed with, current first. With signing secrets of their own, a client secret signs nothing.
     #[must_use]
     pub fn webhook_secrets(&self) -> Vec<SecretString> {
-        std::iter::once(&self.client_secret)
-            .chain(&self.previous_client_secret)
-            .cloned()
-            .collect()
+        let (current, previous) = match &self.signing_secret {
+            Some(signing) => (signing, &self.previous_signing_secret),
+            None => (&self.client_secret, &self.previous_client_secret),
+        };
+        std::iter::once(current).chain(previous).cloned().collect()
     }
 }
 
@@ -74,6 +91,8 @@ impl AppCredentials {
 pub struct AuthorizeRequest {
     /// Where the vendor sends the person back to; one of those registered.
     pub redirect_uri: Url,
+    /// The account's own address, as [`crate::connector::Authenticate::site`] answered it.
+    pub site: Option<Url>,
     /// 256 random bits that bind the answer to the browser that asked.
     pub state: SecretString,
     /// 256 random bits that bind the code to us.
@@ -83,9 +102,10 @@ pub struct AuthorizeRequest {
 impl AuthorizeRequest {
     /// A request with fresh randomness.
     #[must_use]
-    pub fn new(redirect_uri: Url, chance: &dyn Chance) -> Self {
+    pub fn new(redirect_uri: Url, site: Option<Url>, chance: &dyn Chance) -> Self {
         Self {
             redirect_uri,
+            site,
             state: random_text(chance),
             pkce_verifier: random_text(chance),
         }
@@ -98,6 +118,38 @@ fn random_text(chance: &dyn Chance) -> SecretString {
     URL_SAFE_NO_PAD.encode(bytes.as_slice()).into()
 }
 
+/// What a browser came back with, before anything of it is believed.
+#[derive(Clone, Copy)]
+pub struct Callback<'a> {
+    /// The query as it came.
+    pub raw_query: &'a str,
+    /// Its pairs, decoded, in their order.
+    pub query: &'a [(String, String)],
+    /// The account's own address, as it was kept.
+    pub site: Option<&'a Url>,
+}
+
+impl<'a> Callback<'a> {
+    /// The value of a parameter that occurs exactly once. Which of several was signed would be a guess.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&'a str> {
+        let mut found = self.query.iter().filter(|(key, _)| key == name);
+        match (found.next(), found.next()) {
+            (Some((_, value)), None) => Some(value.as_str()),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Callback<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The query holds a code.
+        f.debug_struct("Callback")
+            .field("site", &self.site)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What came back, with what was kept. The caller has compared the state.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -105,6 +157,8 @@ pub struct Exchange {
     pub code: SecretString,
     /// The same address as in the request.
     pub redirect_uri: Url,
+    /// The account's own address, as it was kept.
+    pub site: Option<Url>,
     /// The verifier that was kept.
     pub pkce_verifier: SecretString,
 }
@@ -122,6 +176,10 @@ pub struct TokenSet {
     pub scopes: Vec<String>,
     /// The vendor's id of the account; none when the answer does not hold it.
     pub tenant_id: Option<String>,
+    /// The account's own address, where it agreed and where its tokens are renewed; none when the vendor has one for all.
+    pub site: Option<Url>,
+    /// Where the account's API is, where the vendor tells with the tokens.
+    pub api: Option<Url>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -131,6 +189,10 @@ struct SealedTokens {
     expires_at_ms: Option<i64>,
     scopes: Vec<String>,
     tenant_id: Option<String>,
+    #[serde(default)]
+    site: Option<Url>,
+    #[serde(default)]
+    api: Option<Url>,
 }
 
 impl Drop for SealedTokens {
@@ -142,6 +204,20 @@ impl Drop for SealedTokens {
 }
 
 impl TokenSet {
+    /// An access token of which nothing else is known.
+    #[must_use]
+    pub fn of(access_token: impl Into<SecretString>) -> Self {
+        Self {
+            access_token: access_token.into(),
+            refresh_token: None,
+            expires_at_ms: None,
+            scopes: Vec::new(),
+            tenant_id: None,
+            site: None,
+            api: None,
+        }
+    }
+
     /// The plain bytes to seal in the vault. They hold the tokens.
     #[must_use]
     pub fn to_plain_bytes(&self) -> Zeroizing<Vec<u8>> {
@@ -154,6 +230,8 @@ impl TokenSet {
             expires_at_ms: self.expires_at_ms,
             scopes: self.scopes.clone(),
             tenant_id: self.tenant_id.clone(),
+            site: self.site.clone(),
+            api: self.api.clone(),
         };
         // Strings, numbers and lists of them always have a JSON form; an empty text would not open and so be noticed.
         Zeroizing::new(serde_json::to_vec(&tokens).unwrap_or_default())
@@ -172,6 +250,8 @@ impl TokenSet {
             expires_at_ms: tokens.expires_at_ms,
             scopes: std::mem::take(&mut tokens.scopes),
             tenant_id: tokens.tenant_id.take(),
+            site: tokens.site.take(),
+            api: tokens.api.take(),
         })
     }
 
@@ -273,20 +353,37 @@ impl Server {
     ///
     /// # Errors
     /// As the vendor refuses, or as the call fails.
-    pub async fn exchange<F: VendorFields>(
+    pub async fn exchange<F: VendorFields + Clone>(
         &self,
         http: &Client,
         app: &AppCredentials,
         exchange: &Exchange,
         now_ms: i64,
     ) -> Result<TokenSet> {
+        let told = self.exchange_told::<F>(http, app, exchange, now_ms).await;
+        told.map(|(tokens, _)| tokens)
+    }
+
+    /// Redeems a code, and answers also what the vendor says beside the tokens.
+    ///
+    /// # Errors
+    /// As the vendor refuses, or as the call fails.
+    pub async fn exchange_told<F: VendorFields + Clone>(
+        &self,
+        http: &Client,
+        app: &AppCredentials,
+        exchange: &Exchange,
+        now_ms: i64,
+    ) -> Result<(TokenSet, F)> {
         let mut answer = self
             .redeem_code::<F>(http, app, &app.client_secret, exchange)
             .await;
         if let Some(previous) = app.other_secret(&answer) {
             answer = self.redeem_code::<F>(http, app, previous, exchange).await;
         }
-        Ok(token_set(&answer?, None, now_ms))
+        let answer = answer?;
+        let told = answer.extra_fields().clone();
+        Ok((token_set(&answer, None, now_ms), told))
     }
 
     async fn redeem_code<F: VendorFields>(
@@ -314,13 +411,28 @@ impl Server {
     ///
     /// # Errors
     /// As the vendor refuses, or as the call fails; asks to connect again when there is no refresh token.
-    pub async fn refresh<F: VendorFields>(
+    pub async fn refresh<F: VendorFields + Clone>(
         &self,
         http: &Client,
         app: &AppCredentials,
         tokens: &TokenSet,
         now_ms: i64,
     ) -> Result<TokenSet> {
+        let told = self.refresh_told::<F>(http, app, tokens, now_ms).await;
+        told.map(|(tokens, _)| tokens)
+    }
+
+    /// Redeems a refresh token, and answers also what the vendor says beside the tokens.
+    ///
+    /// # Errors
+    /// As the vendor refuses, or as the call fails; asks to connect again when there is no refresh token.
+    pub async fn refresh_told<F: VendorFields + Clone>(
+        &self,
+        http: &Client,
+        app: &AppCredentials,
+        tokens: &TokenSet,
+        now_ms: i64,
+    ) -> Result<(TokenSet, F)> {
         let Some(refresh_token) = &tokens.refresh_token else {
             return Err(ConnectorError::Auth {
                 reconnect: true,
@@ -335,7 +447,9 @@ impl Server {
                 .redeem_refresh::<F>(http, app, previous, refresh_token)
                 .await;
         }
-        Ok(token_set(&answer?, Some(tokens), now_ms))
+        let answer = answer?;
+        let told = answer.extra_fields().clone();
+        Ok((token_set(&answer, Some(tokens), now_ms), told))
     }
 
     async fn redeem_refresh<F: VendorFields>(
@@ -440,6 +554,8 @@ fn token_set<F: VendorFields>(
         tenant_id: extra
             .tenant_id()
             .or_else(|| before.and_then(|tokens| tokens.tenant_id.clone())),
+        site: before.and_then(|tokens| tokens.site.clone()),
+        api: before.and_then(|tokens| tokens.api.clone()),
     }
 }
 

@@ -1,6 +1,6 @@
-//! Writing to a vendor: records and messages.
+//! Writing records to a vendor.
 //!
-//! Owns: the traits for going out and the data that crosses them. Refuses: to hide a partial success: every item has its own outcome.
+//! Owns: the trait for going out and the data that crosses it. Refuses: to hide a partial success: every item has its own outcome.
 //! Invariant: an applied item answers with the values the vendor now holds, which become the shadow, so that an echo is an empty
 //! difference.
 
@@ -73,27 +73,4 @@ pub enum PushOutcome {
     Archived,
     /// Refused, with the reaction it asks for.
     Refused(ConnectorError),
-}
-
-/// Posting messages.
-#[async_trait]
-pub trait Notify: Send + Sync {
-    /// Posts one message. An error of kind `Transient` may have posted.
-    async fn post(&self, ctx: &Context<'_>, message: &ChatMessage) -> Result<Posted>;
-}
-
-/// A message, rendered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChatMessage {
-    /// The vendor's id of the place.
-    pub channel: String,
-    /// The text, already escaped for the vendor.
-    pub text: String,
-}
-
-/// A posted message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posted {
-    /// The vendor's id of the message.
-    pub external_id: String,
 }

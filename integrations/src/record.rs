@@ -31,6 +31,8 @@ pub enum Resource {
     Contact,
     /// A sale in progress or closed.
     Deal,
+    /// What somebody bought in a shop, with what was paid and refunded.
+    Order,
     /// A user of the vendor who owns records.
     Owner,
     /// A row of stages deals move through.
@@ -41,13 +43,14 @@ pub enum Resource {
 
 impl Resource {
     /// Every resource, in the order in which links between them resolve soonest.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Owner,
         Self::Pipeline,
         Self::AssociationLabel,
         Self::Company,
         Self::Contact,
         Self::Deal,
+        Self::Order,
     ];
 
     /// Stable name, as stored in rows.
@@ -57,6 +60,7 @@ impl Resource {
             Self::Company => "company",
             Self::Contact => "contact",
             Self::Deal => "deal",
+            Self::Order => "order",
             Self::Owner => "owner",
             Self::Pipeline => "pipeline",
             Self::AssociationLabel => "association_label",
@@ -91,7 +95,7 @@ pub struct Record {
     pub archived: bool,
     /// The vendor's values, verbatim.
     pub fields: Fields,
-    /// The records this one points at: deal → companies and contacts, contact → company.
+    /// The records this one points at: deal → companies and contacts, contact → company, order → its customer.
     pub links: Vec<RecordLink>,
     /// Whether `links` holds every link of the resources that [`crate::connector::ResourceDescriptor::links`] names. When
     /// false, a missing link means "not read", never "gone".
@@ -110,6 +114,7 @@ impl Record {
             Kind::Company => Resource::Company,
             Kind::Contact => Resource::Contact,
             Kind::Deal => Resource::Deal,
+            Kind::Order(_) => Resource::Order,
             Kind::Owner(_) => Resource::Owner,
             Kind::Pipeline(_) => Resource::Pipeline,
             Kind::AssociationLabel(_) => Resource::AssociationLabel,
@@ -136,12 +141,46 @@ pub enum Kind {
     Contact,
     /// A sale.
     Deal,
+    /// A purchase.
+    Order(Order),
     /// A user of the vendor.
     Owner(Owner),
     /// A row of stages.
     Pipeline(Pipeline),
     /// A named kind of link.
     AssociationLabel(AssociationLabel),
+}
+
+/// What was paid and refunded of an order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Each payment and each refund that went through, oldest first.
+    pub revenue: Vec<RevenueLine>,
+}
+
+/// Money that came or went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevenueLine {
+    /// The vendor's id of the payment or refund; the same for ever, and unique within the account.
+    pub external_key: String,
+    /// Which way it went.
+    pub kind: RevenueLineKind,
+    /// How much: a positive decimal in major units, as the vendor wrote it.
+    pub amount: String,
+    /// Its currency, ISO 4217, as the vendor spells it.
+    pub currency: String,
+    /// When, in milliseconds since 1970 (UTC).
+    pub occurred_at_ms: i64,
+}
+
+/// Which way money went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevenueLineKind {
+    /// From the customer.
+    Payment,
+    /// Back to the customer.
+    Refund,
 }
 
 /// A user of the vendor who owns records.

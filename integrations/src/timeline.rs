@@ -16,6 +16,7 @@ use entities::external_link;
 use entities::id::ConnectionId;
 use entities::viewer::Viewer;
 use entities::visible::{self, Visible};
+use entities::{chat_message, chat_post};
 use entities::{event, inbound_signal, outbound_push, pending_link, sync_conflict, sync_run};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::BTreeSet;
@@ -189,6 +190,10 @@ async fn of_subjects(database: &Database, keys: &Keys) -> Result<Vec<Entry>> {
     for subject in &keys.subjects {
         let pushes = outbound_push::list_of_subject(read, *subject).await?;
         entries.extend(pushes.iter().map(entry::of_push));
+        let messages = chat_message::list_of_deal(read, *subject).await?;
+        entries.extend(messages.iter().map(entry::of_message));
+        let posts = chat_post::list_of_deal(read, *subject).await?;
+        entries.extend(posts.iter().map(entry::of_post));
         let conflicts = sync_conflict::Entity::visible_to(&system)
             .filter(sync_conflict::Column::SubjectId.eq(*subject))
             .order_by_desc(sync_conflict::Column::Id)

@@ -12,6 +12,11 @@ mod m20261121_000004_access;
 mod m20261121_000005_outbound;
 mod m20261121_000006_queue;
 mod m20261121_000007_reconnect;
+mod m20261121_000008_doors;
+mod m20261121_000009_revenue;
+mod m20261121_000010_chat;
+mod m20261121_000011_lean_indexes;
+mod m20261121_000012_unfinished_work;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -31,6 +36,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000005_outbound::Migration),
             Box::new(m20261121_000006_queue::Migration),
             Box::new(m20261121_000007_reconnect::Migration),
+            Box::new(m20261121_000008_doors::Migration),
+            Box::new(m20261121_000009_revenue::Migration),
+            Box::new(m20261121_000010_chat::Migration),
+            Box::new(m20261121_000011_lean_indexes::Migration),
+            Box::new(m20261121_000012_unfinished_work::Migration),
         ]
     }
 }

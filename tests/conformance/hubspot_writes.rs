@@ -8,10 +8,10 @@ use integrations::connector::{
 };
 use integrations::http::{Client, ClientSettings, HostPolicy, Session};
 use integrations::hubspot::{HubSpot, HubSpotEndpoints};
+use integrations::oauth::TokenSet;
 use integrations::record::Fields;
 use sandbox::hubspot::{DEAL_TO_PARTNER, Effect, Fault, Rule};
 use sandbox::{Faults, HubSpotOptions, Kind, Limits, Source};
-use secrecy::SecretString;
 
 struct Rig {
     portal: sandbox::HubSpot,
@@ -45,7 +45,7 @@ impl Rig {
         let connector = HubSpot::new(HubSpotEndpoints::at(portal.url()));
         let tenant = portal.portal_id().to_string();
         let session = client
-            .session(connector.descriptor(), &tenant, &SecretString::from(access))
+            .session(&connector, &tenant, &TokenSet::of(access))
             .unwrap();
         let rig = Self {
             account: Account {
@@ -78,6 +78,8 @@ impl Rig {
             http: &self.session,
             tenant_id: &self.account.tenant_id,
             account: Some(&self.account),
+            site: None,
+            api: None,
             clock: &self.clock,
         }
     }

@@ -11,7 +11,13 @@
 mod descriptions;
 mod graphql_http;
 mod hubspot_writes;
+mod jsforce;
 mod node;
 mod official_client;
+mod salesforce_samples;
 mod schema;
+mod shopify_client;
+mod shopify_signatures;
 mod signature_vectors;
+mod slack_client;
+mod slack_connector;

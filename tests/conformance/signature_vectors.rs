@@ -33,6 +33,7 @@ fn verdict(vector: &Value, headers: &[(&str, &str)], body: &[u8], now_ms: i64) -
         public_url: text("uri"),
         headers: &headers,
         body,
+        tenant_id: None,
     };
     connector
         .webhooks()

@@ -21,9 +21,11 @@ mod malformed;
 mod outage;
 mod poison;
 mod portal;
+mod processes;
 mod reconcile;
 #[path = "../security/signing.rs"]
 mod signing;
 mod table;
 mod traps;
+mod unchanged;
 mod webhooks;

@@ -1,8 +1,14 @@
 //! A record that kills whoever looks at it: it stops at its attempt limit, and those beside it go on.
 
-use crate::portal::Portal;
+use crate::portal::{Portal, issues};
+use crate::processes::engine;
 use crate::signing::{body, changed, headers};
+use entities::chance::SystemChance;
+use entities::database::{Database, DatabaseOptions};
+use entities::sync_run::SyncRunStatus;
+use integrations::sync::SyncKind;
 use sandbox::Kind;
+use std::sync::Arc;
 use std::time::Duration;
 use tests::chaos::{Mishap, Rule};
 use tests::{CLIENT_SECRET, HubSpotSetup, Options, TestApp, eventually};
@@ -143,5 +149,103 @@ async fn a_success_that_holds_an_error_archives_nobody() {
     told(&portal, &deals).await;
     portal.settle().await;
     portal.app.drain().await;
+    portal.app.finish().await;
+}
+
+/// Works like a process of its own until there is nothing to do, or until it dies: when it is about to write a partner's share. The answer says
+/// whether it died. What it had claimed stays claimed.
+async fn dies_of_shares(portal: &Portal) -> bool {
+    let mut options = DatabaseOptions::new(portal.app.place().url().to_owned());
+    options.observer = Some(Arc::new(|statement: &str| {
+        assert!(
+            !statement.starts_with("INSERT INTO \"deal_partner\""),
+            "this process is dead"
+        );
+    }));
+    let clock = portal.app.database().clock().clone();
+    let database = Database::open(options, clock, Arc::new(SystemChance))
+        .await
+        .unwrap();
+    let engine = engine(database, portal.hubspot().url().clone());
+    let work = tokio::spawn(async move { while engine.step().await.unwrap() {} });
+    work.await.is_err_and(|error| error.is_panic())
+}
+
+/// Lets one process after the other work until a run has ended, and counts those that died.
+async fn deaths_until_done(portal: &Portal) -> u32 {
+    let mut deaths = 0;
+    for _ in 0..60 {
+        deaths += u32::from(dies_of_shares(portal).await);
+        if portal.last_run().await.status != SyncRunStatus::Running {
+            return deaths;
+        }
+        portal.app.advance(Duration::from_secs(61));
+    }
+    panic!(
+        "no end after {deaths} deaths: {:?}",
+        portal.last_run().await
+    );
+}
+
+#[tokio::test]
+async fn a_record_that_kills_whoever_reads_its_page_is_kept_out_and_the_page_goes_on() {
+    let mut portal = Portal::empty().await;
+    portal.app.expect_warning("a record ends its workers");
+    let partner = portal.partner("Partner");
+    let deals: Vec<u64> = (0..30)
+        .map(|n| portal.plain_deal(&format!("Deal {n}")))
+        .collect();
+    let poison = deals[17];
+    portal.share(poison, partner);
+
+    // Twice with its page, and twice alone.
+    assert_eq!(deaths_until_done(&portal).await, 4);
+    let run = portal.last_run().await;
+    assert_eq!(run.status, SyncRunStatus::Completed, "{:?}", run.error);
+    assert_eq!(issues(&run, poison), ["NEVER_ENDED -"]);
+    assert_eq!(run.findings.counts["deal"].kept_out, 1);
+    let link = portal.link("deal", poison).await.unwrap();
+    assert_eq!(
+        (link.subject, link.held.as_deref()),
+        (None, Some("NEVER_ENDED"))
+    );
+    for deal in deals.iter().filter(|deal| **deal != poison) {
+        assert!(!portal.deal_row(*deal).await.is_null(), "{deal}");
+    }
+    let told = "SELECT COUNT(*) FROM event WHERE kind = 'deal.created'";
+    assert_eq!(portal.app.number(told).await, 29, "each once");
+
+    // Nobody dies of it again, whoever reads everything anew.
+    let core = &portal.app.state.core.engine;
+    let asked = core.request_sync(portal.connection, SyncKind::Everything);
+    asked.await.unwrap();
+    assert_eq!(deaths_until_done(&portal).await, 0);
+    assert!(portal.deal_row(poison).await.is_null());
+
+    // Changed, and harmless by now, it comes in.
+    portal.app.advance(Duration::from_secs(61));
+    let name = [("dealname", "Changed")];
+    portal.store().update(Kind::Deals, poison, &name).unwrap();
+    portal.settle().await;
+    let row = portal.deal_row(poison).await;
+    assert_eq!(row["name"], "Changed");
+    assert_eq!(row["partners"].as_array().unwrap().len(), 1);
+    assert_eq!(portal.link("deal", poison).await.unwrap().held, None);
+
+    // One that was here before stays as it was, and what changed with it comes in.
+    let (other, beside) = (deals[3], deals[4]);
+    portal.share(other, partner);
+    for deal in [other, beside] {
+        let name = [("dealname", "Both")];
+        portal.store().update(Kind::Deals, deal, &name).unwrap();
+    }
+    portal.app.advance(Duration::from_secs(61));
+    let core = &portal.app.state.core.engine;
+    let asked = core.request_sync(portal.connection, SyncKind::Changes);
+    asked.await.unwrap();
+    assert_eq!(deaths_until_done(&portal).await, 4);
+    assert_eq!(portal.deal_row(other).await["name"], "Deal 3");
+    assert_eq!(portal.deal_row(beside).await["name"], "Both");
+    assert_eq!(issues(&portal.last_run().await, other), ["NEVER_ENDED -"]);
     portal.app.finish().await;
 }

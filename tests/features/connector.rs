@@ -5,7 +5,7 @@ use entities::viewer::Scope;
 use reqwest::header;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tests::{Answer, HubSpotSetup, Options, TestApp};
+use tests::{Answer, HubSpotSetup, Options, SalesforceSetup, Setups, TestApp};
 
 /// The status, the cookie and the place a browser is sent to.
 struct Visit {
@@ -55,20 +55,164 @@ async fn what_can_be_connected_is_listed() {
     let answer = app
         .ask(
             &app.admin(),
-            "{ connectors { id name category configured requiredScopes optionalScopes resources { resource delta writable writeScope } } }",
+            "{ connectors { id name category apiVersion configured requiredScopes optionalScopes postsMessages quotaStopPercent site { label example } limits { lane requests seconds } webhooks { door url subscribedByUs } resources { resource readable delta archived links writable writeScope } } }",
         )
         .await;
-    let hubspot = answer.at("/connectors/0");
-    assert_eq!(
-        (&hubspot["id"], &hubspot["category"], &hubspot["configured"]),
-        (&json!("hubspot"), &json!("CRM"), &json!(true))
-    );
-    let resources = hubspot["resources"].as_array().unwrap();
-    assert!(
-        resources
+    let of = |id: &str| {
+        let found = answer
+            .list("/connectors")
             .iter()
-            .any(|row| row["resource"] == "deal" && row["delta"] == true)
+            .find(|row| row["id"] == id);
+        found.unwrap_or_else(|| panic!("{id} is not listed: {answer}"))
+    };
+    let resource = |id: &str, name: &str| {
+        let all = of(id)["resources"].as_array().unwrap().iter();
+        all.clone().find(|row| row["resource"] == name).cloned()
+    };
+    let ids = answer.texts("/connectors", "/id");
+    assert_eq!(ids, ["hubspot", "salesforce", "shopify", "slack"]);
+    for id in &ids {
+        let row = of(id);
+        assert_eq!(row["configured"], true, "{id}");
+        assert!(
+            !row["apiVersion"].as_str().unwrap().is_empty()
+                && row["requiredScopes"].is_array()
+                && row["webhooks"].is_object(),
+            "{row}"
+        );
+    }
+    for (id, category, door, site, posts) in [
+        ("hubspot", "CRM", "APP", false, false),
+        ("salesforce", "CRM", "CONNECTION", true, false),
+        ("shopify", "COMMERCE", "APP", true, false),
+        ("slack", "CHAT", "APP", false, true),
+    ] {
+        let row = of(id);
+        assert_eq!(row["category"], category);
+        assert_eq!(row["webhooks"]["door"], door);
+        let url = app.public_url().at(&format!("/hooks/{id}"));
+        let url = if door == "APP" {
+            json!(url)
+        } else {
+            Value::Null
+        };
+        assert_eq!(row["webhooks"]["url"], url, "{id}");
+        assert_eq!(row["site"].is_object(), site, "{row}");
+        assert_eq!(row["postsMessages"], posts, "{row}");
+    }
+    for id in ["hubspot", "salesforce"] {
+        let deal = resource(id, "deal").unwrap();
+        assert_eq!(
+            (&deal["readable"], &deal["delta"], &deal["writable"]),
+            (&json!(true), &json!(true), &json!(true)),
+            "{id}"
+        );
+        assert!(
+            deal["links"]
+                .as_array()
+                .unwrap()
+                .contains(&json!("company"))
+        );
+    }
+    let order = resource("shopify", "order").unwrap();
+    assert_eq!(
+        (&order["readable"], &order["writable"], &order["archived"]),
+        (&json!(true), &json!(false), &json!(false)),
+        "orders are read, never written, and their deletion shows by webhook only"
     );
+    assert_eq!(of("shopify")["webhooks"]["subscribedByUs"], true);
+    assert_eq!(of("salesforce")["quotaStopPercent"], 80);
+    assert!(
+        of("hubspot")["limits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|limit| *limit == json!({ "lane": "STANDARD", "requests": 110, "seconds": 10.0 }))
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_account_with_an_address_of_its_own_is_asked_for_it() {
+    let app = TestApp::plain().await;
+    for (connector, site) in [
+        ("salesforce", None),
+        ("salesforce", Some("acme.example.com")),
+        ("salesforce", Some("https://login.salesforce.com")),
+        ("shopify", None),
+        ("shopify", Some("shop.myshopify.com.example.com")),
+        ("shopify", Some("")),
+        ("hubspot", Some("acme.hubspot.com")),
+        ("slack", Some("acme.slack.com")),
+    ] {
+        let refused = asked(&app, json!({ "connector": connector, "site": site })).await;
+        let error = refused.at("/connectIntegration/userErrors/0");
+        assert_eq!(
+            (&error["code"], &error["field"]),
+            (&json!("INVALID"), &json!(["site"])),
+            "{connector} {site:?}: {refused}"
+        );
+        assert!(refused.at("/connectIntegration/authorizeUrl").is_null());
+    }
+    for (connector, site, host) in [
+        (
+            "salesforce",
+            "Acme.my.salesforce.com",
+            "acme.my.salesforce.com",
+        ),
+        ("shopify", "some-shop", "some-shop.myshopify.com"),
+    ] {
+        let begun = asked(&app, json!({ "connector": connector, "site": site })).await;
+        let url = begun.text("/connectIntegration/authorizeUrl");
+        let sent = visit(&app, &url, None).await;
+        let location = sent.location.unwrap();
+        assert!(
+            location.starts_with(&format!("https://{host}/")),
+            "{location}"
+        );
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_connection_with_a_door_of_its_own_shows_it_to_who_may_manage() {
+    let others = Setups {
+        salesforce: Some(SalesforceSetup::default()),
+        ..Setups::default()
+    };
+    let mut app = TestApp::start(Options {
+        others,
+        ..Options::default()
+    })
+    .await;
+    app.expect_warning("a webhook was rejected");
+    app.connect("salesforce").await;
+    let query = "{ connections { nodes { id site webhookUrl } } }";
+    let shown = app.ask(&app.admin(), query).await;
+    let node = shown.at("/connections/nodes/0");
+    let door = node["webhookUrl"].as_str().unwrap();
+    let base = app.public_url().at("/hooks/salesforce/");
+    assert!(
+        door.starts_with(&base) && door.len() >= base.len() + 40,
+        "{door}"
+    );
+    assert_eq!(node["site"], app.salesforce().url().as_str());
+    let reader = app.token([Scope::IntegrationsRead]);
+    let hidden = app.graphql(&reader, query, json!({})).await;
+    assert_eq!(hidden.codes(), ["FORBIDDEN"], "{hidden}");
+    // Whoever does not know it learns nothing: what it refuses and what is no door at all answer alike.
+    let nonsense = "/hooks/salesforce/nonsense";
+    for path in [
+        door.strip_prefix(&app.public_url().at("")).unwrap(),
+        nonsense,
+    ] {
+        let path = format!("/{}", path.trim_start_matches('/'));
+        let answer = app
+            .post_raw(&path, &[("content-type", "text/xml")], "<no/>")
+            .await;
+        assert_eq!(answer.status, 401, "{path}");
+    }
+    app.drain().await;
     app.finish().await;
 }
 

@@ -55,8 +55,39 @@ async fn the_demonstration_begins_ends_and_continues() {
     let data = data.to_str().unwrap();
     let mut first = entente(&demo(data, &[]), folder.path(), &[]);
     let line = first.json_line().await;
-    let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["graphiql", "graphql", "sandboxes", "token"]);
+    let keys = |value: &Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&line), ["graphiql", "graphql", "sandboxes", "token"]);
+    assert_eq!(
+        keys(&line["sandboxes"]),
+        ["hubspot", "salesforce", "shopify", "slack"]
+    );
+    for (name, url) in line["sandboxes"].as_object().unwrap() {
+        let stats = format!("{}/__sandbox/stats", url.as_str().unwrap());
+        let answer = http().get(stats).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{name}");
+    }
+    let connected = ask(
+        &line,
+        "{ connections { nodes { connector status site health { state dead } } } }",
+    )
+    .await;
+    let mut working = connected.texts("/connections/nodes", "/connector");
+    working.sort();
+    assert_eq!(working, ["hubspot", "salesforce", "shopify", "slack"]);
+    assert!(
+        connected
+            .texts("/connections/nodes", "/status")
+            .iter()
+            .all(|status| status == "ACTIVE"),
+        "{connected}"
+    );
     let counts = ask(&line, COUNTS).await;
     assert_eq!(counts.at("/deals/totalCount"), &json!(400));
     assert!(
@@ -92,16 +123,18 @@ async fn the_demonstration_begins_ends_and_continues() {
     let mut with_old_token = again.clone();
     with_old_token["token"] = line["token"].clone();
     assert_eq!(ask(&with_old_token, COUNTS).await.data(), counts.data());
-    let unchanged = ask(&again, "{ deals(filter: {includeArchived: true}) { totalCount } syncRuns(first: 2, orderBy: [{field: STARTED_AT, direction: DESC}]) { nodes { kind status counts { resource created updated } } } }").await;
+    let unchanged = ask(&again, "{ deals(filter: {includeArchived: true}) { totalCount } syncRuns(first: 3, orderBy: [{field: STARTED_AT, direction: DESC}]) { nodes { kind status counts { resource created updated } } } }").await;
     assert_eq!(unchanged.at("/deals/totalCount"), &json!(400));
-    assert_eq!(unchanged.text("/syncRuns/nodes/0/status"), "COMPLETED");
-    assert!(
-        unchanged
-            .list("/syncRuns/nodes/0/counts")
-            .iter()
-            .all(|count| count["created"] == json!(0) && count["updated"] == json!(0)),
-        "{unchanged}"
-    );
+    for run in unchanged.list("/syncRuns/nodes") {
+        assert_eq!(run["status"], "COMPLETED", "{unchanged}");
+        let counts = run["counts"].as_array().unwrap();
+        assert!(
+            counts
+                .iter()
+                .all(|count| count["created"] == json!(0) && count["updated"] == json!(0)),
+            "{unchanged}"
+        );
+    }
 
     // A person edits in the CRM; the webhook brings it without anybody asking.
     let sandbox = again["sandboxes"]["hubspot"].as_str().unwrap();
@@ -138,6 +171,129 @@ async fn the_demonstration_begins_ends_and_continues() {
     .ended()
     .await;
     assert!(refusal(&missing).contains("nowhere"), "{missing:?}");
+}
+
+/// One deal travels through all four, one order becomes revenue, and what is told of it is true over HTTP.
+#[tokio::test]
+async fn the_tour_is_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let mut process = entente(&demo(data, &["--tour"]), folder.path(), &[]);
+    let line = process.json_line().await;
+    let tour = line["tour"].as_array().unwrap();
+    let places: Vec<Vec<&str>> = tour
+        .iter()
+        .map(|step| {
+            let seen = step["seen"].as_array().unwrap().iter();
+            seen.map(|seen| seen["where"].as_str().unwrap()).collect()
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            vec!["GraphQL", "Salesforce", "Slack"],
+            vec!["GraphQL"],
+            vec!["GraphQL"]
+        ],
+        "{line}"
+    );
+    for seen in tour
+        .iter()
+        .flat_map(|step| step["seen"].as_array().unwrap())
+    {
+        assert!(seen["millis"].as_u64().unwrap() < 60_000, "{seen}");
+    }
+
+    // The deal: won here, won there once, told once, confirmed.
+    let shown = ask(
+        &line,
+        "{ deals(first: 1, filter: {stage: {eq: WON}}, orderBy: [{field: UPDATED_AT, direction: DESC}]) { nodes { name } } events(types: [\"deal.outcome_confirmed\"]) { edges { node { subjectId } } } revenueEvents { totalCount nodes { kind amount { amount } deal { stage name } partner { name } } } syncFailures: connections { nodes { connector health { state dead openConflicts } } } }",
+    )
+    .await;
+    let confirmed = shown.text("/events/edges/0/node/subjectId");
+    let deal = ask(
+        &line,
+        &format!(
+            "{{ deal(id: \"{confirmed}\") {{ name stage outcomeConfirmation {{ decision }} }} }}"
+        ),
+    )
+    .await;
+    assert_eq!(
+        (
+            deal.at("/deal/stage"),
+            deal.at("/deal/outcomeConfirmation/decision")
+        ),
+        (&json!("WON"), &json!("CONFIRMED"))
+    );
+    let get = async |sandbox: &str, path: &str| -> Value {
+        let base = line["sandboxes"][sandbox].as_str().unwrap();
+        let answer = http().get(format!("{base}/{path}")).send().await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    };
+    let name = deal.text("/deal/name");
+    let opportunities = get("salesforce", "__sandbox/records/Opportunity").await;
+    let same: Vec<&Value> = opportunities
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|record| record["Name"] == name.as_str())
+        .collect();
+    assert_eq!(same.len(), 1, "{opportunities}");
+    assert_eq!(same[0]["IsWon"], true);
+    let told = get("slack", "__sandbox/channels/deals/messages").await;
+    let about = |name: &str| {
+        let messages = told.as_array().unwrap().iter();
+        messages
+            .filter(|message| message.to_string().contains(name))
+            .count()
+    };
+    assert_eq!(about(&name), 1, "{told}");
+    assert!(
+        get("slack", "__sandbox/pings")
+            .await
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+
+    // The order: one payment, of the partner whose code it was, for a won deal of its own.
+    assert_eq!(shown.at("/revenueEvents/totalCount"), 1);
+    let paid = shown.at("/revenueEvents/nodes/0");
+    assert_eq!(
+        (
+            &paid["kind"],
+            &paid["amount"]["amount"],
+            &paid["deal"]["stage"]
+        ),
+        (&json!("PAYMENT"), &json!("1080.00"), &json!("WON")),
+        "{shown}"
+    );
+    let step = tour[2]["did"].as_str().unwrap();
+    assert!(
+        step.contains(paid["partner"]["name"].as_str().unwrap()),
+        "{step}"
+    );
+    for node in shown.list("/syncFailures/nodes") {
+        assert_eq!(node["health"]["dead"], 0, "{shown}");
+    }
+    assert_eq!(process.interrupt().await.code, Some(0));
+
+    // The state of all four survives; another tour wins another deal.
+    let mut again = entente(&demo(data, &["--tour"]), folder.path(), &[]);
+    let second = again.json_line().await;
+    assert_eq!(second["sandboxes"], line["sandboxes"]);
+    assert_ne!(second["tour"][0]["did"], tour[0]["did"]);
+    let counted = ask(
+        &second,
+        "{ revenueEvents { totalCount } connections { totalCount } }",
+    )
+    .await;
+    assert_eq!(
+        counted.data(),
+        &json!({ "revenueEvents": { "totalCount": 2 }, "connections": { "totalCount": 4 } })
+    );
+    assert_eq!(again.interrupt().await.code, Some(0));
 }
 
 /// A small export in the form of the real one.
@@ -203,7 +359,7 @@ async fn killed_in_the_middle_it_goes_on() {
     assert_eq!(count("deals"), held("deals"));
     assert_eq!(count("customers") + count("partners"), held("companies"));
     assert_eq!(count("contacts"), held("contacts"));
-    assert_eq!(count("connections"), 1);
+    assert_eq!(count("connections"), 4);
     assert_eq!(last.interrupt().await.code, Some(0));
 }
 

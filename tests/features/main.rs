@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod chat;
 mod connection;
 mod connector;
 mod contact;
@@ -28,8 +29,12 @@ mod outbound_push;
 mod pages;
 mod partner;
 mod partnership;
+mod privacy_request;
 mod raw;
 mod record_timeline;
+mod revenue_event;
+mod salesforce;
+mod shopify;
 mod statements;
 mod sync_conflict;
 mod sync_failure;

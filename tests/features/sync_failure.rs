@@ -124,6 +124,7 @@ async fn deliveries_that_could_not_be_read_are_listed_too() {
         connector: "hubspot".to_owned(),
         dedupe_key: "one".to_owned(),
         body: b"no json".to_vec(),
+        ..NewDelivery::default()
     };
     inbound_webhook::store(app.database(), vec![delivery])
         .await

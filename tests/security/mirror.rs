@@ -1,6 +1,8 @@
 //! Two partners that mirror each other, with a mark in every text, and one token's view of everything.
 
 use chrono::NaiveDate;
+use entities::change::Change;
+use entities::clock::Timestamp;
 use entities::contact::{self, NewContact};
 use entities::customer::{self, NewCustomer};
 use entities::deal::{self, DealStage, NewDeal};
@@ -9,6 +11,7 @@ use entities::id::{ConnectionId, CustomerId, SyncRunId};
 use entities::money::{BasisPoints, Currency, Money};
 use entities::partner::{self, NewPartner};
 use entities::partnership::{self, NewPartnership, PartnerType};
+use entities::revenue_event::{self, Concerns, NewRevenue, RevenueKind};
 use serde_json::{Value, json};
 use tests::{Answer, HubSpotSetup, Options, TestApp};
 
@@ -22,6 +25,31 @@ pub struct Side {
     pub deal: deal::Model,
     pub customer: customer::Model,
     pub contact: contact::Model,
+    /// What was paid for a deal of its own.
+    pub revenue: revenue_event::Model,
+}
+
+/// A payment that is a partnership's doing.
+fn payment(mark: &str, deal: &deal::Model, partnership: &partnership::Model) -> NewRevenue {
+    NewRevenue {
+        external_key: format!("{mark} payment of {}", deal.id),
+        kind: RevenueKind::Payment,
+        amount: Money {
+            minor: 12_345,
+            currency: Currency::USD,
+        },
+        occurred_at: Timestamp::from_secs(1_790_000_000),
+        concerns: Concerns {
+            customer_id: deal.customer_id,
+            deal_id: Some(deal.id),
+            partnership: Some((partnership.id, partnership.partner_id)),
+        },
+    }
+}
+
+async fn paid(change: &mut Change, payment: NewRevenue) -> revenue_event::Model {
+    let recorded = revenue_event::record(change, None, vec![payment]).await;
+    recorded.unwrap().created.remove(0)
 }
 
 fn weight(points: i32) -> BasisPoints {
@@ -153,6 +181,7 @@ async fn side(app: &TestApp, mark: &'static str) -> Side {
     };
     let shares: Vec<_> = deals.iter().map(|deal| (deal.clone(), share())).collect();
     deal_partner::attribute(&mut change, &shares).await.unwrap();
+    let revenue = paid(&mut change, payment(mark, &deals[1], &partnership)).await;
     change.commit().await.unwrap();
     let mut own: Vec<String> = deals.iter().map(|deal| deal.id.to_string()).collect();
     own.extend(contacts.iter().map(|contact| contact.id.to_string()));
@@ -160,6 +189,7 @@ async fn side(app: &TestApp, mark: &'static str) -> Side {
         partner.id.to_string(),
         partnership.id.to_string(),
         customer.id.to_string(),
+        revenue.id.to_string(),
     ]);
     let (deal, contact) = (deals[0].clone(), contacts[0].clone());
     Side {
@@ -170,6 +200,7 @@ async fn side(app: &TestApp, mark: &'static str) -> Side {
         deal,
         customer,
         contact,
+        revenue,
     }
 }
 
@@ -185,7 +216,7 @@ pub struct Mirror {
 /// Both sides, a deal they share, a deal of nobody, and a connection with a run.
 pub async fn mirror() -> Mirror {
     let app = TestApp::start(Options::hubspot(HubSpotSetup::empty())).await;
-    let (a, b) = (side(&app, "CANARY-A").await, side(&app, "CANARY-B").await);
+    let (mut a, mut b) = (side(&app, "CANARY-A").await, side(&app, "CANARY-B").await);
     let mut change = app.change().await;
     let both = new_deal("SHARED", "deal", None, DealStage::Prospect, 90_000);
     let nobodys = new_deal(
@@ -213,6 +244,20 @@ pub async fn mirror() -> Mirror {
     deal_partner::attribute(&mut change, &[(deals[0].clone(), shares)])
         .await
         .unwrap();
+    // Of the deal they share each was paid something; a payment of nobody's doing is nobody's to see.
+    for side in [&mut a, &mut b] {
+        let payment = payment(side.mark, &deals[0], &side.partnership);
+        side.own
+            .push(paid(&mut change, payment).await.id.to_string());
+    }
+    let nobodys = NewRevenue {
+        concerns: Concerns {
+            deal_id: Some(deals[0].id),
+            ..Concerns::default()
+        },
+        ..payment("CANARY-B nobody", &deals[0], &b.partnership)
+    };
+    b.own.push(paid(&mut change, nobodys).await.id.to_string());
     change.commit().await.unwrap();
     let connection = app.connect_hubspot().await;
     let run = app.sync(connection).await.id;

@@ -2,25 +2,30 @@
 //! of one scope to rows of another. What is added to the schema without a scope fails here.
 
 use crate::contract::{Contract, base, scope};
+use entities::money::{Currency, Money};
+use entities::revenue_event::{self, Concerns, NewRevenue, RevenueKind};
 use entities::viewer::{Scope, Scopes, ViewerKind};
 use serde_json::json;
 use std::collections::BTreeSet;
 use tests::programme::{self, Size};
-use tests::{Answer, TestApp};
+use tests::{Answer, HubSpotSetup, Options, TestApp};
 
 /// Fields at the root that need no scope, because they answer nothing the token may not read anyway.
 const FREE: [&str; 3] = ["node", "nodes", "viewer"];
 
 /// The kinds of rows and the scope that reads them.
-const ROWS: [(&str, &str); 9] = [
+const ROWS: [(&str, &str); 12] = [
     ("Partner", "partners:read"),
     ("Partnership", "partners:read"),
     ("Contact", "partners:read"),
     ("Customer", "partners:read"),
     ("Deal", "deals:read"),
     ("DealPartner", "deals:read"),
+    ("RevenueEvent", "deals:read"),
     ("Connection", "integrations:read"),
     ("SyncRun", "integrations:read"),
+    ("SyncConflict", "integrations:read"),
+    ("PrivacyRequest", "admin"),
     ("Event", "events:read"),
 ];
 
@@ -188,14 +193,16 @@ fn reached(ty: &str, selection: &str) -> String {
         "DealPartner" => {
             format!("{{ deals(first: 20) {{ nodes {{ partners {{ {selection} }} }} }} }}")
         }
+        "RevenueEvent" => format!("{{ revenueEvents(first: 5) {{ nodes {{ {selection} }} }} }}"),
+        "Connection" => format!("{{ connections(first: 5) {{ nodes {{ {selection} }} }} }}"),
         other => panic!("teach this test how a {other} is reached"),
     }
 }
 
 #[tokio::test]
 async fn fields_below_the_root_are_refused_without_their_scope() {
-    let app = TestApp::plain().await;
-    programme::fill(
+    let app = TestApp::start(Options::hubspot(HubSpotSetup::empty())).await;
+    let made = programme::fill(
         &app,
         Size {
             partners: 3,
@@ -204,6 +211,25 @@ async fn fields_below_the_root_are_refused_without_their_scope() {
         },
     )
     .await;
+    app.connect_hubspot().await;
+    let mut change = app.change().await;
+    let paid = NewRevenue {
+        external_key: "one".to_owned(),
+        kind: RevenueKind::Payment,
+        amount: Money {
+            minor: 1_000,
+            currency: Currency::USD,
+        },
+        occurred_at: change.now(),
+        concerns: Concerns {
+            deal_id: Some(made.deals[0].id),
+            ..Concerns::default()
+        },
+    };
+    revenue_event::record(&mut change, None, vec![paid])
+        .await
+        .unwrap();
+    change.commit().await.unwrap();
     let contract = Contract::published();
     let mut covered = BTreeSet::new();
     for object in contract
@@ -235,7 +261,19 @@ async fn fields_below_the_root_are_refused_without_their_scope() {
             covered.insert(format!("{object}.{name}"));
         }
     }
-    assert!(covered.len() >= 5, "only {covered:?}");
+    for field in [
+        "Connection.webhookUrl",
+        "Deal.revenueEvents",
+        "Partner.revenueEvents",
+        "RevenueEvent.customer",
+        "RevenueEvent.partner",
+    ] {
+        assert!(
+            covered.contains(field),
+            "{field} was not tried: {covered:?}"
+        );
+    }
+    app.drain().await;
     app.finish().await;
 }
 

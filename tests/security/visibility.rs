@@ -4,13 +4,19 @@
 use crate::contract::Contract;
 use crate::mirror::mirror;
 use entities::id::{
-    ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, SyncRunId, TypedId,
+    ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, RevenueEventId,
+    SyncRunId, TypedId,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What is told to the programme's staff and to nobody else, whatever the scopes of a partner's token.
-const STAFF_ONLY: [&str; 3] = ["previewMapping", "recordTimeline", "syncFailures"];
+const STAFF_ONLY: [&str; 4] = [
+    "chatChannels",
+    "previewMapping",
+    "recordTimeline",
+    "syncFailures",
+];
 
 #[tokio::test]
 async fn every_field_there_is_shows_the_own_side_only() {
@@ -59,7 +65,12 @@ async fn every_field_there_is_shows_the_own_side_only() {
                     !call.contains("filter")
                         || !matches!(
                             name,
-                            "connections" | "syncRuns" | "syncConflicts" | "partnerships"
+                            "connections"
+                                | "syncRuns"
+                                | "syncConflicts"
+                                | "partnerships"
+                                | "privacyRequests"
+                                | "revenueEvents"
                         )
                 })
                 .collect()
@@ -95,6 +106,7 @@ async fn every_field_there_is_shows_the_own_side_only() {
         "customers",
         "deal",
         "deals",
+        "revenueEvents",
         "viewer",
         "events",
     ] {
@@ -116,8 +128,10 @@ async fn node_shows_every_kind_of_own_row_and_none_of_the_others() {
         "Contact",
         "Customer",
         "Deal",
+        "RevenueEvent",
         "Connection",
         "SyncRun",
+        "PrivacyRequest",
     ];
     for kind in kinds {
         let selection = format!("id ... on {kind} {{ {} }}", contract.selection(kind, 2));
@@ -163,7 +177,7 @@ async fn node_shows_every_kind_of_own_row_and_none_of_the_others() {
 async fn totals_and_sums_count_the_own_side_only() {
     let mirror = mirror().await;
     let query = "{ partners { totalCount } partnerships { totalCount } contacts { totalCount } customers { totalCount } deals { totalCount }
-        connections { totalCount } syncRuns { totalCount } dealSummary { stage count amount { amount } } }";
+        revenueEvents { totalCount } connections { totalCount } syncRuns { totalCount } privacyRequests { totalCount } dealSummary { stage count amount { amount } } }";
     let answer = mirror.ask(query).await;
     for (list, count) in [
         ("partners", 1),
@@ -171,8 +185,10 @@ async fn totals_and_sums_count_the_own_side_only() {
         ("contacts", 1),
         ("customers", 1),
         ("deals", 5),
+        ("revenueEvents", 2),
         ("connections", 0),
         ("syncRuns", 0),
+        ("privacyRequests", 0),
     ] {
         assert_eq!(answer.at(&format!("/{list}/totalCount")), count, "{list}");
     }
@@ -198,6 +214,22 @@ async fn totals_and_sums_count_the_own_side_only() {
         revenue.at("/partners/nodes/0/wonRevenue/0/amount"),
         "500.00"
     );
+    // Of the deal they share it sees what was its own doing, and counts no more.
+    let shared = mirror
+        .ask("{ deals(first: 100) { nodes { name revenueEvents { totalCount nodes { partner { name } } } } } partners { nodes { revenueEvents { totalCount } } } }")
+        .await;
+    let deals = shared.list("/deals/nodes");
+    let of = |name: &str| {
+        let found = deals.iter().find(|deal| deal["name"] == name);
+        &found.unwrap()["revenueEvents"]
+    };
+    assert_eq!(
+        of("SHARED deal"),
+        &json!({ "totalCount": 1, "nodes": [{ "partner": { "name": "CANARY-A partner" } }] })
+    );
+    assert_eq!(of("CANARY-A deal 1")["totalCount"], 1);
+    assert_eq!(of("CANARY-A deal 0")["totalCount"], 0);
+    assert_eq!(shared.at("/partners/nodes/0/revenueEvents/totalCount"), 2);
     mirror.app.finish().await;
 }
 
@@ -228,6 +260,10 @@ async fn the_others_rows_answer_like_rows_that_never_existed() {
             database.new_id::<DealId>().to_string(),
         ),
         (
+            b.revenue.id.to_string(),
+            database.new_id::<RevenueEventId>().to_string(),
+        ),
+        (
             mirror.connection.to_string(),
             database.new_id::<ConnectionId>().to_string(),
         ),
@@ -246,6 +282,11 @@ async fn the_others_rows_answer_like_rows_that_never_existed() {
         format!("{{ deals(filter: {{id: {{in: [\"ID\"]}}}}) {page} }}"),
         format!("{{ deals(filter: {{partnerId: {{eq: \"ID\"}}}}) {page} }}"),
         format!("{{ deals(filter: {{customerId: {{eq: \"ID\"}}}}) {page} }}"),
+        format!("{{ revenueEvents(filter: {{id: {{eq: \"ID\"}}}}) {page} }}"),
+        format!("{{ revenueEvents(filter: {{partnerId: {{eq: \"ID\"}}}}) {page} }}"),
+        format!("{{ revenueEvents(filter: {{dealId: {{eq: \"ID\"}}}}) {page} }}"),
+        format!("{{ revenueEvents(filter: {{customerId: {{in: [\"ID\"]}}}}) {page} }}"),
+        format!("{{ privacyRequests(filter: {{connectionId: {{eq: \"ID\"}}}}) {page} }}"),
         format!("{{ connections(filter: {{id: {{eq: \"ID\"}}}}) {page} }}"),
         format!("{{ syncRuns(filter: {{connectionId: {{eq: \"ID\"}}}}) {page} }}"),
         "{ dealSummary(filter: {partnerId: {eq: \"ID\"}}) { count } }".to_owned(),
@@ -288,7 +329,15 @@ async fn the_others_rows_answer_like_rows_that_never_existed() {
 async fn a_cursor_of_the_whole_list_opens_no_window() {
     let mirror = mirror().await;
     let admin = mirror.app.admin();
-    for list in ["partners", "partnerships", "contacts", "customers", "deals"] {
+    let lists = [
+        "partners",
+        "partnerships",
+        "contacts",
+        "customers",
+        "deals",
+        "revenueEvents",
+    ];
+    for list in lists {
         let whole = mirror
             .app
             .ask(
@@ -372,8 +421,10 @@ async fn a_token_of_no_known_partner_sees_nothing() {
         "contacts",
         "customers",
         "deals",
+        "revenueEvents",
         "connections",
         "syncRuns",
+        "privacyRequests",
     ];
     for list in lists {
         let answer = mirror

@@ -62,6 +62,7 @@ impl Inlet {
         let authorized = Authorized {
             connector: "hubspot".to_owned(),
             tenant_id: tenant.to_string(),
+            site: None,
             account: AccountFacts::default(),
             granted_scopes: Vec::new(),
             mapping: default_mapping::mapping("hubspot"),

@@ -1,7 +1,8 @@
 //! A whole Entente in the test's process: the server as `serve` builds it, and a worker that moves only when it is drained.
 
 use crate::answer::Answer;
-use crate::hubspot::{CLIENT_ID, CLIENT_SECRET, HubSpotSetup, consent};
+use crate::hubspot::{CLIENT_ID, CLIENT_SECRET, HubSpotSetup};
+use crate::vendors::{SIGNING_SECRET, Setups, Vendors, consent, endpoints};
 use crate::{Chaos, StatementLog, TestClock, TestDatabase, eventually, log, seed};
 use actix_web::web;
 use api::cli::ProcessSettings;
@@ -9,6 +10,7 @@ use api::config::public_url::PublicUrl;
 use api::config::{Config, Sources};
 use api::http::metrics;
 use api::http::server::{Running, server};
+use api::http::webhooks::own_webhook_path;
 use api::oauth::token::TokenRequest;
 use api::state::{Core, Outside, State};
 use entities::chance::{Chance, SeededChance};
@@ -20,11 +22,11 @@ use entities::sync_run;
 use entities::viewer::{Scope, Scopes, StaffRole, ViewerKind};
 use integrations::Endpoints;
 use integrations::http::{Client, ClientSettings, HostPolicy};
-use integrations::hubspot::{HubSpotEndpoints, ID};
 use integrations::sync::{Engine, EngineParts, SyncKind};
 use integrations::vault::{MasterKey, Vault};
+use integrations::{hubspot, salesforce};
 use metrics_exporter_prometheus::PrometheusHandle;
-use sandbox::HubSpot;
+use sandbox::{HubSpot, Salesforce, Shopify, Slack};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -32,19 +34,24 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use url::Url;
+
+const NO_SANDBOX: &str = "the app was started with this sandbox";
 
 /// How an app is started.
 #[derive(Debug, Default)]
 pub struct Options {
     /// Its clock; the machine's ordinarily.
     pub clock: Option<TestClock>,
-    /// The sandbox beside it; none ordinarily.
+    /// HubSpot's sandbox beside it; none ordinarily.
     pub hubspot: Option<HubSpotSetup>,
+    /// The other sandboxes; none ordinarily.
+    pub others: Setups,
     /// Settings as the environment would give them: `("ENTENTE_LIMITS_COST", "50")`.
     pub settings: Vec<(&'static str, String)>,
     /// The database; a new one ordinarily.
     pub database: Option<TestDatabase>,
-    /// Whether a proxy that can spoil calls stands before the sandbox.
+    /// Whether a proxy that can spoil calls stands before the sandbox; of several, before the first.
     pub chaos: bool,
     /// How patient the outgoing client is; as in production ordinarily.
     pub client: Option<ClientSettings>,
@@ -86,7 +93,7 @@ struct Shared {
     statements: StatementLog,
     settings: Vec<(&'static str, String)>,
     public_url: PublicUrl,
-    hubspot: Option<HubSpot>,
+    vendors: Vendors,
     chaos: Option<Chaos>,
     client: Option<ClientSettings>,
 }
@@ -114,14 +121,19 @@ impl TestApp {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("a bound port");
         let public_url = PublicUrl::of_loopback(address).expect("loopback can be a public address");
-        let hubspot = match options.hubspot {
-            Some(setup) => Some(setup.start(&public_url).await),
-            None => None,
+        let setups = Setups {
+            hubspot: options.hubspot.or(options.others.hubspot),
+            ..options.others
         };
-        let chaos = match &hubspot {
-            Some(hubspot) if options.chaos => Some(Chaos::before(address_of(hubspot)).await),
+        let vendors = setups.start(&public_url).await;
+        let chaos = match vendors.urls().first() {
+            Some((_, url)) if options.chaos => Some(Chaos::before(address_of(url)).await),
             _ => None,
         };
+        if let (Some(chaos), Some(salesforce)) = (&chaos, &vendors.salesforce) {
+            // An org tells where it is, and the token goes there and nowhere else.
+            salesforce.be_known_as(chaos.url());
+        }
         let clock = Arc::new(options.clock.unwrap_or_else(TestClock::system));
         let shared = Shared {
             database,
@@ -129,7 +141,7 @@ impl TestApp {
             statements: StatementLog::default(),
             settings: options.settings,
             public_url,
-            hubspot,
+            vendors,
             chaos,
             client: options.client,
         };
@@ -289,9 +301,7 @@ impl TestApp {
     /// Moves the app's clock and the sandbox's forward.
     pub fn advance(&self, by: Duration) {
         self.shared.clock.advance(by);
-        if let Some(hubspot) = &self.shared.hubspot {
-            hubspot.clock().advance(by);
-        }
+        self.shared.vendors.advance(by);
     }
 
     /// The statements of the app's database since they were last taken.
@@ -300,13 +310,28 @@ impl TestApp {
         &self.shared.statements
     }
 
-    /// The sandbox.
+    /// HubSpot's sandbox.
     #[must_use]
     pub fn hubspot(&self) -> &HubSpot {
-        self.shared
-            .hubspot
-            .as_ref()
-            .expect("the app was started with a sandbox")
+        self.shared.vendors.hubspot.as_ref().expect(NO_SANDBOX)
+    }
+
+    /// Salesforce's sandbox.
+    #[must_use]
+    pub fn salesforce(&self) -> &Salesforce {
+        self.shared.vendors.salesforce.as_ref().expect(NO_SANDBOX)
+    }
+
+    /// Shopify's sandbox.
+    #[must_use]
+    pub fn shopify(&self) -> &Shopify {
+        self.shared.vendors.shopify.as_ref().expect(NO_SANDBOX)
+    }
+
+    /// Slack's sandbox.
+    #[must_use]
+    pub fn slack(&self) -> &Slack {
+        self.shared.vendors.slack.as_ref().expect(NO_SANDBOX)
     }
 
     /// The proxy before the sandbox.
@@ -318,18 +343,34 @@ impl TestApp {
             .expect("the app was started with a proxy before its sandbox")
     }
 
-    /// Connects the sandbox through the real consent.
+    /// Connects HubSpot's sandbox through the real consent.
     pub async fn connect_hubspot(&self) -> ConnectionId {
+        self.connect(hubspot::ID).await
+    }
+
+    /// Connects a vendor's sandbox through the real consent. What Salesforce sends goes to the door of its own, if it is to send anything.
+    pub async fn connect(&self, connector: &str) -> ConnectionId {
+        let vendors = &self.shared.vendors;
+        let (tenant, site) = vendors.account(connector);
         assert_eq!(
-            consent(&self.state, &self.http).await,
+            consent(&self.state, &self.http, connector, site).await,
             200,
             "the consent ends well"
         );
-        let tenant = self.hubspot().portal_id().to_string();
-        let found = connection::find_by_tenant(self.database().read(), ID, &tenant)
+        let found = connection::find_by_tenant(self.database().read(), connector, &tenant)
             .await
             .expect("the database answers");
-        found.expect("the consent stored a connection").id
+        let row = found.expect("the consent stored a connection");
+        if connector == salesforce::ID && vendors.messages {
+            let hook = self.state.core.engine.hook(&row).expect("the door opens");
+            let hook = hook.expect("it has a door of its own");
+            let path = own_webhook_path(connector, hook.expose_secret());
+            let target = self.shared.public_url.url_at(&path);
+            self.salesforce()
+                .set_webhook_target(Some(target))
+                .expect("an address on loopback");
+        }
+        row.id
     }
 
     /// Synchronises a connection from beginning to end, as `demo` does at its start.
@@ -345,18 +386,32 @@ impl TestApp {
     /// Lets the worker do everything that is due, and says how many steps that took.
     pub async fn drain(&self) -> u32 {
         let mut steps = 0;
-        while self
-            .state
-            .core
-            .engine
-            .step()
-            .await
-            .expect("a step of the worker succeeds")
-        {
-            steps += 1;
-            assert!(steps < 100_000, "the worker finds no end");
+        let give_up = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            while self
+                .state
+                .core
+                .engine
+                .step()
+                .await
+                .expect("a step of the worker succeeds")
+            {
+                steps += 1;
+                assert!(steps < 100_000, "the worker finds no end");
+            }
+            // On PostgreSQL an event shows only when every older transaction of the cluster has ended, those of other tests among them.
+            if self.unread_events().await == 0 || tokio::time::Instant::now() > give_up {
+                return steps;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        steps
+    }
+
+    /// How many events a reader of the log has not come to yet.
+    async fn unread_events(&self) -> i64 {
+        let unread = "SELECT COUNT(*) FROM event JOIN event_reader ON event.position > event_reader.position \
+                      OR (event.position = event_reader.position AND event.seq > event_reader.seq)";
+        self.number(unread).await
     }
 
     /// A token of any kind, good for an hour.
@@ -553,6 +608,13 @@ fn config(settings: &[(&'static str, String)]) -> Config {
     let usual = [
         ("ENTENTE_HUBSPOT_CLIENT_ID", CLIENT_ID),
         ("ENTENTE_HUBSPOT_CLIENT_SECRET", CLIENT_SECRET),
+        ("ENTENTE_SALESFORCE_CLIENT_ID", CLIENT_ID),
+        ("ENTENTE_SALESFORCE_CLIENT_SECRET", CLIENT_SECRET),
+        ("ENTENTE_SHOPIFY_CLIENT_ID", CLIENT_ID),
+        ("ENTENTE_SHOPIFY_CLIENT_SECRET", CLIENT_SECRET),
+        ("ENTENTE_SLACK_CLIENT_ID", CLIENT_ID),
+        ("ENTENTE_SLACK_CLIENT_SECRET", CLIENT_SECRET),
+        ("ENTENTE_SLACK_SIGNING_SECRET", SIGNING_SECRET),
         ("ENTENTE_HTTP_WORKERS", "2"),
         ("ENTENTE_HTTP_DRAIN_SECONDS", "5"),
         ("ENTENTE_POOL_WORKER_CONNECTIONS", "4"),
@@ -571,24 +633,21 @@ fn config(settings: &[(&'static str, String)]) -> Config {
     Config::load(&sources).expect("the test's settings are settings")
 }
 
-/// What may be called, and where the vendors are: the sandbox, or the proxy that stands before it.
+/// What may be called, and where the vendors are: the sandboxes, or the proxy that stands before the first of them.
 fn outside_of(shared: &Shared) -> (HostPolicy, Endpoints) {
-    let Some(hubspot) = &shared.hubspot else {
+    let mut urls = shared.vendors.urls();
+    if urls.is_empty() {
         return (HostPolicy::public(), Endpoints::default());
-    };
-    let (address, url) = match &shared.chaos {
-        Some(chaos) => (chaos.address(), chaos.url()),
-        None => (address_of(hubspot), hubspot.url()),
-    };
-    let endpoints = Endpoints {
-        hubspot: HubSpotEndpoints::at(url),
-    };
-    (HostPolicy::sandbox(vec![address]), endpoints)
+    }
+    if let (Some(chaos), Some((_, first))) = (&shared.chaos, urls.first_mut()) {
+        *first = chaos.url();
+    }
+    let addresses = urls.iter().map(|(_, url)| address_of(url)).collect();
+    (HostPolicy::sandbox(addresses), endpoints(&urls))
 }
 
-fn address_of(hubspot: &HubSpot) -> SocketAddr {
-    let addresses = hubspot
-        .url()
+fn address_of(url: &Url) -> SocketAddr {
+    let addresses = url
         .socket_addrs(|| None)
         .expect("the sandbox has an address");
     *addresses.first().expect("the sandbox has an address")
@@ -596,7 +655,7 @@ fn address_of(hubspot: &HubSpot) -> SocketAddr {
 
 fn outside(shared: &Shared, config: &Config) -> Outside {
     let apps = config.apps().clone();
-    if shared.hubspot.is_none() {
+    if shared.vendors.urls().is_empty() {
         return Outside::public(apps);
     }
     let (policy, endpoints) = outside_of(shared);

@@ -1,19 +1,13 @@
-//! A HubSpot sandbox beside the app, and the person who connects it.
+//! A HubSpot sandbox beside the app.
 
-use api::http::connect::{COOKIE, callback_path};
-use api::state::State;
-use integrations::sync::connect::{self, Asking};
-use reqwest::header;
+use api::config::public_url::PublicUrl;
+use api::http::connect::callback_path;
+use integrations::connector::webhook_path;
+use integrations::hubspot::ID;
 use sandbox::{App, Faults, HubSpot, HubSpotOptions, Limits, Source};
-use secrecy::SecretString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
-use url::Url;
-
-use api::config::public_url::PublicUrl;
-use integrations::connector::webhook_path;
-use integrations::hubspot::ID;
 
 /// The client id of the app registered with the sandbox.
 pub const CLIENT_ID: &str = "entente-tests";
@@ -94,44 +88,4 @@ impl HubSpotSetup {
         };
         HubSpot::start(options).await.expect("the sandbox starts")
     }
-}
-
-/// Connects the sandbox's account as a person with a browser does, and answers the status of our callback.
-pub(crate) async fn consent(state: &State, browser: &reqwest::Client) -> u16 {
-    let cookie = "0123456789abcdef0123456789abcdef";
-    let secret = SecretString::from(cookie);
-    let redirect_uri = state.public_url.url_at(&callback_path(ID));
-    let asking = Asking {
-        connector: ID,
-        subject: "tests",
-        redirect_uri: redirect_uri.clone(),
-        cookie: &secret,
-        renews: None,
-    };
-    let page = connect::begin(&state.core.database, state.core.engine.keeper(), asking)
-        .await
-        .expect("a consent can be asked for");
-    let agreed = browser
-        .get(page)
-        .send()
-        .await
-        .expect("the vendor's page answers");
-    let location = agreed
-        .headers()
-        .get(header::LOCATION)
-        .expect("the vendor sends the person back")
-        .to_str()
-        .expect("an address");
-    let back = Url::parse(location).expect("an address");
-    assert!(
-        back.as_str().starts_with(redirect_uri.as_str()),
-        "sent to {back}"
-    );
-    let done = browser
-        .get(back)
-        .header(header::COOKIE, format!("{COOKIE}={cookie}"))
-        .send()
-        .await
-        .expect("our callback answers");
-    done.status().as_u16()
 }

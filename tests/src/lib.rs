@@ -28,6 +28,7 @@ mod log;
 pub mod programme;
 mod seed;
 mod statements;
+mod vendors;
 
 pub use answer::Answer;
 pub use app::{Options, TestApp};
@@ -39,3 +40,4 @@ pub use database::{Backend, TestDatabase};
 pub use hubspot::{CLIENT_ID, CLIENT_SECRET, HubSpotSetup};
 pub use seed::{proptest_config, rng, rounds, seed};
 pub use statements::StatementLog;
+pub use vendors::{SHOP, SIGNING_SECRET, SalesforceSetup, Setups, ShopifySetup, SlackSetup};

@@ -91,6 +91,10 @@ pub(super) async fn work(config: &Config) -> Result<(), Failure> {
         Outside::public(config.apps().clone()),
         config,
     )?;
+    // Where vendors are to send their webhooks; a worker that is not told does everything else.
+    if let Ok(public_url) = config.public_url() {
+        core.engine.reached_at(public_url.url_at("/"));
+    }
     let process = Process::work(&core, &ProcessSettings::of(config));
     tracing::info!("working");
     if let Err(error) = signal.await {

@@ -91,6 +91,17 @@ keys! {
     "hubspot.client_id" Text None, "Client id of the HubSpot app.";
     "hubspot.client_secret" Secret None, "Client secret of the HubSpot app; it also signs HubSpot's webhooks.";
     "hubspot.client_secret_previous" Secret None, "The secret before the current one, while it is rotated: webhooks signed with it are accepted, and HubSpot is asked with it where it does not know the current one yet.";
+    "salesforce.client_id" Text None, "Consumer key of the Salesforce External Client App.";
+    "salesforce.client_secret" Secret None, "Consumer secret of the Salesforce app; it also signs the answers that hand over tokens.";
+    "salesforce.client_secret_previous" Secret None, "The consumer secret before the current one, while it is rotated.";
+    "shopify.client_id" Text None, "Client id of the Shopify app.";
+    "shopify.client_secret" Secret None, "Client secret of the Shopify app; it also signs Shopify's webhooks and the way back from a shop's consent.";
+    "shopify.client_secret_previous" Secret None, "The secret before the current one, while it is rotated: Shopify goes on signing with it for about an hour.";
+    "slack.client_id" Text None, "Client id of the Slack app.";
+    "slack.client_secret" Secret None, "Client secret of the Slack app.";
+    "slack.client_secret_previous" Secret None, "The client secret before the current one, while it is rotated.";
+    "slack.signing_secret" Secret None, "Signing secret of the Slack app: what Slack sends, events and pressed buttons, is accepted by it alone.";
+    "slack.signing_secret_previous" Secret None, "The signing secret before the current one, while it is rotated.";
 }
 
 #[cfg(test)]

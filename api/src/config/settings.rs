@@ -155,6 +155,26 @@ pub struct AppSettings {
     pub client_secret_previous: Option<SecretString>,
 }
 
+/// The registration of a Slack app, which signs what it sends with a secret of its own.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlackSettings {
+    /// Public id.
+    pub client_id: Option<String>,
+    /// Secret.
+    #[serde(deserialize_with = "secret")]
+    pub client_secret: Option<SecretString>,
+    /// The secret before.
+    #[serde(deserialize_with = "secret")]
+    pub client_secret_previous: Option<SecretString>,
+    /// The secret that signs.
+    #[serde(deserialize_with = "secret")]
+    pub signing_secret: Option<SecretString>,
+    /// The signing secret before.
+    #[serde(deserialize_with = "secret")]
+    pub signing_secret_previous: Option<SecretString>,
+}
+
 /// Everything together, as the layers give it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,6 +199,12 @@ pub(super) struct Settings {
     pub(super) worker: WorkerSettings,
     #[serde(default)]
     pub(super) hubspot: AppSettings,
+    #[serde(default)]
+    pub(super) salesforce: AppSettings,
+    #[serde(default)]
+    pub(super) shopify: AppSettings,
+    #[serde(default)]
+    pub(super) slack: SlackSettings,
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {

@@ -8,6 +8,7 @@
 use super::*;
 use crate::graphql::admission::Limits;
 use crate::graphql::admission::budget::Budget;
+use secrecy::ExposeSecret as _;
 
 const VAULT_KEY: &str = "6V1n0cV9Yk6gkY7p2uKZ2yY0v6gV4l2m8m0p3xg1Qmk=";
 
@@ -67,6 +68,13 @@ fn every_key_of_the_table_is_a_setting() {
         let others = [
             ("ENTENTE_HUBSPOT_CLIENT_ID", "id"),
             ("ENTENTE_HUBSPOT_CLIENT_SECRET", "secret"),
+            ("ENTENTE_SALESFORCE_CLIENT_ID", "id"),
+            ("ENTENTE_SALESFORCE_CLIENT_SECRET", "secret"),
+            ("ENTENTE_SHOPIFY_CLIENT_ID", "id"),
+            ("ENTENTE_SHOPIFY_CLIENT_SECRET", "secret"),
+            ("ENTENTE_SLACK_CLIENT_ID", "id"),
+            ("ENTENTE_SLACK_CLIENT_SECRET", "secret"),
+            ("ENTENTE_SLACK_SIGNING_SECRET", "secret"),
         ];
         let variable = key.variable();
         let environment: Vec<_> = others
@@ -152,9 +160,11 @@ fn what_is_unknown_is_refused() {
     assert!(
         refusal(Some("[limits]\ntoken = 1"), &[]).contains("there is no setting limits.token;")
     );
+    assert!(refusal(Some("[fax]\nclient_id = \"x\""), &[]).contains("there is no setting fax;"));
     assert!(
-        refusal(Some("[salesforce]\nclient_id = \"x\""), &[])
-            .contains("there is no setting salesforce;")
+        refusal(Some("[shopify]\nsigning_secret = \"x\""), &[])
+            .contains("there is no setting shopify.signing_secret;"),
+        "only Slack signs with a secret of its own"
     );
     assert!(load(None, &[("PATH", "/bin"), ("ENTENTEX", "1")], &[]).is_ok());
 }
@@ -177,7 +187,23 @@ fn what_does_not_fit_is_refused_without_repeating_it() {
     assert!(refusal(None, &[("ENTENTE_LIMITS_NESTING", "5000")]).contains("at most 200"));
     assert!(refusal(None, &[("ENTENTE_WORKER_CONCURRENCY", "0")]).contains("at least 1"));
     assert!(refusal(None, &[("ENTENTE_LOG_FORMAT", "xml")]).contains("json, text"));
-    assert!(refusal(None, &[("ENTENTE_HUBSPOT_CLIENT_ID", "x")]).contains("belong together"));
+    for vendor in ["HUBSPOT", "SALESFORCE", "SHOPIFY", "SLACK"] {
+        for part in ["CLIENT_ID", "CLIENT_SECRET"] {
+            let variable = format!("ENTENTE_{vendor}_{part}");
+            let text = refusal(None, &[(&variable, "987654321")]);
+            assert!(
+                text.contains(&vendor.to_lowercase())
+                    && text.contains("belong together")
+                    && !text.contains("987654321"),
+                "{text}"
+            );
+        }
+    }
+    let unsigned = [
+        ("ENTENTE_SLACK_CLIENT_ID", "x"),
+        ("ENTENTE_SLACK_CLIENT_SECRET", "x"),
+    ];
+    assert!(refusal(None, &unsigned).contains("slack.signing_secret"));
     let text = refusal(Some("vault_key = 987654321"), &[]);
     assert!(
         text.contains("vault_key takes") && !text.contains("987654321"),
@@ -208,15 +234,66 @@ fn secrets_are_never_shown() {
         ("ENTENTE_VAULT_KEY", VAULT_KEY),
         ("ENTENTE_HUBSPOT_CLIENT_ID", "public-id"),
         ("ENTENTE_HUBSPOT_CLIENT_SECRET", "very-secret"),
+        ("ENTENTE_SLACK_CLIENT_ID", "public-slack-id"),
+        ("ENTENTE_SLACK_CLIENT_SECRET", "very-secret"),
+        ("ENTENTE_SLACK_SIGNING_SECRET", "signing-secret"),
+        ("ENTENTE_SLACK_SIGNING_SECRET_PREVIOUS", "signed-before"),
         ("DATABASE_URL", "postgres://me:geheim@db/entente"),
     ];
     let config = load(None, &environment, &[]).unwrap();
     for text in [show::effective(&config), format!("{config:?}")] {
-        for secret in [VAULT_KEY, "very-secret", "geheim"] {
+        for secret in [
+            VAULT_KEY,
+            "very-secret",
+            "geheim",
+            "signing-secret",
+            "signed-before",
+        ] {
             assert!(!text.contains(secret), "{text}");
         }
     }
     assert!(show::effective(&config).contains("public-id"));
+    assert!(show::effective(&config).contains("public-slack-id"));
+}
+
+#[test]
+fn every_connector_has_its_registration() {
+    let environment: Vec<(String, String)> = KEYS
+        .iter()
+        .filter(|key| key.path.contains(".client_") || key.path.contains(".signing_"))
+        .map(|key| (key.variable(), format!("{} of the app", key.path)))
+        .collect();
+    let environment: Vec<(&str, &str)> = environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let config = load(None, &environment, &[]).unwrap();
+    for connector in integrations::connectors(integrations::Endpoints::default()).iter() {
+        let id = connector.descriptor().id;
+        let app = config
+            .apps()
+            .get(id)
+            .unwrap_or_else(|| panic!("{id} cannot be configured"));
+        assert_eq!(app.client_id, format!("{id}.client_id of the app"));
+        assert_eq!(
+            app.client_secret.expose_secret(),
+            format!("{id}.client_secret of the app")
+        );
+        let before = app.previous_client_secret.as_ref().unwrap();
+        assert_eq!(
+            before.expose_secret(),
+            format!("{id}.client_secret_previous of the app")
+        );
+    }
+    let slack = config.apps().get("slack").unwrap();
+    let signing = [&slack.signing_secret, &slack.previous_signing_secret];
+    assert_eq!(
+        signing.map(|secret| secret.as_ref().unwrap().expose_secret().to_owned()),
+        [
+            "slack.signing_secret of the app",
+            "slack.signing_secret_previous of the app"
+        ]
+    );
 }
 
 #[test]

@@ -1,16 +1,19 @@
-//! What a demonstration keeps about itself: its vault key, the sandbox's app, the issuer of its tokens, and what it was filled with.
+//! What a demonstration keeps about itself: its vault key, the apps its sandboxes know, the issuer of its tokens, and what it was filled with.
 //!
-//! The file is made once and then only read. Starting with another source is refused before anything else is touched.
+//! The file is made once and then only read; one of an earlier build is completed with what it lacks. Starting with another source is refused
+//! before anything else is touched.
 
 use super::{DataDir, DataDirError, replace};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entities::chance::Chance;
+use integrations::hubspot;
 use integrations::oauth::AppCredentials;
 use integrations::vault::MasterKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The files a CRM export is made of.
@@ -21,7 +24,13 @@ const CRM_FILES: [&str; 4] = [
     "sales_teams.csv",
 ];
 
-const VERSION: u32 = 1;
+/// Version 1 knew one vendor, whose app stood in the file itself.
+const VERSION: u32 = 2;
+
+/// The vendors that have a sandbox.
+pub const VENDORS: [&str; 4] = [hubspot::ID, "salesforce", "shopify", SLACK];
+
+const SLACK: &str = "slack";
 
 /// What the sandbox is filled with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +90,33 @@ impl DemoSource {
     }
 }
 
+/// An app as it is kept. It goes into a file that its owner alone may read.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredApp {
+    app_id: u64,
+    client_id: String,
+    client_secret: String,
+    signing_secret: Option<String>,
+}
+
+impl StoredApp {
+    /// A new app, with a name that tells it from others and secrets that nobody can guess.
+    fn new(place: u64, signs_apart: bool, chance: &dyn Chance) -> Self {
+        let random = || {
+            let mut bytes = [0_u8; 24];
+            chance.fill(&mut bytes);
+            URL_SAFE_NO_PAD.encode(bytes)
+        };
+        Self {
+            app_id: 910_001 + place,
+            client_id: format!("demo-{}", random()),
+            client_secret: random(),
+            signing_secret: signs_apart.then(random),
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -88,24 +124,67 @@ struct Stored {
     source: DemoSource,
     issuer: String,
     vault_key: String,
+    #[serde(default)]
+    apps: BTreeMap<String, StoredApp>,
+}
+
+/// The file as version 1 wrote it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredBefore {
+    source: DemoSource,
+    issuer: String,
+    vault_key: String,
     app_id: u64,
     client_id: String,
     client_secret: String,
+    #[serde(rename = "version")]
+    _version: u32,
+}
+
+impl From<StoredBefore> for Stored {
+    fn from(before: StoredBefore) -> Self {
+        let app = StoredApp {
+            app_id: before.app_id,
+            client_id: before.client_id,
+            client_secret: before.client_secret,
+            signing_secret: None,
+        };
+        Self {
+            version: VERSION,
+            source: before.source,
+            issuer: before.issuer,
+            vault_key: before.vault_key,
+            apps: BTreeMap::from([(hubspot::ID.to_owned(), app)]),
+        }
+    }
+}
+
+/// Of a file only its version, which says how to read the rest.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+/// An app that a sandbox knows.
+#[derive(Clone, Debug)]
+pub struct DemoApp {
+    /// The vendor's number of it.
+    pub app_id: u64,
+    /// Its credentials.
+    pub credentials: AppCredentials,
 }
 
 /// What a demonstration keeps about itself.
 #[derive(Clone, Debug)]
 pub struct DemoFile {
-    /// What its sandbox was filled with.
+    /// What its CRM was filled with.
     pub source: DemoSource,
     /// The issuer of its tokens: the address of its first start, kept so that tokens outlive a change of port.
     pub issuer: String,
     /// The vault's key.
     pub master_key: MasterKey,
-    /// The vendor's number of the sandbox's app.
-    pub app_id: u64,
-    /// The app's credentials.
-    pub app: AppCredentials,
+    apps: BTreeMap<String, DemoApp>,
 }
 
 impl DemoFile {
@@ -114,44 +193,30 @@ impl DemoFile {
     /// # Errors
     /// [`DataDirError`].
     pub fn find(folder: &Path) -> Result<Option<Self>, DataDirError> {
-        let path = path(folder);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => SecretString::from(text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => {
-                return Err(DataDirError::File {
-                    attempt: "read",
-                    path,
-                    source,
-                });
-            }
-        };
-        let damaged = |problem: String| DataDirError::Damaged {
-            path: path.clone(),
-            problem,
-        };
-        let stored: Stored = serde_json::from_str(text.expose_secret())
-            // The position says enough; the text would repeat what is in the file.
-            .map_err(|error| {
-                damaged(format!("line {}, column {}", error.line(), error.column()))
-            })?;
-        if stored.version != VERSION {
-            return Err(damaged(format!("it is of version {}", stored.version)));
-        }
+        let stored = read(folder)?;
+        stored.map(|stored| Self::of(folder, stored)).transpose()
+    }
+
+    fn of(folder: &Path, stored: Stored) -> Result<Self, DataDirError> {
         let master_key = MasterKey::parse(&stored.vault_key.into())
-            .map_err(|error| damaged(error.to_string()))?;
-        let app = AppCredentials {
-            client_id: stored.client_id,
-            client_secret: stored.client_secret.into(),
-            previous_client_secret: None,
-        };
-        Ok(Some(Self {
+            .map_err(|error| damaged(folder, error.to_string()))?;
+        let apps = stored.apps.into_iter().map(|(vendor, app)| {
+            let credentials = AppCredentials {
+                signing_secret: app.signing_secret.map(Into::into),
+                ..AppCredentials::new(app.client_id, app.client_secret)
+            };
+            let app = DemoApp {
+                app_id: app.app_id,
+                credentials,
+            };
+            (vendor, app)
+        });
+        Ok(Self {
             source: stored.source,
             issuer: stored.issuer,
             master_key,
-            app_id: stored.app_id,
-            app,
-        }))
+            apps: apps.collect(),
+        })
     }
 
     /// The file of a directory with this source; it is made when there is none.
@@ -164,43 +229,49 @@ impl DemoFile {
         issuer: &str,
         chance: &dyn Chance,
     ) -> Result<Self, DataDirError> {
-        if let Some(known) = Self::find(directory.path())? {
-            known.check(directory.path(), &source)?;
-            return Ok(known);
+        let folder = directory.path();
+        let mut stored = match read(folder)? {
+            Some(known) => {
+                check(folder, &known.source, &source)?;
+                known
+            }
+            None => Stored {
+                version: VERSION,
+                source,
+                issuer: issuer.to_owned(),
+                vault_key: MasterKey::generate(chance).1.expose_secret().to_owned(),
+                apps: BTreeMap::new(),
+            },
+        };
+        let known = stored.apps.len();
+        for (place, vendor) in (0..).zip(VENDORS) {
+            if !stored.apps.contains_key(vendor) {
+                // Slack alone signs with another secret than the one that redeems codes.
+                let app = StoredApp::new(place, vendor == SLACK, chance);
+                stored.apps.insert(vendor.to_owned(), app);
+            }
         }
-        let (master_key, vault_key) = MasterKey::generate(chance);
-        let random = || {
-            let mut bytes = [0_u8; 24];
-            chance.fill(&mut bytes);
-            URL_SAFE_NO_PAD.encode(bytes)
-        };
-        let stored = Stored {
-            version: VERSION,
-            source: source.clone(),
-            issuer: issuer.to_owned(),
-            vault_key: vault_key.expose_secret().to_owned(),
-            app_id: 910_001,
-            client_id: format!("demo-{}", random()),
-            client_secret: random(),
-        };
-        let path = path(directory.path());
-        let bytes = serde_json::to_vec_pretty(&stored).map_err(|error| DataDirError::Damaged {
-            path: path.clone(),
-            problem: error.to_string(),
-        })?;
-        replace(&path, &bytes)?;
-        let app = AppCredentials {
-            client_id: stored.client_id,
-            client_secret: stored.client_secret.into(),
-            previous_client_secret: None,
-        };
-        Ok(Self {
-            source,
-            issuer: stored.issuer,
-            master_key,
-            app_id: stored.app_id,
-            app,
-        })
+        if stored.apps.len() > known {
+            let bytes = serde_json::to_vec_pretty(&stored)
+                .map_err(|error| damaged(folder, error.to_string()))?;
+            replace(&path(folder), &bytes)?;
+        }
+        Self::of(folder, stored)
+    }
+
+    /// The app that the sandbox of a vendor knows; none of a vendor that has no sandbox.
+    #[must_use]
+    pub fn app(&self, vendor: &str) -> Option<&DemoApp> {
+        self.apps.get(vendor)
+    }
+
+    /// The credentials of every app, by connector.
+    #[must_use]
+    pub fn credentials(&self) -> BTreeMap<String, AppCredentials> {
+        self.apps
+            .iter()
+            .map(|(vendor, app)| (vendor.clone(), app.credentials.clone()))
+            .collect()
     }
 
     /// Refuses another source than the one the directory was filled with.
@@ -208,15 +279,60 @@ impl DemoFile {
     /// # Errors
     /// [`DataDirError::OtherSource`].
     pub fn check(&self, folder: &Path, asked: &DemoSource) -> Result<(), DataDirError> {
-        if self.source == *asked {
-            return Ok(());
-        }
-        Err(DataDirError::OtherSource {
-            path: folder.to_owned(),
-            stored: self.source.describe(),
-            asked: asked.describe(),
-        })
+        check(folder, &self.source, asked)
     }
+}
+
+fn check(folder: &Path, stored: &DemoSource, asked: &DemoSource) -> Result<(), DataDirError> {
+    if stored == asked {
+        return Ok(());
+    }
+    Err(DataDirError::OtherSource {
+        path: folder.to_owned(),
+        stored: stored.describe(),
+        asked: asked.describe(),
+    })
+}
+
+fn damaged(folder: &Path, problem: String) -> DataDirError {
+    DataDirError::Damaged {
+        path: path(folder),
+        problem,
+    }
+}
+
+fn read(folder: &Path) -> Result<Option<Stored>, DataDirError> {
+    let path = path(folder);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => SecretString::from(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(DataDirError::File {
+                attempt: "read",
+                path,
+                source,
+            });
+        }
+    };
+    // The position says enough; the text would repeat what is in the file.
+    let unread = |error: serde_json::Error| {
+        damaged(
+            folder,
+            format!("line {}, column {}", error.line(), error.column()),
+        )
+    };
+    let text = text.expose_secret();
+    let stored = match serde_json::from_str::<Versioned>(text)
+        .map_err(unread)?
+        .version
+    {
+        1 => serde_json::from_str::<StoredBefore>(text)
+            .map_err(unread)?
+            .into(),
+        VERSION => serde_json::from_str(text).map_err(unread)?,
+        other => return Err(damaged(folder, format!("it is of version {other}"))),
+    };
+    Ok(Some(stored))
 }
 
 fn path(folder: &Path) -> PathBuf {
@@ -224,115 +340,4 @@ fn path(folder: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::super::Use;
-    use super::*;
-    use entities::chance::SeededChance;
-
-    fn export(folder: &Path, deals: &str) -> PathBuf {
-        std::fs::create_dir_all(folder).unwrap();
-        for name in CRM_FILES {
-            std::fs::write(
-                folder.join(name),
-                if name == "sales_pipeline.csv" {
-                    deals
-                } else {
-                    "a,b\n"
-                },
-            )
-            .unwrap();
-        }
-        folder.to_owned()
-    }
-
-    #[test]
-    fn a_directory_keeps_its_source_and_its_secrets() {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = DataDir::open(&folder.path().join("data"), Use::Alone).unwrap();
-        let chance = SeededChance::new(1);
-        let generated = DemoSource::Generated { deals: 400 };
-        assert!(DemoFile::find(directory.path()).unwrap().is_none());
-        let first =
-            DemoFile::settle(&directory, generated.clone(), "http://127.0.0.1:1", &chance).unwrap();
-        let again =
-            DemoFile::settle(&directory, generated.clone(), "http://127.0.0.1:2", &chance).unwrap();
-        assert_eq!(again.issuer, "http://127.0.0.1:1");
-        assert_eq!(again.app.client_id, first.app.client_id);
-        assert_eq!(
-            again.app.client_secret.expose_secret(),
-            first.app.client_secret.expose_secret()
-        );
-        assert_eq!(
-            format!("{:?}", again.master_key),
-            format!("{:?}", first.master_key)
-        );
-        assert!(!format!("{again:?}").contains(again.app.client_secret.expose_secret()));
-
-        let one = DemoSource::crm(&export(&folder.path().join("one"), "x\n")).unwrap();
-        let error = DemoFile::settle(&directory, one, "http://127.0.0.1:1", &chance).unwrap_err();
-        assert!(error.is_usage());
-        let text = error.to_string();
-        assert!(
-            text.contains("generated data (400 deals)")
-                && text.contains("the CRM export in ")
-                && !text.contains('\n'),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn an_export_is_its_folder_and_its_content() {
-        let folder = tempfile::tempdir().unwrap();
-        let one = DemoSource::crm(&export(&folder.path().join("one"), "x\n")).unwrap();
-        assert_eq!(
-            DemoSource::crm(&folder.path().join("one").join("..").join("one")).unwrap(),
-            one
-        );
-        assert_ne!(
-            DemoSource::crm(&export(&folder.path().join("two"), "x\n")).unwrap(),
-            one
-        );
-        assert_ne!(
-            DemoSource::crm(&export(&folder.path().join("one"), "y\n")).unwrap(),
-            one
-        );
-        std::fs::remove_file(folder.path().join("one").join("products.csv")).unwrap();
-        let error = DemoSource::crm(&folder.path().join("one")).unwrap_err();
-        assert!(
-            error.is_usage() && error.to_string().contains("products.csv"),
-            "{error}"
-        );
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn only_the_owner_reads_it() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let directory = DataDir::open(&folder.path().join("data"), Use::Alone).unwrap();
-        DemoFile::settle(
-            &directory,
-            DemoSource::Generated { deals: 1 },
-            "http://127.0.0.1:1",
-            &SeededChance::new(1),
-        )
-        .unwrap();
-        let mode = std::fs::metadata(path(directory.path()))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_damaged_file_is_named_and_not_shown() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(path(folder.path()), "{\"vault_key\": \"geheim\"}").unwrap();
-        let text = DemoFile::find(folder.path()).unwrap_err().to_string();
-        assert!(
-            text.contains("demo.json is damaged") && !text.contains("geheim"),
-            "{text}"
-        );
-    }
-}
+mod tests;

@@ -32,14 +32,19 @@ impl From<reqwest::Error> for BrowserError {
     }
 }
 
-/// Connects an account of `connector`, all the way.
-pub(super) async fn consent(state: &State, connector: &str) -> Result<(), BrowserError> {
+/// Connects an account of `connector`, all the way; `site` is what a person would type where each account has an address of its own.
+pub(super) async fn consent(
+    state: &State,
+    connector: &str,
+    site: Option<&str>,
+) -> Result<(), BrowserError> {
     let cookie = cookie(state);
     let redirect_uri = state.public_url.url_at(&callback_path(connector));
     let asking = Asking {
         connector,
         subject: "demo",
         redirect_uri: redirect_uri.clone(),
+        site,
         cookie: &cookie,
         renews: None,
     };
@@ -75,7 +80,8 @@ fn cookie(state: &State) -> SecretString {
     hex::encode(bytes).into()
 }
 
-fn browser() -> Result<reqwest::Client, reqwest::Error> {
+/// What a person at this machine calls with: it follows no redirect by itself.
+pub(super) fn browser() -> Result<reqwest::Client, reqwest::Error> {
     #[expect(
         clippy::disallowed_methods,
         reason = "a person's browser is no part of the program that the outgoing client guards"

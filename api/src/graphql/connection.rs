@@ -5,14 +5,16 @@ pub mod health;
 pub mod mapping;
 pub mod remap;
 
-use super::context::{RequireScope, cost, request, requires_scope};
+use super::context::{RequireScope, cost, request, requires_scope, state};
 use super::edit::{Edit, id_input, payload};
+use super::error::ErrorCode;
 use super::filter::{IdFilter, enum_filter};
 use super::list::{self, Parent, list_type, order_type};
 use super::page::PageArguments;
 use super::scalar::DateTime;
 use super::siblings::Member;
 use super::sync_run::{self, SyncRunConnection, SyncRunFilter, SyncRunOrder};
+use crate::http::webhooks::own_webhook_path;
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use entities::connection::{self, Column, Entity, Model};
 use entities::id::ConnectionId;
@@ -22,6 +24,7 @@ use health::{ConnectionCapability, ConnectionHealth};
 use mapping::Mapping;
 use sea_orm::sea_query::Expr;
 use sea_orm::{QueryFilter, Select};
+use secrecy::ExposeSecret as _;
 
 /// Whether a connection works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -97,6 +100,20 @@ impl Connection {
     pub(crate) fn one(row: Model) -> Self {
         Self(Member::single(row))
     }
+
+    fn read_webhook_url(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let (state, row) = (state(ctx)?, self.0.row());
+        let hook = state.core.engine.hook(row).map_err(|error| {
+            tracing::error!(%error, connection = %row.id, "a door's address does not open");
+            ErrorCode::Internal.error("The address cannot be read.")
+        })?;
+        // A door that is shut has no address to give out.
+        let hook = hook.filter(|_| row.status != connection::ConnectionStatus::Revoked);
+        Ok(hook.map(|hook| {
+            let path = own_webhook_path(&row.connector, hook.expose_secret());
+            state.public_url.at(&path)
+        }))
+    }
 }
 
 /// One account of an outside system that is kept in step.
@@ -144,6 +161,16 @@ impl Connection {
     /// What the account's owner allowed.
     async fn granted_scopes(&self) -> &[String] {
         &self.0.row().granted_scopes.0
+    }
+    /// The account's own address, with a system that has one for each.
+    async fn site(&self) -> Option<&str> {
+        self.0.row().site.as_deref()
+    }
+    /// Where the vendor sends this account's webhooks, with a vendor that signs none of them: the address is their only proof, so keep it secret.
+    /// Null where all accounts share one; see `connectors`.
+    #[graphql(guard = "RequireScope(Scope::IntegrationsManage)", directive = requires_scope::apply("integrations:manage".to_owned()))]
+    async fn webhook_url(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        self.read_webhook_url(ctx)
     }
     /// The vendor asked not to be called before this instant.
     async fn paused_until(&self) -> Option<DateTime> {

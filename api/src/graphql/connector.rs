@@ -1,86 +1,21 @@
 //! What can be connected, and how connecting begins: the mutation answers an address for a browser, see [`crate::http::connect`].
 
+mod described;
+
 use super::context::{RequireScope, cost, requires_scope, state};
 use super::edit::{Outcome, UserError, engine_outcome, staff};
 use crate::http::connect::{start_path, start_url};
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use entities::error::{Error, Violation, ViolationCode};
 use entities::id::ConnectionId;
 use entities::viewer::Scope;
-use integrations::connector;
+use integrations::connector::{ConnectorError, INVALID_SITE};
+use integrations::sync::{SyncError, Wish};
 
-/// What kind of system a vendor offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "connector::Category")]
-pub enum ConnectorCategory {
-    /// Customer relationship management.
-    Crm,
-    /// A shop.
-    Commerce,
-    /// Chat.
-    Chat,
-}
-
-/// Records of one kind that a connector handles.
-#[derive(SimpleObject)]
-pub struct ConnectorResource {
-    /// The kind of record: `company`, `contact`, `deal` and so on.
-    pub resource: String,
-    /// Whether changes are read as they happen; otherwise everything is read anew each time.
-    pub delta: bool,
-    /// Whether such records can be written.
-    pub writable: bool,
-    /// The scope that writing them takes.
-    pub write_scope: Option<String>,
-}
-
-/// An outside system that this build can connect.
-#[derive(SimpleObject)]
-pub struct Connector {
-    /// Its id: `hubspot`.
-    pub id: ID,
-    /// Its name.
-    pub name: String,
-    /// What kind of system it is.
-    pub category: ConnectorCategory,
-    /// The version of the vendor's API.
-    pub api_version: String,
-    /// What can be kept in step.
-    pub resources: Vec<ConnectorResource>,
-    /// What an account's owner must grant.
-    pub required_scopes: Vec<String>,
-    /// What is asked for besides; without it less can be done.
-    pub optional_scopes: Vec<String>,
-    /// Whether this server is registered with the vendor. Without that nothing can be connected.
-    pub configured: bool,
-}
-
-impl Connector {
-    fn of(connector: &dyn connector::Connector, configured: bool) -> Self {
-        let descriptor = connector.descriptor();
-        let texts = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let pushes = connector.push().is_some();
-        let resources = descriptor.resources.iter().map(|described| {
-            let scope = described.push_scope.filter(|_| pushes);
-            ConnectorResource {
-                resource: described.resource.as_str().to_owned(),
-                delta: described.delta,
-                writable: scope.is_some(),
-                write_scope: scope.map(str::to_owned),
-            }
-        });
-        Self {
-            id: descriptor.id.into(),
-            name: descriptor.name.to_owned(),
-            category: descriptor.category.into(),
-            api_version: descriptor.api_version.to_owned(),
-            resources: resources.collect(),
-            required_scopes: texts(&descriptor.required_scopes),
-            optional_scopes: texts(&descriptor.optional_scopes),
-            configured,
-        }
-    }
-}
+pub use described::{
+    Connector, ConnectorCategory, ConnectorDoor, ConnectorLane, ConnectorLimit, ConnectorResource,
+    ConnectorSite, ConnectorWebhooks,
+};
 
 /// Queries about connectors.
 #[derive(Default)]
@@ -91,14 +26,10 @@ impl ConnectorQuery {
     /// The outside systems that this build can connect.
     #[graphql(guard = "RequireScope(Scope::IntegrationsRead)", directive = requires_scope::apply("integrations:read".to_owned()), directive = cost::apply(1))]
     async fn connectors(&self, ctx: &Context<'_>) -> Result<Vec<Connector>> {
-        let core = &state(ctx)?.core;
-        Ok(core
-            .registry
-            .iter()
-            .map(|connector| {
-                let configured = core.apps.contains_key(connector.descriptor().id);
-                Connector::of(connector.as_ref(), configured)
-            })
+        let state = state(ctx)?;
+        let all = state.core.registry.iter();
+        Ok(all
+            .map(|connector| Connector::of(connector.as_ref(), state))
             .collect())
     }
 }
@@ -108,6 +39,9 @@ impl ConnectorQuery {
 pub struct ConnectIntegrationInput {
     /// Which system; see `connectors`.
     pub connector: String,
+    /// The account's own address, with a system that has one for each, such as `acme.myshopify.com`. Left out with `connectionId`, it is the one
+    /// that connection has.
+    pub site: Option<String>,
     /// The connection whose consent is to be given again. Then only its own account may come back; another one is refused and changes nothing.
     pub connection_id: Option<ID>,
 }
@@ -159,11 +93,19 @@ impl ConnectorMutation {
                 }
             },
         };
-        let ticket = state
-            .core
-            .engine
-            .connect_ticket(id, request.viewer.subject(), renews)
-            .await;
+        let wish = Wish {
+            connector: id,
+            subject: request.viewer.subject(),
+            site: input.site.as_deref(),
+            renews,
+        };
+        let ticket = state.core.engine.connect_ticket(wish).await;
+        if let Err(SyncError::Connector(ConnectorError::Permanent { code, message })) = &ticket
+            && code == INVALID_SITE
+        {
+            let refused = Violation::new(ViolationCode::Invalid, "site", message.clone());
+            return Ok(ConnectIntegrationPayload::of(Err(vec![refused.into()])));
+        }
         let field = if renews.is_some() {
             "connectionId"
         } else {

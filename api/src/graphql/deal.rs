@@ -2,12 +2,14 @@
 
 use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
 use super::customer::Customer;
+use super::deal_confirmation::DealOutcomeConfirmation;
 use super::deal_partner::{AttributionInput, DealPartner};
 use super::edit::{Edit, Opened, created, id_input, nullable, payload};
 use super::filter::{DateFilter, DateTimeFilter, IdFilter, MoneyFilter, enum_filter};
 use super::list::{self, Parent, list_type, order_type};
 use super::page::{self, PageArguments};
 use super::partner::Partner;
+use super::revenue_event::{self, RevenueEventConnection, RevenueEventFilter, RevenueEventOrder};
 use super::rows::{self, One, Plain, Row, Rows};
 use super::scalar::{Date, DateTime, Money, MoneyInput};
 use super::siblings::{self, Member};
@@ -359,6 +361,52 @@ impl Deal {
                 .collect(),
         )))
     }
+
+    /// What a person said last, by a button in the chat, of how it ended. What is said no longer holds when the deal is reopened. Internal: null for
+    /// partners.
+    async fn outcome_confirmation(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<Option<DealOutcomeConfirmation>> {
+        Box::pin(self.read_confirmation(ctx)).await
+    }
+
+    /// The money that came and went for it; a partner sees what was its own doing.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
+    #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()), directive = cost::apply(1))]
+    async fn revenue_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which revenue events.")] filter: Option<RevenueEventFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<RevenueEventOrder>>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Option<RevenueEventConnection>> {
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        let parent = Parent {
+            group: self.0.group(),
+            ids: |rows: &[Model]| rows.iter().map(|row| row.id.0).collect(),
+            id: self.0.row().id.0,
+        };
+        let by = revenue_event::OfDeal;
+        Box::pin(revenue_event::list_of(
+            ctx, parent, by, filter, order_by, page,
+        ))
+        .await
+    }
 }
 
 impl Row for Deal {
@@ -408,7 +456,12 @@ impl Row for Deal {
 
     fn columns(field: &str) -> Option<&'static [&'static str]> {
         Some(match field {
-            "id" | "stage" | "availableTransitions" | "partners" => &[],
+            "id"
+            | "stage"
+            | "availableTransitions"
+            | "partners"
+            | "outcomeConfirmation"
+            | "revenueEvents" => &[],
             "version" => &["version"],
             "createdAt" => &["created_at"],
             "updatedAt" => &["updated_at"],

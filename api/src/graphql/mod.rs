@@ -4,12 +4,14 @@
 //! `Entity::visible_to(&viewer)`; a level of a query costs one statement for each field, see [`siblings`].
 
 pub mod admission;
+pub mod chat;
 pub mod connection;
 pub mod connector;
 pub mod contact;
 pub mod context;
 pub mod customer;
 pub mod deal;
+pub mod deal_confirmation;
 pub mod deal_partner;
 pub mod document_cache;
 pub mod edit;
@@ -22,7 +24,9 @@ pub mod order;
 pub mod page;
 pub mod partner;
 pub mod partnership;
+pub mod privacy_request;
 pub mod record_timeline;
+pub mod revenue_event;
 pub mod rows;
 pub mod scalar;
 pub mod schema;

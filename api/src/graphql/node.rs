@@ -8,18 +8,21 @@ use super::deal::Deal;
 use super::error::ErrorCode;
 use super::partner::Partner;
 use super::partnership::Partnership;
+use super::privacy_request::PrivacyRequest;
+use super::revenue_event::RevenueEvent;
 use super::siblings::{Group, Member};
 use super::sync_conflict::SyncConflict;
 use super::sync_run::SyncRun;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
-    self, ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, SyncConflictId,
-    SyncRunId, TypedId,
+    self, ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, PrivacyRequestId,
+    RevenueEventId, SyncConflictId, SyncRunId, TypedId,
 };
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use entities::{
-    connection, contact, customer, deal, partner, partnership, sync_conflict, sync_run,
+    connection, contact, customer, deal, partner, partnership, privacy_request, revenue_event,
+    sync_conflict, sync_run,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -38,12 +41,16 @@ pub enum Node {
     Customer(Customer),
     /// A deal.
     Deal(Deal),
+    /// Money that came or went back.
+    RevenueEvent(RevenueEvent),
     /// A connection.
     Connection(Connection),
     /// A synchronisation run.
     SyncRun(SyncRun),
     /// A conflict.
     SyncConflict(SyncConflict),
+    /// A wish under the law on personal data.
+    PrivacyRequest(PrivacyRequest),
 }
 
 /// The most ids of one `nodes`.
@@ -111,6 +118,12 @@ async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>>
     kind!(CustomerId, customer, Customer, Scope::PartnersRead);
     kind!(DealId, deal, Deal, Scope::DealsRead);
     kind!(
+        RevenueEventId,
+        revenue_event,
+        RevenueEvent,
+        Scope::DealsRead
+    );
+    kind!(
         ConnectionId,
         connection,
         Connection,
@@ -122,6 +135,12 @@ async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>>
         sync_conflict,
         SyncConflict,
         Scope::IntegrationsRead
+    );
+    kind!(
+        PrivacyRequestId,
+        privacy_request,
+        PrivacyRequest,
+        Scope::Admin
     );
     let get = |(prefix, uuid): (String, Uuid)| {
         found

@@ -8,6 +8,7 @@ use super::filter::{DateTimeFilter, IdFilter, TextFilter, enum_filter};
 use super::list::{self, Parent, list_type, order_type};
 use super::page::{self, PageArguments};
 use super::partnership::{self, PartnershipConnection, PartnershipFilter, PartnershipOrder};
+use super::revenue_event::{self, RevenueEventConnection, RevenueEventFilter, RevenueEventOrder};
 use super::rows::{self, One, Plain, Row};
 use super::scalar::{DateTime, Domain, Money};
 use super::siblings::Member;
@@ -341,6 +342,43 @@ impl Partner {
         ))
         .await
     }
+
+    /// The money that came and went by its doing.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
+    #[graphql(guard = "RequireScope(Scope::DealsRead)", directive = requires_scope::apply("deals:read".to_owned()), directive = cost::apply(1))]
+    async fn revenue_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which revenue events.")] filter: Option<RevenueEventFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<RevenueEventOrder>>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Option<RevenueEventConnection>> {
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        let by = revenue_event::OfPartner;
+        Box::pin(revenue_event::list_of(
+            ctx,
+            self.as_parent(),
+            by,
+            filter,
+            order_by,
+            page,
+        ))
+        .await
+    }
 }
 
 impl Row for Partner {
@@ -385,6 +423,7 @@ impl Row for Partner {
             | "deals"
             | "wonRevenue"
             | "partnerships"
+            | "revenueEvents"
             | "contacts" => &[],
             "version" => &["version"],
             "createdAt" => &["created_at"],

@@ -319,6 +319,8 @@ without_plain_fields!(
     super::contact::Contact,
     super::customer::Customer,
     super::partnership::Partnership,
+    super::privacy_request::PrivacyRequest,
+    super::revenue_event::RevenueEvent,
     super::sync_conflict::SyncConflict,
     super::sync_run::SyncRun,
 );

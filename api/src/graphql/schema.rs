@@ -1,5 +1,6 @@
 //! The schema, put together from the stems.
 
+use super::chat::ChatQuery;
 use super::connection::control::ConnectionControl;
 use super::connection::remap::{MappingMutation, MappingQuery};
 use super::connection::{ConnectionMutation, ConnectionQuery};
@@ -12,7 +13,9 @@ use super::event::EventQuery;
 use super::node::{Node, NodeQuery};
 use super::partner::{PartnerMutation, PartnerQuery};
 use super::partnership::{PartnershipMutation, PartnershipQuery};
+use super::privacy_request::PrivacyRequestQuery;
 use super::record_timeline::RecordTimelineQuery;
+use super::revenue_event::RevenueEventQuery;
 use super::sync_conflict::{SyncConflictMutation, SyncConflictQuery};
 use super::sync_failure::{SyncFailureMutation, SyncFailureQuery};
 use super::sync_run::SyncRunQuery;
@@ -29,13 +32,16 @@ pub struct Query(
     CustomerQuery,
     ContactQuery,
     DealQuery,
+    RevenueEventQuery,
     ConnectorQuery,
     ConnectionQuery,
     MappingQuery,
+    ChatQuery,
     SyncRunQuery,
     SyncConflictQuery,
     SyncFailureQuery,
     RecordTimelineQuery,
+    PrivacyRequestQuery,
     EventQuery,
 );
 

@@ -1,7 +1,7 @@
 //! What the engine has given up, and its revival.
 //!
-//! Three queues give up rows: records a vendor told of (INBOUND), rows of ours on their way out (OUTBOUND), and deliveries that could not be
-//! read (DELIVERY). They have keys of their own, so a failure's id is a text that names its queue and its key and means something only here.
+//! Four queues give up rows: records a vendor told of (INBOUND), rows of ours on their way out (OUTBOUND), deliveries that could not be
+//! read (DELIVERY), and messages to people (CHAT). They have keys of their own, so a failure's id is a text that names its queue and its key and means something only here.
 
 use super::context::{RequireScope, cost, requires_scope};
 use super::edit::{Edit, UserError, id_input, staff};
@@ -12,10 +12,10 @@ use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use entities::connection;
 use entities::error::{Error, ViolationCode};
-use entities::id::{self, ConnectionId, InboundWebhookId};
+use entities::id::{self, ConnectionId, EventId, InboundWebhookId};
 use entities::viewer::Scope;
 use entities::visible;
-use entities::{inbound_signal, inbound_webhook, outbound_push};
+use entities::{chat_message, inbound_signal, inbound_webhook, outbound_push};
 use uuid::Uuid;
 
 /// Which way a failed piece of work was going.
@@ -27,6 +27,9 @@ pub enum SyncFailureDirection {
     Outbound,
     /// A vendor's delivery that could not be read.
     Delivery,
+    /// A message that could not be posted, or of which nobody can tell whether it was. To replay one of the latter posts it without looking again:
+    /// look in the channel first.
+    Chat,
 }
 
 /// Something the engine has given up.
@@ -36,12 +39,14 @@ pub struct SyncFailure {
     pub id: ID,
     /// Which way it was going.
     pub direction: SyncFailureDirection,
-    /// The kind of the vendor's record; null for a delivery, which may hold several.
+    /// The kind of the vendor's record; null for a message, and for a delivery, which may hold several.
     pub resource: Option<String>,
     /// The vendor's id of the record, where it is one.
     pub external_id: Option<String>,
     /// The id of our row, where it is one; read it with `node`.
     pub subject_id: Option<ID>,
+    /// The vendor's id of the channel a message was meant for.
+    pub channel: Option<String>,
     /// How often it was tried.
     pub attempts: i32,
     /// Why it failed the last time.
@@ -74,6 +79,7 @@ enum Key {
     Inbound(String, String),
     Outbound(Uuid),
     Delivery(InboundWebhookId),
+    Chat(EventId),
 }
 
 impl Key {
@@ -83,6 +89,7 @@ impl Key {
             Self::Inbound(resource, external_id) => format!("in:{resource}:{external_id}"),
             Self::Outbound(subject) => format!("out:{subject}"),
             Self::Delivery(id) => format!("delivery:{id}"),
+            Self::Chat(event) => format!("chat:{event}"),
         }
     }
 
@@ -96,6 +103,7 @@ impl Key {
                 .map(|(resource, id)| Self::Inbound(resource.to_owned(), id.to_owned())),
             ("out", key) => key.parse().ok().map(Self::Outbound),
             ("delivery", key) => key.parse().ok().map(Self::Delivery),
+            ("chat", key) => key.parse().ok().map(Self::Chat),
             _ => None,
         }
     }
@@ -109,6 +117,7 @@ fn inbound(row: inbound_signal::Model) -> SyncFailure {
         resource: Some(row.resource),
         external_id: Some(row.external_id),
         subject_id: None,
+        channel: None,
         attempts: row.attempts,
         error: row.error,
         since: DateTime(row.first_seen_at),
@@ -122,6 +131,7 @@ fn outbound(row: outbound_push::Model) -> SyncFailure {
         resource: Some(row.resource),
         external_id: None,
         subject_id: Some(id::show(&row.subject_kind, row.subject_id).into()),
+        channel: None,
         attempts: row.attempts,
         error: row.error,
         since: DateTime(row.first_seen_at),
@@ -135,9 +145,24 @@ fn delivery(row: inbound_webhook::Model) -> SyncFailure {
         resource: None,
         external_id: None,
         subject_id: None,
+        channel: None,
         attempts: row.attempts,
         error: row.error,
         since: DateTime(row.received_at),
+    }
+}
+
+fn chat(row: chat_message::Model) -> SyncFailure {
+    SyncFailure {
+        id: Key::Chat(row.event_id).show().into(),
+        direction: SyncFailureDirection::Chat,
+        resource: None,
+        external_id: None,
+        subject_id: Some(row.deal_id.to_string().into()),
+        channel: Some(row.resource),
+        attempts: row.attempts,
+        error: row.error,
+        since: DateTime(row.first_seen_at),
     }
 }
 
@@ -213,6 +238,15 @@ impl SyncFailureQuery {
                 let rows = inbound_webhook::list_dead(read, &row.connector, after, more).await?;
                 rows.into_iter().map(delivery).collect()
             }
+            (SyncFailureDirection::Chat, place) => {
+                let after = match place {
+                    None => None,
+                    Some(Key::Chat(event)) => Some(event),
+                    Some(_) => return Err(foreign()),
+                };
+                let rows = chat_message::list_dead(read, row.id, after, more).await?;
+                rows.into_iter().map(chat).collect()
+            }
         };
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let has_next_page = found.len() > size;
@@ -279,6 +313,9 @@ async fn replay(edit: &Edit<'_>, input: &ReplaySyncFailuresInput) -> entities::e
         if wants(SyncFailureDirection::Delivery) {
             replayed += inbound_webhook::replay_all(change, &row.connector).await?;
         }
+        if wants(SyncFailureDirection::Chat) {
+            replayed += chat_message::replay_all(change, id).await?;
+        }
         return Ok(replayed);
     };
     if ids.len() > MAX_IDS {
@@ -288,12 +325,14 @@ async fn replay(edit: &Edit<'_>, input: &ReplaySyncFailuresInput) -> entities::e
             format!("At most {MAX_IDS} at a time."),
         ));
     }
-    let (mut records, mut subjects, mut deliveries) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut records, mut subjects) = (Vec::new(), Vec::new());
+    let (mut deliveries, mut messages) = (Vec::new(), Vec::new());
     for (index, text) in ids.iter().enumerate() {
         match Key::read(text) {
             Some(Key::Inbound(resource, external_id)) => records.push((resource, external_id)),
             Some(Key::Outbound(subject)) => subjects.push(subject),
             Some(Key::Delivery(id)) => deliveries.push(id),
+            Some(Key::Chat(event)) => messages.push(event),
             None => return Err(Error::not_found(format!("ids.{index}"))),
         }
     }
@@ -304,7 +343,8 @@ async fn replay(edit: &Edit<'_>, input: &ReplaySyncFailuresInput) -> entities::e
         .collect();
     Ok(inbound_signal::replay(change, id, &records).await?
         + outbound_push::replay(change, id, &subjects).await?
-        + inbound_webhook::replay(change, &deliveries).await?)
+        + inbound_webhook::replay(change, &deliveries).await?
+        + chat_message::replay(change, id, &messages).await?)
 }
 
 /// Those of these deliveries that came from the connection's system.
@@ -365,11 +405,20 @@ mod tests {
             Key::Inbound("deal".to_owned(), "a:b\u{fffd}".to_owned()),
             Key::Outbound(Uuid::from_u128(7)),
             Key::Delivery(InboundWebhookId(Uuid::from_u128(9))),
+            Key::Chat(EventId(Uuid::from_u128(11))),
         ];
         for key in keys {
             assert_eq!(Key::read(&key.show()), Some(key));
         }
-        for bad in ["", "in:deal", "out:x", "delivery:deal_x", "up:1", "in:a:\0"] {
+        for bad in [
+            "",
+            "in:deal",
+            "out:x",
+            "delivery:deal_x",
+            "chat:deal_x",
+            "up:1",
+            "in:a:\0",
+        ] {
             assert_eq!(Key::read(bad), None, "{bad:?}");
         }
     }

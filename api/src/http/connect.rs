@@ -146,6 +146,7 @@ pub async fn callback(
         connector: id,
         state: &given,
         code: code.into(),
+        query: request.query_string(),
         cookie: &cookie,
     };
     match state.core.engine.complete_connect(returned).await {

@@ -9,9 +9,12 @@
 //! batches. The invariant: the executor sees only documents that were admitted and paid for.
 
 pub mod answer;
+pub mod arrange;
 pub mod negotiate;
 
 use self::answer::{Cost, Rejection, executed, rejected};
+use self::arrange::shapes::Shapes;
+use self::arrange::{Flags, arrange};
 use self::negotiate::{Format, format, is_json};
 use super::bearer::{Authenticate, authenticated};
 use super::metrics;
@@ -94,6 +97,8 @@ pub struct Door {
     pub budgets: Budgets,
     /// Verifies tokens.
     pub authenticate: Arc<dyn Authenticate>,
+    /// What the schema says of the form of answers.
+    pub shapes: Shapes,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// How long a request may take.
@@ -183,13 +188,15 @@ impl<E: Execute> GraphqlEndpoint<E> {
         let requested = cost::price(&admitted, &params.variables, params.variables_bytes, limits)?;
         door.charge(&caller, requested)?;
         let claims = Arc::clone(&caller.claims);
+        let flags = Flags::of(&params.variables);
         let result = self.execute(&admitted, params, caller).await;
         // What failed or was cut off may have worked just as hard: it keeps its price.
-        let response = result.map_err(|rejection| Rejection {
+        let mut response = result.map_err(|rejection| Rejection {
             cost: Some(Box::new(door.cost(&claims, requested, requested))),
             ..rejection
         })?;
         let actual = cost::actual(&response.data);
+        arrange(&door.shapes, &admitted.document, &flags, &mut response);
         Ok((response, door.cost(&claims, requested, actual)))
     }
 

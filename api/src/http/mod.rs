@@ -40,6 +40,10 @@ pub fn routes(config: &mut web::ServiceConfig, graphiql: bool) {
         .route("/metrics", web::get().to(metrics::scrape))
         .route("/schema.graphql", web::get().to(graphiql::schema_text))
         .route("/hooks/{connector}", web::post().to(webhooks::receive))
+        .route(
+            "/hooks/{connector}/{hook}",
+            web::post().to(webhooks::receive_own),
+        )
         .route("/connect/{connector}/start", web::get().to(connect::start))
         .route(
             "/oauth/callback/{connector}",

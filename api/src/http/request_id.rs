@@ -2,7 +2,7 @@
 //!
 //! A caller's own `X-Request-Id` is kept when it is short and plain, else a new UUIDv7 is made; either way it is answered. The
 //! line holds method, path, status, milliseconds, id and subject. It never holds a header, a token, a body or the query string, in
-//! which callers put values that do not belong into logs.
+//! which callers put values that do not belong into logs; nor the address of a connection's own door, which is its secret.
 
 use super::bearer::Subject;
 use super::metrics;
@@ -125,7 +125,7 @@ where
         });
         request.extensions_mut().insert(id.clone());
         let method = request.method().clone();
-        let path = request.path().to_owned();
+        let path = without_secret(request.path());
         let span = tracing::info_span!("request", request_id = id.as_str());
         // The line below stands outside the span: it names the request itself, and a span around it would be written out with it.
         let work = self.service.call(request).instrument(span);
@@ -148,6 +148,11 @@ where
                 }
                 Err(error) => (error.as_response_error().status_code(), None, None),
             };
+            // However its letters were written: what came to a connection's own door is shown as the door.
+            let path = match route.as_deref() {
+                Some(door) if door.ends_with("{hook}") => door.to_owned(),
+                _ => path,
+            };
             metrics::record_request(method.as_str(), route.as_deref(), status.as_u16(), micros);
             tracing::info!(
                 method = method.as_str(),
@@ -166,6 +171,19 @@ where
             })
         };
         Box::pin(answered)
+    }
+}
+
+/// A path as the log shows it. What follows a connector under `/hooks/` is the secret of a door, also where somebody mistyped the rest of it.
+fn without_secret(path: &str) -> String {
+    let mut parts = path.splitn(4, '/');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(""), Some(hooks), Some(connector), Some(_))
+            if hooks.eq_ignore_ascii_case("hooks") =>
+        {
+            format!("/{hooks}/{connector}/…")
+        }
+        _ => path.to_owned(),
     }
 }
 
@@ -245,6 +263,42 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[actix_web::test]
+    async fn the_address_of_a_door_is_not_written_down() {
+        for (path, shown) in [
+            ("/hooks/salesforce/hidden", "/hooks/salesforce/…"),
+            ("/hooks/salesforce/hidden/", "/hooks/salesforce/…"),
+            ("/Hooks/salesforce/hidden", "/Hooks/salesforce/…"),
+            ("/hooks/hubspot", "/hooks/hubspot"),
+            ("/graphql", "/graphql"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secret(path), shown);
+        }
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let _guard = tracing::subscriber::set_default(log.finish());
+        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_800_000_000)));
+        let ids = Arc::new(Ids::new(Arc::new(SeededChance::new(3))));
+        let door = web::post().to(HttpResponse::NoContent);
+        let app = App::new()
+            .wrap(RequestLog::new(clock, ids))
+            .route("/hooks/{connector}/{hook}", door);
+        let app = test::init_service(app).await;
+        for path in [
+            "/hooks/salesforce/hidden",
+            "/h%6Foks/salesforce/hidden",
+            "/hooks/salesforce/hidden/more",
+        ] {
+            let request = test::TestRequest::post().uri(path);
+            test::call_service(&app, request.to_request()).await;
+        }
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(!text.contains("hidden"), "{text}");
     }
 
     #[actix_web::test]

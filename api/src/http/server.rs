@@ -5,6 +5,7 @@
 //! running requests may finish.
 
 use super::graphiql::SchemaText;
+use super::graphql::arrange::shapes::Shapes;
 use super::graphql::{Caller, Door, Execute, GraphqlEndpoint, TimeLimits};
 use super::health::Readiness;
 use super::metrics::{ConnectionFigures, MetricsEndpoint};
@@ -86,6 +87,7 @@ pub fn server(
         documents: DocumentCache::new(settings.limits.admission(), DOCUMENT_CACHE_BYTES),
         budgets: Budgets::new(settings.limits.budget(), BUDGET_SUBJECTS),
         authenticate: Arc::clone(&authenticate),
+        shapes: Shapes::of(&schema.sdl()).map_err(std::io::Error::other)?,
         clock: Arc::clone(state.core.database.clock()),
         time: TimeLimits {
             execution: Duration::from_secs(settings.limits.seconds),

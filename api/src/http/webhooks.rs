@@ -1,4 +1,5 @@
-//! What vendors send: `POST /hooks/{connector}`.
+//! What vendors send: `POST /hooks/{connector}`, and `POST /hooks/{connector}/{hook}` for a vendor that signs nothing, where each connection has
+//! a door of its own whose address nobody can guess.
 //!
 //! The order is the rule: the body within its bound, then the vendor's signature over the exact bytes and the public address (never the
 //! Host header), then the inbox, then the answer. Accepted means committed. What is not verified leaves no trace but a count; the sender is
@@ -10,9 +11,13 @@ use crate::graphql::error::ErrorCode;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
+use entities::inbound_webhook::{Headers, NewDelivery};
 use futures::StreamExt;
-use integrations::connector::{InboundRequest, Verdict};
+use integrations::connector::{
+    Connector, Door, InboundRequest, Verdict, WebhookResponse, Webhooks, webhook_path,
+};
 use integrations::sync::{IngestError, Stored};
+use secrecy::SecretString;
 use std::time::Duration;
 
 /// Bytes of one delivery.
@@ -27,7 +32,13 @@ const FULL_RETRY_SECONDS: u16 = 5;
 /// Deliveries, by `connector` and `outcome`.
 pub const WEBHOOKS: &str = "entente_inbound_webhooks_total";
 
-/// The handler.
+/// The path of a connection's own door.
+#[must_use]
+pub fn own_webhook_path(connector: &str, hook: &str) -> String {
+    format!("{}/{hook}", webhook_path(connector))
+}
+
+/// At an app's door.
 pub async fn receive(
     request: HttpRequest,
     payload: web::Payload,
@@ -35,11 +46,73 @@ pub async fn receive(
     state: Shared,
     known: web::Data<Unknown>,
 ) -> HttpResponse {
-    let Some(connector) = state.core.registry.get(&path).cloned() else {
+    let connector = state.core.registry.get(&path).cloned();
+    let connector = connector.filter(|connector| has_door(connector.as_ref(), Door::App));
+    let Some(connector) = connector else {
         return unknown(request, known).await;
     };
-    let Some(webhooks) = connector.webhooks() else {
+    let secrets = state
+        .core
+        .apps
+        .get(connector.descriptor().id)
+        .map(integrations::oauth::AppCredentials::webhook_secrets)
+        .unwrap_or_default();
+    take(
+        request,
+        payload,
+        &state,
+        connector.as_ref(),
+        (secrets, None),
+    )
+    .await
+}
+
+/// At a connection's own door. One that does not exist answers like any address we do not know.
+pub async fn receive_own(
+    request: HttpRequest,
+    payload: web::Payload,
+    path: web::Path<(String, String)>,
+    state: Shared,
+    known: web::Data<Unknown>,
+) -> HttpResponse {
+    let (connector, hook) = path.into_inner();
+    let connector = state.core.registry.get(&connector).cloned();
+    let connector = connector.filter(|connector| has_door(connector.as_ref(), Door::Connection));
+    let Some(connector) = connector else {
         return unknown(request, known).await;
+    };
+    let (id, hook) = (connector.descriptor().id, SecretString::from(hook));
+    match state.core.engine.behind_hook(id, &hook).await {
+        Ok(Some(row)) => {
+            let whose = (vec![hook], Some(row.tenant_id));
+            take(request, payload, &state, connector.as_ref(), whose).await
+        }
+        Ok(None) => unknown(request, known).await,
+        Err(error) => {
+            tracing::error!(connector = id, %error, "a door could not be looked up");
+            problem(
+                &request,
+                ErrorCode::Unavailable,
+                "The delivery could not be stored.",
+            )
+        }
+    }
+}
+
+fn has_door(connector: &dyn Connector, door: Door) -> bool {
+    connector.webhooks().map(Webhooks::door) == Some(door)
+}
+
+/// Verifies, stores and answers. `whose` is what verifies it, and the account whose own door it came to.
+async fn take(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: &Shared,
+    connector: &dyn Connector,
+    (secrets, tenant_id): (Vec<SecretString>, Option<String>),
+) -> HttpResponse {
+    let Some(webhooks) = connector.webhooks() else {
+        return HttpResponse::NotFound().finish();
     };
     let id = connector.descriptor().id;
     let count = |outcome: &'static str| {
@@ -80,17 +153,12 @@ pub async fn receive(
             )
         })
         .collect();
-    let secrets = state
-        .core
-        .apps
-        .get(id)
-        .map(integrations::oauth::AppCredentials::webhook_secrets)
-        .unwrap_or_default();
     let inbound = InboundRequest {
         method: request.method().as_str(),
         public_url: &public_url,
         headers: &headers,
         body: &body,
+        tenant_id: tenant_id.as_deref(),
     };
     match webhooks.verify(&secrets, &inbound, state.core.database.now().millis()) {
         Verdict::Rejected(reason) => {
@@ -108,19 +176,28 @@ pub async fn receive(
         }
         Verdict::Challenge(answer) => {
             count("challenge");
-            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-            HttpResponse::build(status)
-                .content_type(answer.content_type)
-                .body(answer.body)
+            answered(answer)
         }
         Verdict::Accepted { dedupe_key } => {
-            match state.inbox.store(id, dedupe_key, body.to_vec()).await {
+            let kept = webhooks.kept_headers();
+            let kept = headers
+                .into_iter()
+                .map(|(name, value)| (name.to_ascii_lowercase(), value))
+                .filter(|(name, _)| kept.contains(&name.as_str()));
+            let delivery = NewDelivery {
+                connector: id.to_owned(),
+                dedupe_key,
+                headers: Headers(kept.collect()),
+                tenant_id,
+                body: body.to_vec(),
+            };
+            match state.inbox.store(delivery).await {
                 Ok(stored) => {
                     count(match stored {
                         Stored::Inserted => "stored",
                         Stored::Duplicate => "duplicate",
                     });
-                    HttpResponse::NoContent().finish()
+                    answered(webhooks.accepted())
                 }
                 Err(IngestError::Full) => {
                     count("full");
@@ -143,6 +220,16 @@ pub async fn receive(
             }
         }
     }
+}
+
+fn answered(answer: WebhookResponse) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    if answer.body.is_empty() {
+        return HttpResponse::build(status).finish();
+    }
+    HttpResponse::build(status)
+        .content_type(answer.content_type)
+        .body(answer.body)
 }
 
 /// The whole body, or the code to refuse it with. A body that announces too much is refused unread.

@@ -3,9 +3,14 @@
 //! Property names are the vendor's; everything on our side is a closed list, so that a mapping cannot name a field that does
 //! not exist. What the mapping has no field for is reported by each run, never dropped silently.
 
+pub mod chat;
+pub mod order;
+
 use crate::deal::DealStage;
 use crate::deal_partner::DealPartnerRole;
 use crate::partnership::{PartnerType, PipelineStage};
+use chat::ChatMapping;
+use order::OrderMapping;
 use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +25,12 @@ pub struct Mapping {
     pub contact: ContactMapping,
     /// Deals.
     pub deal: DealMapping,
+    /// Orders of a shop.
+    #[serde(default)]
+    pub order: OrderMapping,
+    /// What is told in a chat.
+    #[serde(default)]
+    pub chat: ChatMapping,
 }
 
 /// What is sent back to the vendor, and who wins where both sides changed a field.
@@ -221,5 +232,11 @@ impl Mapping {
     #[must_use]
     pub fn deal_properties(&self) -> BTreeSet<&str> {
         self.deal.fields.values().map(String::as_str).collect()
+    }
+
+    /// All properties the mapping reads of orders, besides those that every order has.
+    #[must_use]
+    pub fn order_properties(&self) -> BTreeSet<&str> {
+        self.order.properties()
     }
 }

@@ -145,12 +145,12 @@ pub(crate) async fn claim<E: Queue>(
             let mut claimed = Vec::with_capacity(rows.len());
             for row in &rows {
                 let row = E::Model::from_query_result(row, "")?;
-                if !row.is_dead() {
+                if !row.place().is_dead {
                     claimed.push(row);
                 }
             }
             if !claimed.is_empty() {
-                claimed.sort_by_key(Waiting::first_seen_at);
+                claimed.sort_by_key(|row| row.place().first_seen_at);
                 return Ok(claimed);
             }
             // Another worker was quicker: on to the next. Where all were given up, those behind them are due.

@@ -69,23 +69,23 @@ impl Text {
             (
                 "uuid",
                 ArrayType::Uuid,
-                column(|row| row.connection_id().into()),
+                column(|row| row.place().connection_id.into()),
             ),
             (
                 "text",
                 ArrayType::String,
-                column(|row| row.resource().into()),
+                column(|row| row.place().resource.into()),
             ),
             (E::KEY_TYPE.0, E::KEY_TYPE.1, column(Waiting::key)),
             (
                 "bigint",
                 ArrayType::BigInt,
-                column(|row| row.fence().into()),
+                column(|row| row.place().fence.into()),
             ),
             (
                 "bigint",
                 ArrayType::BigInt,
-                column(|row| row.generation().into()),
+                column(|row| row.place().generation.into()),
             ),
         ];
         let names = "(connection_id, resource, key, fence, generation)";
@@ -152,11 +152,11 @@ pub(super) fn columns<E: EntityTrait>(of: &str) -> String {
 }
 
 /// The rows in the order of their key, as many at a time as one statement takes.
-pub(super) fn chunks<E: Queue>(rows: &[E::Model]) -> Vec<Vec<&E::Model>> {
-    let mut sorted: Vec<&E::Model> = rows.iter().collect();
+pub(super) fn chunks<M: Waiting>(rows: &[M]) -> Vec<Vec<&M>> {
+    let mut sorted: Vec<&M> = rows.iter().collect();
     sorted.sort_by_cached_key(|row| {
-        let key = format!("{}", row.key());
-        (row.connection_id(), row.resource().to_owned(), key)
+        let (place, key) = (row.place(), format!("{}", row.key()));
+        (place.connection_id, place.resource.to_owned(), key)
     });
     sorted.chunks(CHUNK).map(<[_]>::to_vec).collect()
 }

@@ -6,10 +6,35 @@
 //! Invariant: what a caller was told (a code, a token, a record id) stays true over a restart, `kill -9` included, except for
 //! record edits of the last second.
 
-mod clock;
-mod error;
-pub mod hubspot;
+#![recursion_limit = "256"]
 
+mod app;
+mod clock;
+mod delivery;
+mod error;
+mod faults;
+mod folder;
+pub mod hubspot;
+mod ids;
+mod listening;
+mod params;
+pub mod salesforce;
+pub mod shopify;
+pub mod slack;
+mod snapshot;
+mod spoiling;
+mod stats;
+mod window;
+
+pub use app::App;
 pub use clock::Clock;
+pub use delivery::WebhookCounts;
 pub use error::SandboxError;
-pub use hubspot::{App, Faults, HubSpot, HubSpotOptions, Kind, Limits, Source};
+pub use faults::{Effect, Fault, Faults, WebhookFaults};
+pub use hubspot::{HubSpot, HubSpotOptions, Kind, Limits, Source};
+pub use salesforce::{
+    Salesforce, SalesforceFeatures, SalesforceLimits, SalesforceOptions, SalesforceSource,
+};
+pub use shopify::{ShopSource, Shopify, ShopifyLimits, ShopifyOptions};
+pub use slack::{Slack, SlackLimits, SlackOptions};
+pub use stats::Counts;

@@ -1,6 +1,6 @@
 //! What a connector says of itself is sound: ids that fit rows and paths, scopes, budgets, and an order in which links find their ends.
 
-use super::{app, each};
+use super::{app, each, tokens};
 use crate::oauth::AuthorizeRequest;
 use crate::record::Resource;
 use entities::chance::SeededChance;
@@ -141,8 +141,15 @@ fn budgets_are_real_and_tokens_go_to_the_vendor_only() {
                 case.id
             );
         }
-        assert!(!described.origins.is_empty(), "{}", case.id);
-        for origin in &described.origins {
+        let auth = connector.auth();
+        let site = auth
+            .site(case.typed)
+            .unwrap()
+            .or(Url::parse("https://unused.example/").ok());
+        let tokens = tokens(&case, site.unwrap());
+        let origins = auth.origins(&tokens).unwrap();
+        assert!(!origins.is_empty(), "{}", case.id);
+        for origin in &origins {
             assert!(
                 origin.scheme() == "https"
                     && origin.path() == "/"
@@ -161,7 +168,8 @@ fn budgets_are_real_and_tokens_go_to_the_vendor_only() {
 fn the_consent_carries_state_and_return_address_and_no_secret() {
     for (case, connector) in each() {
         let back = Url::parse("https://entente.example.com/connect/callback").unwrap();
-        let request = AuthorizeRequest::new(back.clone(), &SeededChance::new(5));
+        let site = connector.auth().site(case.typed).unwrap();
+        let request = AuthorizeRequest::new(back.clone(), site, &SeededChance::new(5));
         let url = connector.auth().authorize_url(&app(), &request).unwrap();
         assert_eq!(url.scheme(), "https", "{}", case.id);
         let of = |name: &str| {
@@ -176,7 +184,11 @@ fn the_consent_carries_state_and_return_address_and_no_secret() {
         assert_eq!(of("state"), request.state.expose_secret(), "{}", case.id);
         assert_eq!(of("redirect_uri"), back.as_str(), "{}", case.id);
         assert_eq!(of("client_id"), app().client_id, "{}", case.id);
-        assert_eq!(of("response_type"), "code", "{}", case.id);
+        assert!(
+            matches!(of("response_type").as_str(), "code" | ""),
+            "{}",
+            case.id
+        );
         if !of("code_challenge").is_empty() {
             assert_eq!(of("code_challenge_method"), "S256", "{}", case.id);
         }
@@ -186,5 +198,64 @@ fn the_consent_carries_state_and_return_address_and_no_secret() {
             "{}",
             case.id
         );
+    }
+}
+
+#[test]
+fn people_are_sent_to_the_vendor_and_nowhere_else() {
+    for (case, connector) in each() {
+        let site = |typed: Option<&str>| connector.auth().site(typed);
+        assert_eq!(
+            connector.descriptor().site.is_some(),
+            case.typed.is_some(),
+            "{}: what must be typed is asked for",
+            case.id
+        );
+        let foreign = [
+            "",
+            " ",
+            "evil.example",
+            "https://evil.example/",
+            "http://127.0.0.1/",
+            "https://user@evil.example",
+            "javascript:alert(1)",
+            "..",
+            "a b",
+            "\u{0}",
+        ];
+        for typed in foreign {
+            assert!(site(Some(typed)).is_err(), "{}: {typed:?}", case.id);
+        }
+        let Some(typed) = case.typed else {
+            assert_eq!(site(None).unwrap(), None, "{}", case.id);
+            continue;
+        };
+        assert!(site(None).is_err(), "{}: nothing was typed", case.id);
+        let known = site(Some(typed)).unwrap().unwrap();
+        assert_eq!(known.scheme(), "https", "{}", case.id);
+        assert_eq!(site(Some(known.as_str())).unwrap(), Some(known.clone()));
+        let host = known.host_str().unwrap();
+        for forged in [
+            format!("https://{host}.evil.example/"),
+            format!("https://{host}@evil.example/"),
+            format!("https://evil.example/{host}"),
+            format!("https://evil.example#{host}"),
+            format!("https://evil.example?{host}"),
+            format!("https://evil{host}.example"),
+            format!("{host}\\.evil.example"),
+        ] {
+            assert!(site(Some(&forged)).is_err(), "{}: {forged}", case.id);
+            let Ok(url) = Url::parse(&forged) else {
+                continue;
+            };
+            let mut tokens = tokens(&case, known.clone());
+            tokens.api = Some(url.clone());
+            tokens.site = Some(url);
+            assert!(
+                connector.auth().origins(&tokens).is_err(),
+                "{}: {forged}",
+                case.id
+            );
+        }
     }
 }

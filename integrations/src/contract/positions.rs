@@ -83,9 +83,16 @@ proptest! {
             for (case, _) in each() {
                 let rig = rig(&case).await;
                 let places = rig.connector.descriptor().resources.len();
+                if places == 0 {
+                    continue;
+                }
+                // Nothing to read, nothing to stand in.
+                if places == 0 {
+                    continue;
+                }
                 for cursor in [json!({key.as_str(): text}), json!({"walk": text, key.as_str(): number}), json!([text, number])] {
                     for mode in MODES {
-                        let place = text.len() % places.max(1);
+                        let place = text.len() % places;
                         let _any_answer = asked(&rig, mode, place, &cursor).await;
                     }
                 }

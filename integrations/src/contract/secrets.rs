@@ -1,6 +1,6 @@
 //! What lets us act for an account shows nowhere: not in `Debug`, not in an error, not in an address; and it goes only where it belongs.
 
-use super::{ACCESS_TOKEN, CLIENT_SECRET, NOW_MS, REFRESH_TOKEN, Rig, app, each, tokens};
+use super::{ACCESS_TOKEN, CLIENT_SECRET, NOW_MS, REFRESH_TOKEN, Rig, app, each};
 use crate::connector::{Mode, PageRequest};
 use crate::oauth::Exchange;
 use crate::test_server::json;
@@ -24,7 +24,7 @@ async fn secrets_do_not_show() {
             (200, "{}"),
         ] {
             let rig = Rig::new(&case, move |_| json(status, "", body)).await;
-            let (app, tokens) = (app(), tokens());
+            let (app, tokens) = (app(), rig.tokens.clone());
             assert_discreet(
                 id,
                 &format!("{:?} {:?} {app:?} {tokens:?}", rig.session, rig.client),
@@ -33,6 +33,7 @@ async fn secrets_do_not_show() {
             let exchange = Exchange {
                 code: "contract-code".into(),
                 redirect_uri: Url::parse("https://entente.example.com/back").unwrap(),
+                site: rig.tokens.site.clone(),
                 pkce_verifier: "v".repeat(43).into(),
             };
             assert_discreet(id, &format!("{exchange:?}"));
@@ -77,17 +78,11 @@ async fn secrets_do_not_show() {
 async fn a_renewal_that_repeats_no_refresh_token_keeps_the_old_one() {
     use secrecy::ExposeSecret;
     for (case, _) in each() {
-        let rig = Rig::new(&case, |_| {
-            json(
-                200,
-                "",
-                r#"{"access_token":"new","token_type":"bearer","expires_in":1800}"#,
-            )
-        })
-        .await;
+        let renewal = case.renewal;
+        let rig = Rig::new(&case, move |_| json(200, "", renewal)).await;
         let auth = rig.connector.auth();
         let renewed = auth
-            .refresh(&rig.client, &app(), &tokens(), NOW_MS)
+            .refresh(&rig.client, &app(), &rig.tokens, NOW_MS)
             .await
             .unwrap();
         assert_eq!(renewed.access_token.expose_secret(), "new", "{}", case.id);

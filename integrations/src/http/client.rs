@@ -8,7 +8,9 @@ use super::{
     limit::{AccountPace, Ticks},
     session::Session,
 };
-use crate::connector::Descriptor;
+use crate::connector::{Connector, Descriptor, TokenHeader};
+use crate::error::Result as ConnectorResult;
+use crate::oauth::TokenSet;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header};
 use secrecy::SecretString;
@@ -101,20 +103,27 @@ impl Client {
     /// A handle that calls in the name of one account; [`Session::doing`] says for what kind of work.
     ///
     /// # Errors
-    /// [`HttpError::BadToken`] when the token cannot be a header.
+    /// [`HttpError::BadToken`] when the token cannot be a header; what the connector says when the tokens name a place it does not trust.
     pub fn session(
         &self,
-        connector: &Descriptor,
+        connector: &dyn Connector,
         tenant_id: &str,
+        tokens: &TokenSet,
+    ) -> ConnectorResult<Session> {
+        let origins = connector.auth().origins(tokens)?;
+        let account = (connector.descriptor(), tenant_id);
+        Ok(self.session_with(account, origins, &tokens.access_token)?)
+    }
+
+    pub(super) fn session_with(
+        &self,
+        (descriptor, tenant_id): (&Descriptor, &str),
+        origins: Vec<Url>,
         token: &SecretString,
     ) -> Result<Session, HttpError> {
-        let pace = self
-            .0
-            .settings
-            .paced
-            .then(|| self.pace(connector, tenant_id));
-        let reach = (connector.origins.clone(), connector.limit_headers);
-        Session::new(self.clone(), reach, pace, token)
+        let paced = self.0.settings.paced;
+        let pace = paced.then(|| self.pace(descriptor, tenant_id));
+        Session::new(self.clone(), origins, descriptor, pace, token)
     }
 
     /// Sends a call without authorization.
@@ -140,18 +149,30 @@ impl Client {
     pub(super) async fn send_with(
         &self,
         call: &Call,
-        authorization: Option<&HeaderValue>,
+        authorization: Option<(TokenHeader, &HeaderValue)>,
     ) -> Result<Answer, HttpError> {
         self.0.policy.check(&call.url)?;
         let mut request = self.0.http.request(call.method.clone(), call.url.clone());
-        request = request.header(header::ACCEPT, HeaderValue::from_static("application/json"));
-        if let Some(value) = authorization {
-            request = request.header(header::AUTHORIZATION, value.clone());
+        if !call.headers.iter().any(|(name, _)| *name == header::ACCEPT) {
+            request = request.header(header::ACCEPT, HeaderValue::from_static("application/json"));
         }
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        request = match authorization {
+            None => request,
+            Some((TokenHeader::Bearer, value)) => {
+                request.header(header::AUTHORIZATION, value.clone())
+            }
+            Some((TokenHeader::Named(name), value)) => request.header(name, value.clone()),
+        };
         request = match &call.body {
             Body::Empty => request,
             Body::Json(bytes) => request
                 .header(header::CONTENT_TYPE, "application/json")
+                .body(bytes.clone()),
+            Body::Bytes(media_type, bytes) => request
+                .header(header::CONTENT_TYPE, *media_type)
                 .body(bytes.clone()),
             Body::Form(text) => request
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")

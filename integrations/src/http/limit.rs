@@ -8,6 +8,8 @@
 //!
 //! While a more urgent call waits for its turn no other takes one. The half of a backfill is kept by its starting times: a second bucket
 //! would have to spread the half as well, and so make the first sync of a small account, a few dozen calls, take twice the time.
+//!
+//! What a vendor says in other ways than in headers of a window is a hold: until it is over only what a person waits for goes ahead.
 
 use super::told::{Left, Told};
 use super::{HttpError, Work};
@@ -67,7 +69,7 @@ impl AccountPace {
     /// budget is always free, and then there is no pass.
     pub(super) async fn admit(
         &self,
-        lane: Lane,
+        (lane, cost): (Lane, NonZeroU32),
         work: Work,
         patience: Duration,
     ) -> Result<Option<Pass>, HttpError> {
@@ -81,7 +83,7 @@ impl AccountPace {
         let mut waited = Duration::ZERO;
         let mut queued = None;
         loop {
-            let wait = match pace.start(work) {
+            let wait = match pace.start(work, cost) {
                 Ok(pass) => return Ok(Some(pass)),
                 Err(wait) => wait,
             };
@@ -93,6 +95,15 @@ impl AccountPace {
             tokio::time::sleep(wait).await;
         }
     }
+
+    /// Lets nothing start in a lane for this long, but for what a person waits for.
+    pub(super) fn hold(&self, lane: Lane, wait: Duration) {
+        if let Some(pace) = self.lanes.iter().find(|pace| pace.lane == lane) {
+            let until = pace.ticks.elapsed().saturating_add(wait);
+            let mut state = pace.state();
+            state.held_until = state.held_until.max(Some(until));
+        }
+    }
 }
 
 /// One budget.
@@ -101,7 +112,8 @@ struct LanePace {
     bucket: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>,
     /// Between two refills of the bucket.
     beat: Duration,
-    half: usize,
+    burst: NonZeroU32,
+    half: u32,
     per: Duration,
     ticks: Ticks,
     state: Mutex<State>,
@@ -109,8 +121,9 @@ struct LanePace {
 
 #[derive(Default)]
 struct State {
-    /// When calls of backfills started, within the last window, oldest first.
-    backfill: VecDeque<Duration>,
+    /// When calls of backfills started, within the last window, oldest first, and what each costs.
+    backfill: VecDeque<(Duration, u32)>,
+    held_until: Option<Duration>,
     told: Told,
     /// How many calls of each kind wait.
     waiting: [u32; Work::ALL.len()],
@@ -129,7 +142,8 @@ impl LanePace {
             lane: limit.lane,
             bucket: RateLimiter::direct_with_clock(quota, ticks.clone()),
             beat: quota.replenish_interval(),
-            half: (limit.requests as usize / 2).max(1),
+            burst: quota.burst_size(),
+            half: (limit.requests / 2).max(1),
             per: limit.per,
             ticks,
             state: Mutex::default(),
@@ -141,9 +155,16 @@ impl LanePace {
     }
 
     /// Starts a call, or says when to ask again. What may forbid it is asked first, so that a call that does not start spends nothing.
-    fn start(self: &Arc<Self>, work: Work) -> Result<Pass, Duration> {
+    fn start(self: &Arc<Self>, work: Work, cost: NonZeroU32) -> Result<Pass, Duration> {
         let now = self.ticks.elapsed();
+        // What costs more than may start at once takes all of that.
+        let cost = cost.min(self.burst);
         let mut state = self.state();
+        if work != Work::Interactive
+            && let Some(until) = state.held_until.filter(|until| *until > now)
+        {
+            return Err(until.saturating_sub(now));
+        }
         if state
             .waiting
             .iter()
@@ -157,12 +178,13 @@ impl LanePace {
             while state
                 .backfill
                 .front()
-                .is_some_and(|at| at.saturating_add(self.per) <= now)
+                .is_some_and(|(at, _)| at.saturating_add(self.per) <= now)
             {
                 state.backfill.pop_front();
             }
-            if state.backfill.len() >= self.half
-                && let Some(oldest) = state.backfill.front()
+            let spent: u32 = state.backfill.iter().map(|(_, cost)| cost).sum();
+            if spent >= self.half
+                && let Some((oldest, _)) = state.backfill.front()
             {
                 return Err(oldest.saturating_add(self.per).saturating_sub(now));
             }
@@ -170,13 +192,13 @@ impl LanePace {
         if let Some(wait) = state.told.wait(now, modest) {
             return Err(wait);
         }
-        if let Err(not_yet) = self.bucket.check() {
+        if let Ok(Err(not_yet)) = self.bucket.check_n(cost) {
             let wait = not_yet.wait_time_from(self.ticks.now());
             return Err(wait.max(Duration::from_millis(1)));
         }
         state.told.start();
         if modest {
-            state.backfill.push_back(now);
+            state.backfill.push_back((now, cost.get()));
         }
         drop(state);
         Ok(Pass {
@@ -239,8 +261,9 @@ impl Drop for Queued {
 
 /// The bucket for a budget: burst + refill over the window = the budget.
 fn quota(limit: RateLimit) -> Option<Quota> {
-    let burst = NonZeroU32::new((limit.requests / 10).max(u32::from(limit.requests > 0)))?;
-    let refill = (limit.requests - burst.get()).max(1);
+    let tenth = (limit.requests / 10).max(u32::from(limit.requests > 0));
+    let burst = NonZeroU32::new(limit.burst.unwrap_or(tenth).min(limit.requests))?;
+    let refill = limit.requests.saturating_sub(burst.get()).max(1);
     Some(Quota::with_period(limit.per / refill)?.allow_burst(burst))
 }
 

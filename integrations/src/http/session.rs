@@ -3,11 +3,11 @@
 //! Owns: the account's authorization and its pace, for one kind of work. Refuses: to send the token anywhere but to the origins the
 //! connector declares, and to show it. Invariant: whoever holds a session can use the token and can never read it.
 
-use super::{Answer, Call, Client, HttpError, Work, limit::AccountPace, told::Left};
-use crate::connector::LimitHeaders;
+use super::{Answer, Call, Client, HttpError, Work, limit::AccountPace, told};
+use crate::connector::{Descriptor, Lane, LimitHeaders, TokenHeader};
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -19,25 +19,31 @@ pub struct Session {
     limit_headers: Option<LimitHeaders>,
     pace: Option<Arc<AccountPace>>,
     work: Work,
+    token_header: TokenHeader,
     authorization: HeaderValue,
 }
 
 impl Session {
     pub(super) fn new(
         client: Client,
-        (origins, limit_headers): (Vec<Url>, Option<LimitHeaders>),
+        origins: Vec<Url>,
+        descriptor: &Descriptor,
         pace: Option<Arc<AccountPace>>,
         token: &SecretString,
     ) -> Result<Self, HttpError> {
-        let text = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
+        let text = Zeroizing::new(match descriptor.token_header {
+            TokenHeader::Bearer => format!("Bearer {}", token.expose_secret()),
+            TokenHeader::Named(_) => token.expose_secret().to_owned(),
+        });
         let mut authorization = HeaderValue::from_str(&text).map_err(|_| HttpError::BadToken)?;
         authorization.set_sensitive(true);
         Ok(Self {
             client,
             origins,
-            limit_headers,
+            limit_headers: descriptor.limit_headers,
             pace,
             work: Work::default(),
+            token_header: descriptor.token_header,
             authorization,
         })
     }
@@ -65,18 +71,36 @@ impl Session {
         }
         let mut pass = match &self.pace {
             Some(pace) => {
-                pace.admit(call.lane, self.work, self.client.patience())
+                pace.admit((call.lane, call.cost), self.work, self.client.patience())
                     .await?
             }
             None => None,
         };
-        let outcome = self.client.send_with(call, Some(&self.authorization)).await;
+        let authorization = Some((self.token_header, &self.authorization));
+        let outcome = self.client.send_with(call, authorization).await;
         if let (Some(pass), Some(headers), Ok(answer)) = (&mut pass, &self.limit_headers, &outcome)
-            && headers.lane == call.lane
         {
-            pass.note(Left::read(headers, answer));
+            pass.note(told::Left::read(headers, call.lane, answer));
+            if let Some(wait) = told::share_used(headers, answer) {
+                self.hold(call.lane, wait);
+            }
         }
         outcome
+    }
+
+    /// Sends a call without the token, to any public address: where a vendor keeps a file it has made for us.
+    ///
+    /// # Errors
+    /// When the call may not be made or has no complete answer.
+    pub async fn send_open(&self, call: &Call) -> Result<Answer, HttpError> {
+        self.client.send(call).await
+    }
+
+    /// Lets nothing of this account start in a lane for this long, but for what a person waits for: a body has said that the budget is spent.
+    pub fn hold(&self, lane: Lane, wait: Duration) {
+        if let Some(pace) = &self.pace {
+            pace.hold(lane, wait);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 use super::*;
+use crate::connector::TokenHeader;
 use crate::{
     connector::{Category, Descriptor},
     test_server::{Reply, TestServer, json},
@@ -23,7 +24,7 @@ fn client(server: &TestServer) -> Client {
     Client::new(HostPolicy::sandbox(vec![server.address]), settings()).unwrap()
 }
 
-fn descriptor(origin: Url) -> Descriptor {
+fn descriptor() -> Descriptor {
     Descriptor {
         id: "x",
         name: "X",
@@ -34,7 +35,8 @@ fn descriptor(origin: Url) -> Descriptor {
         optional_scopes: vec![],
         limits: vec![],
         limit_headers: None,
-        origins: vec![origin],
+        site: None,
+        token_header: TokenHeader::Bearer,
     }
 }
 
@@ -48,7 +50,7 @@ async fn a_session_adds_its_token_and_sends_it_nowhere_else() {
     let client = Client::new(policy, settings()).unwrap();
     let token = SecretString::from("s3cret-token");
     let session = client
-        .session(&descriptor(home.url()), "1", &token)
+        .session_with((&descriptor(), "1"), vec![home.url()], &token)
         .unwrap();
     assert!(
         session
@@ -73,7 +75,8 @@ async fn a_session_adds_its_token_and_sends_it_nowhere_else() {
     assert!(client.send(&Call::get(other.url())).await.is_ok());
     assert_eq!(other.seen()[0].header("authorization"), None);
     assert!(!format!("{session:?} {client:?}").contains("s3cret"));
-    let bad = client.session(&descriptor(home.url()), "1", &SecretString::from("a\nb"));
+    let bad = SecretString::from("a\nb");
+    let bad = client.session_with((&descriptor(), "1"), vec![home.url()], &bad);
     assert!(matches!(bad, Err(HttpError::BadToken)));
 }
 
@@ -197,14 +200,15 @@ async fn a_session_keeps_to_what_the_vendor_says_is_left() {
             lane: Lane::Standard,
             requests: 1_000_000,
             per: Duration::from_secs(1),
+            burst: None,
         }],
-        limit_headers: Some(crate::connector::LimitHeaders {
+        limit_headers: Some(crate::connector::LimitHeaders::Window {
             lane: Lane::Standard,
             limit: "x-max",
             remaining: "x-left",
             interval_ms: "x-interval",
         }),
-        ..descriptor(server.url())
+        ..descriptor()
     };
     let settings = ClientSettings {
         patience: Duration::from_millis(50),
@@ -213,7 +217,7 @@ async fn a_session_keeps_to_what_the_vendor_says_is_left() {
     let client = Client::new(HostPolicy::sandbox(vec![server.address]), settings).unwrap();
     let session = |work| {
         client
-            .session(&descriptor, "1", &SecretString::from("t"))
+            .session_with((&descriptor, "1"), vec![server.url()], &"t".into())
             .unwrap()
             .doing(work)
     };
@@ -244,7 +248,7 @@ async fn a_session_keeps_to_what_the_vendor_says_is_left() {
     assert!(delta.send(&call("more")).await.is_err());
     assert_eq!(server.seen().len(), 13, "what is held back is never sent");
     let elsewhere = client
-        .session(&descriptor, "2", &SecretString::from("t"))
+        .session_with((&descriptor, "2"), vec![server.url()], &"t".into())
         .unwrap();
     assert!(
         elsewhere.send(&call("more")).await.is_ok(),

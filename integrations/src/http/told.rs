@@ -9,7 +9,7 @@
 //! the latest, one interval after the vendor spoke.
 
 use super::Answer;
-use crate::connector::LimitHeaders;
+use crate::connector::{Lane, LimitHeaders};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -25,18 +25,48 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// Reads it; none unless the vendor says all of it and it makes sense.
-    pub(super) fn read(headers: &LimitHeaders, answer: &Answer) -> Option<Self> {
-        let number = |name| answer.header(name)?.trim().parse::<u32>().ok();
+    /// Reads it from the answer to a call in `lane`; none unless the vendor says all of it and it makes sense.
+    pub(super) fn read(headers: &LimitHeaders, lane: Lane, answer: &Answer) -> Option<Self> {
+        let LimitHeaders::Window {
+            lane: spoken_of,
+            limit,
+            remaining,
+            interval_ms,
+        } = headers
+        else {
+            return None;
+        };
+        if *spoken_of != lane {
+            return None;
+        }
+        let number = |name: &str| answer.header(name)?.trim().parse::<u32>().ok();
         let left = Self {
-            limit: number(headers.limit)?,
-            remaining: number(headers.remaining)?,
-            interval: Duration::from_millis(number(headers.interval_ms)?.into()),
+            limit: number(limit)?,
+            remaining: number(remaining)?,
+            interval: Duration::from_millis(number(interval_ms)?.into()),
         };
         let sound =
             left.remaining <= left.limit && !left.interval.is_zero() && left.interval <= LONGEST;
         sound.then_some(left)
     }
+}
+
+/// How long a customer's quota is left alone once our share of it is used. Its window is a day; looking four times an hour costs little.
+const SHARE_USED: Duration = Duration::from_secs(900);
+
+/// How long to hold back because our share of the customer's quota is used, if it is.
+pub(super) fn share_used(headers: &LimitHeaders, answer: &Answer) -> Option<Duration> {
+    let LimitHeaders::Usage {
+        header,
+        read,
+        stop_at_percent,
+    } = headers
+    else {
+        return None;
+    };
+    let usage = read(answer.header(header)?)?;
+    let share = usage.allowed.saturating_mul((*stop_at_percent).into()) / 100;
+    (usage.allowed > 0 && usage.used >= share).then_some(SHARE_USED)
 }
 
 /// What may still start. Times are those of the pace's clock.
@@ -130,8 +160,8 @@ mod tests {
     use bytes::Bytes;
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    const NAMES: LimitHeaders = LimitHeaders {
-        lane: crate::connector::Lane::Standard,
+    const NAMES: LimitHeaders = LimitHeaders::Window {
+        lane: Lane::Standard,
         limit: "x-max",
         remaining: "x-remaining",
         interval_ms: "x-interval",
@@ -170,7 +200,7 @@ mod tests {
                 headers,
                 body: Bytes::new(),
             };
-            Left::read(&NAMES, &answer)
+            Left::read(&NAMES, Lane::Standard, &answer)
         };
         assert_eq!(said("110", " 109 ", "10000"), Some(left(109)));
         for (limit, remaining, interval) in [
@@ -189,6 +219,36 @@ mod tests {
                 None,
                 "{limit} {remaining} {interval}"
             );
+        }
+    }
+
+    #[test]
+    fn the_share_of_a_quota_is_kept() {
+        fn read(text: &str) -> Option<crate::connector::Usage> {
+            let (used, allowed) = text.split_once('/')?;
+            Some(crate::connector::Usage {
+                used: used.parse().ok()?,
+                allowed: allowed.parse().ok()?,
+            })
+        }
+        let headers = LimitHeaders::Usage {
+            header: "x-usage",
+            read,
+            stop_at_percent: 80,
+        };
+        let held = |value: &'static str| {
+            let mut map = HeaderMap::new();
+            map.insert("x-usage", HeaderValue::from_static(value));
+            let answer = Answer {
+                status: 200,
+                headers: map,
+                body: Bytes::new(),
+            };
+            share_used(&headers, &answer).is_some()
+        };
+        assert!(held("80/100") && held("4000/5000") && held("99/100"));
+        for value in ["79/100", "0/0", "1/0", "", "many", "-1/2"] {
+            assert!(!held(value), "{value}");
         }
     }
 

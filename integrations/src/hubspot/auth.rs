@@ -11,10 +11,10 @@ use super::{
     limits, wire,
 };
 use crate::{
-    connector::{Account, Authenticate, Context, Lane},
+    connector::{Account, Authenticate, Context, INVALID_SITE, Lane},
     error::{ConnectorError, Result},
     http::{Answer, Call, Client},
-    oauth::{AppCredentials, AuthorizeRequest, Exchange, TokenSet, VendorFields},
+    oauth::{AppCredentials, AuthorizeRequest, Callback, Exchange, TokenSet, VendorFields},
 };
 use async_trait::async_trait;
 use oauth2::ExtraTokenFields;
@@ -97,6 +97,25 @@ struct Details {
 
 #[async_trait]
 impl Authenticate for HubSpot {
+    fn site(&self, typed: Option<&str>) -> Result<Option<Url>> {
+        match typed {
+            None => Ok(None),
+            Some(_) => Err(ConnectorError::permanent(
+                INVALID_SITE,
+                "HubSpot has one address for all accounts: leave the site out.",
+            )),
+        }
+    }
+
+    /// HubSpot signs nothing here: state, cookie and PKCE are what binds the answer.
+    fn check_callback(&self, _: &AppCredentials, _: &Callback<'_>, _: i64) -> Result<()> {
+        Ok(())
+    }
+
+    fn origins(&self, _: &TokenSet) -> Result<Vec<Url>> {
+        Ok(vec![self.endpoints.api.clone()])
+    }
+
     fn authorize_url(&self, app: &AppCredentials, request: &AuthorizeRequest) -> Result<Url> {
         let mut url = self
             .server

@@ -3,9 +3,11 @@
 //! Owns: resources, scopes, budgets and the names of objects in paths. Refuses: guesses: each line is from HubSpot's documentation.
 //! Invariant: the order of resources is the order of a first sync, so that most links find their other end.
 
-use super::{API_DATE, HubSpotEndpoints, ID};
+use super::{API_DATE, ID};
 use crate::{
-    connector::{Category, Descriptor, Lane, LimitHeaders, RateLimit, ResourceDescriptor},
+    connector::{
+        Category, Descriptor, Lane, LimitHeaders, RateLimit, ResourceDescriptor, TokenHeader,
+    },
     record::Resource,
 };
 use std::time::Duration;
@@ -38,7 +40,7 @@ pub(super) const OPTIONAL_SCOPES: [&str; 10] = [
     "settings.currencies.read",
 ];
 
-pub(super) fn descriptor(endpoints: &HubSpotEndpoints) -> Descriptor {
+pub(super) fn descriptor() -> Descriptor {
     let record = |resource| ResourceDescriptor {
         resource,
         delta: true,
@@ -77,21 +79,24 @@ pub(super) fn descriptor(endpoints: &HubSpotEndpoints) -> Descriptor {
                 lane: Lane::Standard,
                 requests: 110,
                 per: Duration::from_secs(10),
+                burst: None,
             },
             RateLimit {
                 lane: Lane::Search,
                 requests: 5,
                 per: Duration::from_secs(1),
+                burst: None,
             },
         ],
         // A search answers without them.
-        limit_headers: Some(LimitHeaders {
+        limit_headers: Some(LimitHeaders::Window {
             lane: Lane::Standard,
             limit: "x-hubspot-ratelimit-max",
             remaining: "x-hubspot-ratelimit-remaining",
             interval_ms: "x-hubspot-ratelimit-interval-milliseconds",
         }),
-        origins: vec![endpoints.api.clone()],
+        site: None,
+        token_header: TokenHeader::Bearer,
     }
 }
 
@@ -195,7 +200,7 @@ pub(super) const fn object(resource: Resource) -> Option<Object> {
         Resource::Company => Some(COMPANY),
         Resource::Contact => Some(CONTACT),
         Resource::Deal => Some(DEAL),
-        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => None,
+        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel | Resource::Order => None,
     }
 }
 

@@ -64,7 +64,9 @@ impl HubSpot {
         Ok(Page {
             records,
             malformed,
+            merged: Vec::new(),
             next,
+            wait: None,
         })
     }
 

@@ -87,7 +87,7 @@ impl HubSpot {
         authorize.set_path("/oauth/authorize");
         let token = endpoints.api_url(&format!("/oauth/{API_DATE}/token"));
         Self {
-            descriptor: descriptor::descriptor(&endpoints),
+            descriptor: descriptor::descriptor(),
             server: Server {
                 authorize,
                 token,

@@ -66,7 +66,9 @@ impl Reading {
         Page {
             records: self.records,
             malformed: self.malformed,
+            merged: Vec::new(),
             next,
+            wait: None,
         }
     }
 }

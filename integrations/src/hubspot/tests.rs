@@ -13,7 +13,7 @@ use entities::{
     chance::SeededChance,
     clock::{ManualClock, Timestamp},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{collections::HashMap, time::Duration};
@@ -44,9 +44,7 @@ impl Rig {
             ClientSettings::default(),
         )
         .unwrap();
-        let session = client
-            .session(hubspot.descriptor(), "33", &SecretString::from("t"))
-            .unwrap();
+        let session = client.session(&hubspot, "33", &TokenSet::of("t")).unwrap();
         let account = Account {
             tenant_id: "33".into(),
             name: None,
@@ -69,6 +67,8 @@ impl Rig {
             http: &self.session,
             tenant_id: "33",
             account: Some(&self.account),
+            site: None,
+            api: None,
             clock: &self.clock,
         }
     }
@@ -108,10 +108,8 @@ impl Rig {
 fn the_registry_knows_it_and_its_addresses_are_hubspots() {
     let registry = crate::connectors(crate::Endpoints::default());
     let connector = registry.get("hubspot").unwrap();
-    assert_eq!(
-        connector.descriptor().origins[0].as_str(),
-        "https://api.hubapi.com/"
-    );
+    let origins = connector.auth().origins(&TokenSet::of("t")).unwrap();
+    assert_eq!(origins[0].as_str(), "https://api.hubapi.com/");
     assert!(
         connector.push().is_some()
             && connector.notify().is_none()

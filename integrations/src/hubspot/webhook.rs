@@ -12,7 +12,9 @@ use super::HubSpot;
 use crate::{
     error::Result,
     signature::{Encoding, Match, hmac_sha256},
-    webhook::{InboundRequest, Reason, Signals, Verdict, Webhooks},
+    webhook::{
+        Delivery, Door, InboundRequest, Reason, Signals, Verdict, WebhookResponse, Webhooks,
+    },
 };
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -75,6 +77,10 @@ fn timestamp(text: &str) -> Option<i64> {
 }
 
 impl Webhooks for HubSpot {
+    fn door(&self) -> Door {
+        Door::App
+    }
+
     fn verify(
         &self,
         secrets: &[SecretString],
@@ -115,8 +121,16 @@ impl Webhooks for HubSpot {
         }
     }
 
-    fn parse(&self, body: &[u8]) -> Result<Signals> {
-        events::parse(body)
+    fn kept_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn parse(&self, delivery: &Delivery<'_>) -> Result<Signals> {
+        events::parse(delivery.body)
+    }
+
+    fn accepted(&self) -> WebhookResponse {
+        WebhookResponse::empty()
     }
 }
 

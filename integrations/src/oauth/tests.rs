@@ -68,6 +68,8 @@ fn app(previous: Option<&str>) -> AppCredentials {
         client_id: "app".to_owned(),
         client_secret: "new".to_owned().into(),
         previous_client_secret: previous.map(|text| text.to_owned().into()),
+        signing_secret: None,
+        previous_signing_secret: None,
     }
 }
 
@@ -78,6 +80,8 @@ fn tokens() -> TokenSet {
         expires_at_ms: Some(0),
         scopes: vec!["read".to_owned()],
         tenant_id: Some("7".to_owned()),
+        site: None,
+        api: None,
     }
 }
 
@@ -96,6 +100,7 @@ async fn while_a_secret_is_rotated_the_previous_one_is_tried_once() {
     let exchange = Exchange {
         code: "code".to_owned().into(),
         redirect_uri: server.url(),
+        site: None,
         pkce_verifier: "v".repeat(43).into(),
     };
     let fresh = vendor

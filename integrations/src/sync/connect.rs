@@ -10,9 +10,9 @@ use super::error::{Result, SyncError};
 use super::pull::{BACKFILL, lanes};
 use super::run::Engine;
 use super::token::{TokenKeeper, seal};
-use crate::connector::{Account, Context};
+use crate::connector::{Account, Context, Door, Webhooks};
 use crate::http::Work;
-use crate::oauth::{AuthorizeRequest, Exchange};
+use crate::oauth::{AuthorizeRequest, Callback, Exchange};
 use crate::vault::Binding;
 use entities::authorization_request;
 use entities::chance::Chance;
@@ -27,7 +27,7 @@ use entities::visible;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 const PURPOSE: &str = "authorization_request.verifier";
 
@@ -40,6 +40,8 @@ pub struct Asking<'a> {
     pub subject: &'a str,
     /// Where the vendor sends the person back to.
     pub redirect_uri: Url,
+    /// The account's own address, as the person named it, with a vendor that has one for each.
+    pub site: Option<&'a str>,
     /// The secret of the browser that asks; the answer must come with it.
     pub cookie: &'a SecretString,
     /// The connection whose consent is renewed: no other account may come back. None connects whichever account comes.
@@ -55,6 +57,8 @@ pub struct Returned<'a> {
     pub state: &'a SecretString,
     /// The code to redeem.
     pub code: SecretString,
+    /// The whole query it came in, for a vendor that signs it.
+    pub query: &'a str,
     /// The secret of the browser that came back.
     pub cookie: &'a SecretString,
 }
@@ -79,8 +83,10 @@ fn digest(secret: &SecretString) -> String {
 pub async fn begin(database: &Database, keeper: &TokenKeeper, asking: Asking<'_>) -> Result<Url> {
     let connector = keeper.connector(asking.connector)?;
     let app = keeper.app(asking.connector)?;
+    let site = connector.auth().site(asking.site)?;
     let request = AuthorizeRequest::new(
         asking.redirect_uri.clone(),
+        site.clone(),
         &DatabaseChance(database.clone()),
     );
     let url = connector.auth().authorize_url(app, &request)?;
@@ -99,6 +105,7 @@ pub async fn begin(database: &Database, keeper: &TokenKeeper, asking: Asking<'_>
         cookie_hash: digest(asking.cookie),
         subject: asking.subject.to_owned(),
         redirect_uri: asking.redirect_uri.to_string(),
+        site: site.map(|site| site.to_string()),
         connection_id: asking.renews,
         created_at: database.now(),
         used_at: None,
@@ -132,14 +139,29 @@ pub async fn complete(
     };
     let verifier = keeper.vault().open(binding, &request.sealed_verifier)?;
     let verifier = std::str::from_utf8(&verifier).map_err(|_| SyncError::UnknownConsent)?;
+    let address = |text: &str| Url::parse(text).map_err(|_| SyncError::UnknownConsent);
     let exchange = Exchange {
         code: returned.code,
-        redirect_uri: Url::parse(&request.redirect_uri).map_err(|_| SyncError::UnknownConsent)?,
+        redirect_uri: address(&request.redirect_uri)?,
+        site: request.site.as_deref().map(address).transpose()?,
         pkce_verifier: verifier.to_owned().into(),
     };
+    let now_ms = database.now().millis();
+    let query: Vec<(String, String)> = form_urlencoded::parse(returned.query.as_bytes())
+        .into_owned()
+        .collect();
+    let callback = Callback {
+        raw_query: returned.query,
+        query: &query,
+        site: exchange.site.as_ref(),
+    };
+    if let Err(error) = connector.auth().check_callback(app, &callback, now_ms) {
+        tracing::warn!(connector = returned.connector, %error, "a consent came back unsigned or signed by somebody else");
+        return Err(SyncError::UnknownConsent);
+    }
     let tokens = connector
         .auth()
-        .exchange(keeper.http(), app, &exchange, database.now().millis())
+        .exchange(keeper.http(), app, &exchange, now_ms)
         .await?;
     let descriptor = connector.descriptor();
     let missing = tokens.missing_scopes(&descriptor.required_scopes);
@@ -151,12 +173,14 @@ pub async fn complete(
     let named = tokens.tenant_id.clone().unwrap_or_default();
     let session = keeper
         .http()
-        .session(descriptor, &named, &tokens.access_token)?
+        .session(connector.as_ref(), &named, &tokens)?
         .doing(Work::Interactive);
     let context = Context {
         http: &session,
         tenant_id: &named,
         account: None,
+        site: tokens.site.as_ref(),
+        api: tokens.api.as_ref(),
         clock: database.clock().as_ref(),
     };
     let account = connector.auth().account(&context).await?;
@@ -184,6 +208,7 @@ pub async fn complete(
             ui_domain,
         },
         granted_scopes: tokens.scopes.clone(),
+        site: tokens.site.as_ref().map(ToString::to_string),
         mapping: default_mapping::mapping(descriptor.id),
     };
     let author = Author {
@@ -217,6 +242,14 @@ pub async fn complete(
         change.rollback().await?;
         return Err(error);
     }
+    if connector.webhooks().map(Webhooks::door) == Some(Door::Connection) && row.hook.is_none() {
+        let hook = secret(database);
+        let sealed = keeper.vault().seal(
+            hook_binding(&row.id.to_string()),
+            hook.expose_secret().as_bytes(),
+        )?;
+        connection::set_hook(&change, row.id, digest(&hook), sealed).await?;
+    }
     sync_cursor::ensure(&change, row.id, &lanes(descriptor, change.now())).await?;
     if revived {
         // Nothing was heard from the vendor meanwhile, so everything is read again; only what differs is written.
@@ -231,31 +264,57 @@ pub async fn complete(
     Ok(row)
 }
 
-/// Gives out a ticket: whoever opens it in a browser begins a consent in the name of `subject`.
+const HOOK: &str = "connection.hook";
+
+/// What seals the unguessable part of a connection's own address for webhooks.
+const fn hook_binding(row: &str) -> Binding<'_> {
+    Binding { purpose: HOOK, row }
+}
+
+/// A wish for a ticket.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// The connector's id.
+    pub connector: &'a str,
+    /// In whose name the consent will be begun.
+    pub subject: &'a str,
+    /// The account's own address, as the person named it. None with `renews` is the address that connection has.
+    pub site: Option<&'a str>,
+    /// The connection whose consent is to be given again.
+    pub renews: Option<ConnectionId>,
+}
+
+/// Gives out a ticket: whoever opens it in a browser begins a consent in the name of the one who wished for it.
 ///
 /// # Errors
-/// When this build has no such connector, no app is configured for it, the connection to renew is none of that connector's, or the database
-/// fails.
-async fn ticket(
-    engine: &Engine,
-    connector: &str,
-    subject: &str,
-    renews: Option<ConnectionId>,
-) -> Result<SecretString> {
+/// When this build has no such connector, no app is configured for it, the site is none of its vendor's, the connection to renew is none of
+/// that connector's, or the database fails.
+async fn ticket(engine: &Engine, wish: Wish<'_>) -> Result<SecretString> {
     let (database, keeper) = (engine.database(), engine.keeper());
-    keeper.connector(connector)?;
-    keeper.app(connector)?;
-    if let Some(id) = renews {
+    let Wish {
+        connector: id,
+        subject,
+        site,
+        renews,
+    } = wish;
+    let connector = keeper.connector(id)?;
+    keeper.app(id)?;
+    let mut known_site = None;
+    if let Some(renewed) = renews {
         let system = Viewer::system("connect");
         let row =
-            visible::find_one::<connection::Entity, _>(database.read(), &system, id.0).await?;
-        row.filter(|row| row.connector == connector)
+            visible::find_one::<connection::Entity, _>(database.read(), &system, renewed.0).await?;
+        let row = row
+            .filter(|row| row.connector == id)
             .ok_or(SyncError::UnknownConnection)?;
+        known_site = row.site;
     }
+    let site = connector.auth().site(site.or(known_site.as_deref()))?;
     let ticket = secret(database);
     let row = connect_ticket::Model {
         ticket_hash: digest(&ticket),
-        connector: connector.to_owned(),
+        connector: id.to_owned(),
+        site: site.map(|site| site.to_string()),
         connection_id: renews,
         subject: subject.to_owned(),
         created_at: database.now(),
@@ -294,14 +353,39 @@ impl Engine {
     /// Gives out a ticket for a consent. With `renews` only the account of that connection may come back.
     ///
     /// # Errors
-    /// When this build has no such connector, no app is configured for it, there is no such connection of it, or the database fails.
-    pub async fn connect_ticket(
+    /// When this build has no such connector, no app is configured for it, the site is none of its vendor's, there is no such connection of it, or
+    /// the database fails.
+    pub async fn connect_ticket(&self, wish: Wish<'_>) -> Result<SecretString> {
+        ticket(self, wish).await
+    }
+
+    /// The unguessable part of a connection's own address for webhooks; none when its vendor signs.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn hook(&self, row: &connection::Model) -> Result<Option<SecretString>> {
+        let Some(sealed) = row.hook.as_deref() else {
+            return Ok(None);
+        };
+        let opened = self
+            .keeper()
+            .vault()
+            .open(hook_binding(&row.id.to_string()), sealed)?;
+        let text = std::str::from_utf8(&opened)
+            .map_err(|_| entities::error::Error::Damaged("a hook is not text".to_owned()))?;
+        Ok(Some(text.to_owned().into()))
+    }
+
+    /// The connection whose own door this is, unless it was disconnected.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn behind_hook(
         &self,
         connector: &str,
-        subject: &str,
-        renews: Option<ConnectionId>,
-    ) -> Result<SecretString> {
-        ticket(self, connector, subject, renews).await
+        hook: &SecretString,
+    ) -> Result<Option<connection::Model>> {
+        Ok(connection::find_by_hook(self.database().read(), connector, &digest(hook)).await?)
     }
 
     /// Begins the consent of a ticket, for the browser that brought it.
@@ -321,6 +405,7 @@ impl Engine {
             connector,
             subject: &found.subject,
             redirect_uri,
+            site: found.site.as_deref(),
             cookie: &cookie,
             renews: found.connection_id,
         };

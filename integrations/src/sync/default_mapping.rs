@@ -4,6 +4,8 @@
 //! a connector not named here begins with a mapping that names nothing, so that nothing is taken over by accident and everything
 //! is reported.
 
+use entities::connection::mapping::chat::ChatMapping;
+use entities::connection::mapping::order::OrderMapping;
 use entities::connection::mapping::{
     CompanyMapping, ConflictPolicy, ContactField, ContactMapping, CustomerField, DealField,
     DealMapping, ImportedPartnership, Mapping, PartnerField, PartnerWhen, PushMode, ResourcePolicy,
@@ -19,6 +21,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn mapping(connector: &str) -> Mapping {
     if connector == crate::hubspot::ID {
         hubspot()
+    } else if connector == crate::salesforce::ID {
+        salesforce()
+    } else if connector == crate::shopify::ID {
+        shopify()
     } else {
         empty()
     }
@@ -39,6 +45,23 @@ pub fn watched(connector: &str, resource: crate::record::Resource) -> &'static [
         ],
         (crate::hubspot::ID, Resource::Contact) => &["company", "hubspot_owner_id"],
         (crate::hubspot::ID, Resource::Deal) => &["dealtype", "description", "closed_won_reason"],
+        (crate::salesforce::ID, Resource::Company) => &[
+            "Phone",
+            "BillingCity",
+            "AnnualRevenue",
+            "AccountNumber",
+            "OwnerId",
+        ],
+        (crate::salesforce::ID, Resource::Contact) => &["Department", "MobilePhone", "OwnerId"],
+        (crate::salesforce::ID, Resource::Deal) => &[
+            "Type",
+            "Description",
+            "LeadSource",
+            "NextStep",
+            "Probability",
+        ],
+        (crate::shopify::ID, Resource::Company) => &["note", "externalId"],
+        (crate::shopify::ID, Resource::Contact) => &["note", "tags", "company"],
         _ => &[],
     }
 }
@@ -119,6 +142,94 @@ fn hubspot() -> Mapping {
             labels: BTreeMap::from([("Partner".to_owned(), label)]),
             policy: both_ways(),
         },
+        order: OrderMapping::default(),
+        chat: ChatMapping::default(),
+    }
+}
+
+fn salesforce() -> Mapping {
+    let stages = [
+        ("Prospecting", DealStage::Prospect),
+        ("Qualification", DealStage::Qualified),
+        ("Needs Analysis", DealStage::Qualified),
+        ("Value Proposition", DealStage::TechnicalValidation),
+        ("Id. Decision Makers", DealStage::BusinessValidation),
+        ("Perception Analysis", DealStage::BusinessValidation),
+        ("Proposal/Price Quote", DealStage::BusinessValidation),
+        ("Negotiation/Review", DealStage::Committed),
+    ];
+    // Roles a new org has. A deal's own partner field says who owns the deal, and cannot be written; `Agency` can.
+    let labels = [
+        ("Agency", DealPartnerRole::Sourced),
+        ("Partner", DealPartnerRole::Sourced),
+        ("VAR/Reseller", DealPartnerRole::Resold),
+        ("System Integrator", DealPartnerRole::Implemented),
+        ("Consultant", DealPartnerRole::Influenced),
+    ];
+    let whole = |role| RoleMapping {
+        role,
+        weight_bp: 10_000,
+    };
+    Mapping {
+        company: CompanyMapping {
+            partner_when: PartnerWhen {
+                property: "Type".to_owned(),
+                values: BTreeSet::from([
+                    "Channel Partner / Reseller".to_owned(),
+                    "Installation Partner".to_owned(),
+                    "Technology Partner".to_owned(),
+                ]),
+            },
+            partnership: ImportedPartnership {
+                kind: PartnerType::Channel,
+                stage: PipelineStage::Active,
+            },
+            partner_fields: names(&[
+                (PartnerField::Name, "Name"),
+                (PartnerField::Website, "Website"),
+                (PartnerField::Country, "BillingCountry"),
+                (PartnerField::Employees, "NumberOfEmployees"),
+                (PartnerField::Description, "Description"),
+            ]),
+            customer_fields: names(&[
+                (CustomerField::Name, "Name"),
+                (CustomerField::Domain, "Website"),
+                (CustomerField::Country, "BillingCountry"),
+                (CustomerField::Segment, "Industry"),
+            ]),
+            policy: both_ways(),
+        },
+        contact: ContactMapping {
+            fields: names(&[
+                (ContactField::FirstName, "FirstName"),
+                (ContactField::LastName, "LastName"),
+                (ContactField::Email, "Email"),
+                (ContactField::Phone, "Phone"),
+                (ContactField::Title, "Title"),
+            ]),
+            policy: both_ways(),
+        },
+        deal: DealMapping {
+            fields: names(&[
+                (DealField::Name, "Name"),
+                (DealField::Stage, "StageName"),
+                (DealField::Amount, "Amount"),
+                (DealField::Currency, "CurrencyIsoCode"),
+                (DealField::CloseDate, "CloseDate"),
+                (DealField::Owner, "OwnerId"),
+            ]),
+            stages: stages
+                .into_iter()
+                .map(|(id, stage)| (id.to_owned(), stage))
+                .collect(),
+            labels: labels
+                .into_iter()
+                .map(|(label, role)| (label.to_owned(), whole(role)))
+                .collect(),
+            policy: both_ways(),
+        },
+        order: OrderMapping::default(),
+        chat: ChatMapping::default(),
     }
 }
 
@@ -128,6 +239,37 @@ fn both_ways() -> ResourcePolicy {
         push: PushMode::CreateAndUpdate,
         conflicts: ConflictPolicy::Theirs,
         fields: BTreeMap::new(),
+    }
+}
+
+/// A shop knows customers, companies and orders. Orders become deals; whose doing one is, each programme says by codes of its own, so no
+/// partner is named here. What changes here of a customer the shop has is sent there; nobody is made a customer of a shop unasked.
+fn shopify() -> Mapping {
+    let known = ResourcePolicy {
+        push: PushMode::Update,
+        ..both_ways()
+    };
+    let nothing = empty();
+    Mapping {
+        company: CompanyMapping {
+            customer_fields: names(&[(CustomerField::Name, "name")]),
+            policy: known.clone(),
+            ..nothing.company
+        },
+        contact: ContactMapping {
+            fields: names(&[
+                (ContactField::FirstName, "firstName"),
+                (ContactField::LastName, "lastName"),
+                (ContactField::Email, "email"),
+                (ContactField::Phone, "phone"),
+            ]),
+            policy: known,
+        },
+        order: OrderMapping {
+            deals: true,
+            ..OrderMapping::default()
+        },
+        ..nothing
     }
 }
 
@@ -156,5 +298,7 @@ fn empty() -> Mapping {
             labels: BTreeMap::new(),
             policy: ResourcePolicy::default(),
         },
+        order: OrderMapping::default(),
+        chat: ChatMapping::default(),
     }
 }

@@ -74,18 +74,8 @@ impl IngestHandle {
     ///
     /// # Errors
     /// See [`IngestError`]; then it is not stored.
-    pub async fn store(
-        &self,
-        connector: &str,
-        dedupe_key: String,
-        body: Vec<u8>,
-    ) -> Result<Stored, IngestError> {
+    pub async fn store(&self, delivery: NewDelivery) -> Result<Stored, IngestError> {
         let (answer, answered) = oneshot::channel();
-        let delivery = NewDelivery {
-            connector: connector.to_owned(),
-            dedupe_key,
-            body,
-        };
         self.sender
             .try_send(Waiting { delivery, answer })
             .map_err(|refused| match refused {

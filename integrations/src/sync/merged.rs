@@ -5,20 +5,58 @@
 //! has one, else that of the eldest of the others, with its links and what people added to it.
 
 use super::error::Result;
-use crate::record::Resource;
+use crate::connector::Merged;
+use crate::record::{Resource, is_sound_id};
 use entities::change::Change;
 use entities::external_link::{self, Model, Shadow};
 use entities::id::{ConnectionId, ExternalLinkId};
-use entities::inbound_signal::{self, MERGED};
+use entities::inbound_signal::{self, MERGED, NewSignal};
 use entities::pending_link;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// By record that remains: those that became part of it and are gone.
 pub(super) type Merges = BTreeMap<String, BTreeSet<String>>;
 
-/// Reads the hints of signals. Where what remains of one merge was merged itself, the last one counts.
-pub(super) fn targets(signals: &[inbound_signal::Model], missing: &[&str]) -> Merges {
-    let mut hints: BTreeMap<&str, &str> = BTreeMap::new();
+/// Has records looked at that are told to have gone into others, as far as they still stand here.
+pub(super) async fn look_at(
+    change: &Change,
+    id: ConnectionId,
+    resource: Resource,
+    merged: &[Merged],
+) -> Result<()> {
+    let ids: Vec<&str> = merged.iter().map(|one| one.from.as_str()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let links = external_link::find_all(change.transaction(), id, resource.as_str(), &ids).await?;
+    let standing = |one: &&Merged| {
+        let mut links = links.iter();
+        is_sound_id(&one.into) && links.any(|link| !link.archived && link.external_id == one.from)
+    };
+    let signal = |one: &Merged| NewSignal {
+        connection_id: id,
+        resource: resource.as_str().to_owned(),
+        external_id: one.from.clone(),
+        hint: json!({ "kind": MERGED, "into": one.into }),
+    };
+    let raised = merged.iter().filter(standing).map(signal).collect();
+    inbound_signal::raise(change, raised).await?;
+    Ok(())
+}
+
+/// Reads the hints of signals, and what the vendor tells of those that are missing. Where what remains of one merge was merged itself, the last one
+/// counts.
+pub(super) fn targets(
+    signals: &[inbound_signal::Model],
+    missing: &[&str],
+    told: &[Merged],
+) -> Merges {
+    let mut hints: BTreeMap<&str, &str> = told
+        .iter()
+        .filter(|one| missing.contains(&one.from.as_str()) && is_sound_id(&one.into))
+        .map(|one| (one.from.as_str(), one.into.as_str()))
+        .collect();
     for row in signals
         .iter()
         .filter(|row| missing.contains(&row.external_id.as_str()))

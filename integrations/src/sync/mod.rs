@@ -10,7 +10,9 @@
 //! applies them the same way. [`apply`] tells what is new, [`map`] reads values by the connection's mapping, [`merge`] decides each field
 //! between shadow, vendor and row, by the connection's policy where both sides changed it; what it leaves to a person, [`resolve`] settles.
 //! [`reconcile`] compares everything once a day and finds what the others have missed. [`push`] goes the other way: it follows the event log,
-//! compares rows with their shadows and writes what differs. [`remap`] applies what is known again when the mapping has changed. [`run`] puts it
+//! compares rows with their shadows and writes what differs. [`remap`] applies what is known again when the mapping has changed. [`chat`] follows the
+//! log too, and tells people. [`account`] takes in what a delivery says besides records, [`privacy`] fulfils what the law on personal data asks, and
+//! [`tend`] sees to it that accounts send their webhooks. [`run`] puts it
 //! together: [`run::Engine::step`] does one unit of work.
 //!
 //! **Laws.** A record that says nothing new writes nothing. A value that cannot be taken over is flagged, a record that cannot be is kept
@@ -22,7 +24,10 @@
 //! **Not here.** What an owner or a stage is called is read when a deal is applied; a later change of a name reaches a deal
 //! with its next change.
 
+mod account;
 mod apply;
+mod calling;
+mod chat;
 mod claim;
 pub mod connect;
 pub mod default_mapping;
@@ -32,6 +37,7 @@ pub mod ingest;
 mod map;
 mod merge;
 mod merged;
+mod privacy;
 pub mod pull;
 mod push;
 mod reconcile;
@@ -39,13 +45,14 @@ pub mod remap;
 mod resolve;
 pub mod run;
 mod settle;
+mod tend;
 #[cfg(test)]
 mod tests;
 pub mod token;
 mod walk;
 pub mod webhook;
 
-pub use connect::{Asking, Begun, Disconnected, Returned};
+pub use connect::{Asking, Begun, Disconnected, Returned, Wish};
 pub use error::{Result, SyncError};
 pub use ingest::{Ingest, IngestError, IngestHandle, Stored};
 pub use reconcile::HELD as DELETES_HELD;

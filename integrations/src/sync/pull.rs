@@ -4,13 +4,18 @@
 //! and position are one transaction that begins with the fence. Invariant: after a crash at any moment the lane stands where the last
 //! committed transaction left it, and reading on from there loses and doubles nothing.
 //!
+//! A page that has ended its workers is applied record by record ([`alone`]), so that one record does not hold up all that come after it.
+//!
 //! The next batch is read while the present one is applied; no more than one batch is read ahead, so memory stays bounded.
+
+mod alone;
 
 use super::apply::{self, Scope, Source, Wanted};
 use super::claim::{self, GIVE_UP, millis};
 use super::error::{Result, SyncError};
 use super::findings;
 use super::map::References;
+use super::merged;
 use super::remap::REMAP;
 use super::run::{Engine, Progress};
 use super::settle::{self, is_lost};
@@ -175,6 +180,10 @@ impl Engine {
                 self.limits(),
             )
             .await;
+        if alone::is_suspect(&work.row, resource) {
+            self.apply_alone(&mut work, &mut batch.records, &wanted)
+                .await?;
+        }
         for turn in 1_u32.. {
             let error = batch.error.take();
             let caught_up = batch.caught_up;
@@ -271,9 +280,15 @@ impl Engine {
                 reason: connection.status_reason,
             });
         }
+        if work.origin == Origin::Backfill {
+            // Should it be lost, so is the lane's new position: the page is read again.
+            change.may_be_repeated().await?;
+        }
         let mut row = work.row.clone();
         row.attempts = 0;
         row.error = None;
+        row.unfinished = 0;
+        row.on_trial = None;
         row.lease_until = Some(change.now().plus_millis(millis(settings.lease)));
         let caught_up = batch.caught_up;
         row.position.clone_from(&batch.position);
@@ -309,6 +324,7 @@ impl Engine {
             )
             .await?;
         }
+        merged::look_at(&change, id, work.resource, &batch.merged).await?;
         let found = sync_run::note(&change, work.run.id, &found).await?;
         change.commit().await?;
         work.row = row;
@@ -366,6 +382,8 @@ impl Engine {
         }
         row.lease_owner = None;
         row.lease_until = None;
+        row.unfinished = 0;
+        row.on_trial = None;
         if let SyncError::Connector(ConnectorError::CursorExpired { .. }) = &error {
             return self.restart(row, &error).await;
         }
@@ -431,7 +449,7 @@ const fn is_paced(error: &SyncError) -> bool {
     matches!(
         error,
         SyncError::Connector(ConnectorError::RateLimited {
-            scope: LimitScope::Pace,
+            scope: LimitScope::Pace | LimitScope::Preparing,
             ..
         })
     )

@@ -15,6 +15,7 @@ use crate::http::Client;
 use crate::record::Resource;
 use crate::vault::Vault;
 use entities::change::{Author, Change, Origin};
+use entities::chat_message;
 use entities::connection;
 use entities::database::Database;
 use entities::id::{ConnectionId, SyncRunId};
@@ -26,8 +27,8 @@ use entities::sync_run::{self, SyncRunStatus};
 use entities::viewer::Viewer;
 use entities::visible::{self, Visible};
 use sea_orm::{ColumnTrait, QueryFilter};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use url::Url;
 use uuid::Uuid;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub reconcile_every: Duration,
     /// What changed at the vendor so recently is no drift yet: the deltas may still bring it.
     pub reconcile_grace: Duration,
+    /// How often the webhook subscriptions of a connection are looked at.
+    pub tend_every: Duration,
     /// The first wait after a failure; it doubles.
     pub backoff: Duration,
     /// The longest such wait.
@@ -69,6 +72,7 @@ impl Default for Settings {
             archived_every: Duration::from_secs(900),
             reconcile_every: Duration::from_secs(86_400),
             reconcile_grace: Duration::from_secs(600),
+            tend_every: Duration::from_secs(3_600),
             backoff: Duration::from_secs(2),
             backoff_cap: Duration::from_secs(900),
             refresh_ahead: Duration::from_secs(60),
@@ -79,6 +83,9 @@ impl Default for Settings {
         }
     }
 }
+
+/// Kinds of work that take turns.
+const KINDS: usize = 9;
 
 /// What an engine is made of.
 pub struct EngineParts {
@@ -128,6 +135,7 @@ struct Inner {
     settings: Settings,
     worker: Uuid,
     turn: AtomicUsize,
+    public_url: OnceLock<Url>,
 }
 
 /// The engine. Cheap to clone; clones are one worker.
@@ -171,6 +179,7 @@ impl Engine {
             settings,
             worker: Uuid::from_bytes(bytes),
             turn: AtomicUsize::new(0),
+            public_url: OnceLock::new(),
         }))
     }
 
@@ -190,6 +199,15 @@ impl Engine {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Says at which address vendors reach this deployment. Until it is said, no vendor is asked to send anything there; the first word counts.
+    pub fn reached_at(&self, public_url: Url) {
+        let _said_before = self.0.public_url.set(public_url);
+    }
+
+    pub(super) fn public_url(&self) -> Option<&Url> {
+        self.0.public_url.get()
     }
 
     pub(super) fn worker(&self) -> Uuid {
@@ -222,6 +240,7 @@ impl Engine {
         inbound_webhook::break_leases(self.database()).await?;
         inbound_signal::break_leases(self.database()).await?;
         outbound_push::break_leases(self.database()).await?;
+        chat_message::break_leases(self.database()).await?;
         connection::break_renewals(self.database()).await?;
         Ok(())
     }
@@ -232,13 +251,18 @@ impl Engine {
     /// When the database fails.
     pub async fn step(&self) -> Result<bool> {
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
-        for kind in 0..5 {
-            let worked = match (turn + kind) % 5 {
-                0 => self.split_inbox().await?,
-                1 => self.process_signals().await?,
-                2 => self.fan_out().await?,
-                3 => self.push_step().await?,
-                _ => self.pull_step(None, &|_| {}).await?,
+        for kind in 0..KINDS {
+            // Each on the heap: together they would fill a worker's stack.
+            let worked = match (turn + kind) % KINDS {
+                0 => Box::pin(self.split_inbox()).await?,
+                1 => Box::pin(self.process_signals()).await?,
+                2 => Box::pin(self.fan_out()).await?,
+                3 => Box::pin(self.push_step()).await?,
+                4 => Box::pin(self.listen()).await?,
+                5 => Box::pin(self.chat_step()).await?,
+                6 => Box::pin(self.privacy_step()).await?,
+                7 => Box::pin(self.tend_step()).await?,
+                _ => Box::pin(self.pull_step(None, &|_| {})).await?,
             };
             if worked {
                 return Ok(true);

@@ -63,7 +63,7 @@ pub(super) async fn resolve(
     origin: Origin,
     run: Option<SyncRunId>,
 ) -> Result<()> {
-    for resource in [Resource::Contact, Resource::Deal] {
+    for resource in [Resource::Contact, Resource::Deal, Resource::Order] {
         loop {
             let rowless = [Resource::Owner.as_str()];
             if pending_link::list_resolvable(database.read(), id, resource.as_str(), &rowless, 1)
@@ -113,7 +113,13 @@ pub(super) async fn retry_held(
     origin: Origin,
     run: Option<SyncRunId>,
 ) -> Result<()> {
-    for resource in [Resource::Company, Resource::Contact, Resource::Deal] {
+    let resources = [
+        Resource::Company,
+        Resource::Contact,
+        Resource::Deal,
+        Resource::Order,
+    ];
+    for resource in resources {
         let mut after = String::new();
         while !external_link::list_held(database.read(), id, resource.as_str(), &after, 1)
             .await?
@@ -139,7 +145,9 @@ pub(super) async fn retry_held(
             };
             // What is still kept out has been reported when it was read; only what gets in now is news.
             let mut again = Findings::default();
-            let links: Vec<_> = links.into_iter().filter(|link| !link.archived).collect();
+            // What ended its workers waits for the vendor, not for a mapping.
+            let may_fit = |link: &external_link::Model| !link.archived && !apply::is_marked(link);
+            let links: Vec<_> = links.into_iter().filter(may_fit).collect();
             apply::again(&mut change, &scope, resource, links, &mut again).await?;
             let done = again.counts.get(resource.as_str());
             let (created, updated) = done.map_or((0, 0), |counts| (counts.created, counts.updated));

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use url::Url;
 
 /// What seals and opens a connection's credentials.
 const PURPOSE: &str = "connection.credentials";
@@ -76,6 +77,8 @@ pub struct Opened {
     pub connection: connection::Model,
     session: Session,
     account: Account,
+    site: Option<Url>,
+    api: Option<Url>,
     renew_at_ms: Option<i64>,
 }
 
@@ -87,6 +90,8 @@ impl Opened {
             http: &self.session,
             tenant_id: &self.connection.tenant_id,
             account: Some(&self.account),
+            site: self.site.as_ref(),
+            api: self.api.as_ref(),
             clock: database.clock().as_ref(),
         }
     }
@@ -158,6 +163,11 @@ impl TokenKeeper {
             .ok_or_else(|| SyncError::NoApp(connector.to_owned()))
     }
 
+    /// The connectors of this build.
+    pub(super) const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     pub(super) const fn http(&self) -> &Client {
         &self.http
     }
@@ -177,7 +187,19 @@ impl TokenKeeper {
         if tokens.expires_within(self.database.now().millis(), margin) {
             return self.renew(id, row.credentials_version).await;
         }
+        if row.scopes_changed_at.is_some() {
+            return self.reread_scopes(row, &tokens).await;
+        }
         self.opened(row, &tokens)
+    }
+
+    /// The vendor said that it grants more or less than before: with a new token it says what. A token that is not renewed covers what it covers.
+    async fn reread_scopes(&self, row: connection::Model, tokens: &TokenSet) -> Result<Opened> {
+        if tokens.refresh_token.is_some() {
+            return self.renew(row.id, row.credentials_version).await;
+        }
+        connection::care::keep_scopes(&self.database, &row, None).await?;
+        self.opened(row, tokens)
     }
 
     /// A session with a token newer than the credentials of `seen_version`.
@@ -261,6 +283,12 @@ impl TokenKeeper {
         let sealed = seal(&self.vault, id, &fresh)?;
         // Committed before it is used: a token that only memory knows would be lost with the process, and the old one may be spent.
         let won = self.store(id, version, &sealed).await?;
+        let scopes = (!fresh.scopes.is_empty()).then(|| fresh.scopes.clone());
+        if won
+            && (row.scopes_changed_at.is_some() || scopes.as_ref() != Some(&row.granted_scopes.0))
+        {
+            connection::care::keep_scopes(&self.database, &row, scopes).await?;
+        }
         let row = self.load(id).await?;
         let tokens = if won { fresh } else { self.tokens(&row)? };
         self.opened(row, &tokens)
@@ -376,10 +404,10 @@ impl TokenKeeper {
         let renew_at_ms = tokens
             .expires_at_ms
             .map(|at| soon_before(at, now_ms, self.ahead));
-        let descriptor = self.connector(&row.connector)?.descriptor();
+        let connector = self.connector(&row.connector)?;
         let session = self
             .http
-            .session(descriptor, &row.tenant_id, &tokens.access_token)?;
+            .session(connector.as_ref(), &row.tenant_id, tokens)?;
         let account = Account {
             tenant_id: row.tenant_id.clone(),
             name: row.account.name.clone(),
@@ -391,6 +419,8 @@ impl TokenKeeper {
             connection: row,
             session,
             account,
+            site: tokens.site.clone(),
+            api: tokens.api.clone(),
             renew_at_ms,
         })
     }

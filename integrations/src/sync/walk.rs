@@ -6,9 +6,10 @@
 use super::apply::Wanted;
 use super::default_mapping;
 use super::error::{Result, SyncError};
+use super::map::order;
 use super::token::{Opened, TokenKeeper};
-use crate::connector::{Connector, Fetched, Mode, PageRequest, Pull};
-use crate::error::ConnectorError;
+use crate::connector::{Connector, Fetched, Merged, Mode, PageRequest, Pull};
+use crate::error::{ConnectorError, LimitScope};
 use crate::http::Work;
 use crate::push::REFERENCE;
 use crate::record::{MalformedRecord, Record, Resource};
@@ -162,6 +163,7 @@ impl<'a> Reader<'a> {
                     all.records.extend(fetched.records);
                     all.missing.extend(fetched.missing);
                     all.malformed.extend(fetched.malformed);
+                    all.merged.extend(fetched.merged);
                 }
                 Ok(all)
             }
@@ -180,6 +182,7 @@ impl<'a> Reader<'a> {
         let mut gathered = Gathered {
             records: Vec::new(),
             malformed: Vec::new(),
+            merged: Vec::new(),
             position: from,
             caught_up: false,
             pages: 0,
@@ -204,9 +207,14 @@ impl<'a> Reader<'a> {
                 Ok(page) => {
                     gathered.records.extend(page.records);
                     gathered.malformed.extend(page.malformed);
+                    gathered.merged.extend(page.merged);
                     gathered.pages += 1;
                     gathered.caught_up = page.next.is_caught_up();
                     gathered.position = Some(page.next.cursor().clone());
+                    gathered.error = page.wait.map(|retry_after| {
+                        let scope = LimitScope::Preparing;
+                        ConnectorError::RateLimited { retry_after, scope }.into()
+                    });
                 }
                 Err(error) => gathered.error = Some(error),
             }
@@ -266,6 +274,8 @@ pub(super) struct Limits {
 pub(super) struct Gathered {
     pub(super) records: Vec<Record>,
     pub(super) malformed: Vec<MalformedRecord>,
+    /// Records that went into others.
+    pub(super) merged: Vec<Merged>,
     /// Where to go on.
     pub(super) position: Option<Json>,
     pub(super) caught_up: bool,
@@ -280,6 +290,10 @@ fn mapped(mapping: &Mapping, resource: Resource) -> BTreeSet<String> {
         Resource::Company => mapping.company_properties(),
         Resource::Contact => mapping.contact_properties(),
         Resource::Deal => mapping.deal_properties(),
+        Resource::Order => order::FIELDS
+            .into_iter()
+            .chain(mapping.order_properties())
+            .collect(),
         Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => BTreeSet::new(),
     };
     names

@@ -6,17 +6,18 @@
 //!
 //! A connection that may not be called keeps its signals; they wait in their rows.
 
+use super::account;
 use super::apply::{self, Scope, Source, Wanted};
 use super::claim::{self, millis};
 use super::error::{Result, SyncError};
 use super::findings;
-use super::map::References;
+use super::map::{References, order};
 use super::merged;
 use super::pull::BACKFILL;
 use super::run::Engine;
 use super::settle;
 use super::walk::Reader;
-use crate::connector::{Fetched, Signal, SignalKind};
+use crate::connector::{Delivery, Fetched, Signal, SignalKind};
 use crate::error::ConnectorError;
 use crate::http::Work;
 use crate::record::{Record, RecordLink, Resource, is_sound_id};
@@ -85,12 +86,17 @@ impl Engine {
             origin: Origin::Sync,
             connection: None,
         };
+        let delivery = Delivery {
+            headers: &row.headers.0,
+            body: &row.body,
+            tenant_id: row.tenant_id.as_deref(),
+        };
         let parsed = self
             .keeper()
             .connector(&row.connector)
             .ok()
-            .and_then(|connector| Some(connector.webhooks()?.parse(&row.body)));
-        let change = Change::begin(self.database(), author).await?;
+            .and_then(|connector| Some(connector.webhooks()?.parse(&delivery)));
+        let mut change = Change::begin(self.database(), author).await?;
         let now = change.now();
         let (state, error) = match parsed {
             None => (
@@ -99,12 +105,15 @@ impl Engine {
             ),
             // The bytes will not change, so neither will the answer.
             Some(Err(error)) => (InboxState::Dead, Some(format!("{}: {error}", error.code()))),
-            Some(Ok(signals)) => {
+            Some(Ok(mut signals)) => {
+                let foreign = account::only_of(&mut signals, row.tenant_id.as_deref());
+                let taken = account::take_in(&mut change, &row.connector, &signals).await?;
                 let (sound, strange): (Vec<Signal>, Vec<Signal>) =
                     signals.signals.into_iter().partition(is_sound);
-                let unread = signals.malformed.len() + strange.len();
+                let unread = signals.malformed.len() + strange.len() + foreign;
                 let (known, unknown) = self.route(&change, &row.connector, sound).await?;
-                let state = if known.is_empty() && unknown > 0 {
+                let unknown = unknown + taken.unknown;
+                let state = if known.is_empty() && taken.known == 0 && unknown > 0 {
                     InboxState::UnknownTenant
                 } else {
                     InboxState::Done
@@ -254,6 +263,7 @@ impl Engine {
             mut records,
             missing,
             malformed,
+            merged: told,
         } = fetched;
         // A merged record comes under its new id, which nobody need have claimed: it is looked at under a claim of its own.
         let asked: HashSet<&str> = claimed.iter().map(|row| row.external_id.as_str()).collect();
@@ -269,7 +279,7 @@ impl Engine {
             .map(String::as_str)
             .filter(|gone| held.contains(*gone))
             .collect();
-        let merges = merged::targets(&ours, &missing);
+        let merges = merged::targets(&ours, &missing, &told);
         again.extend(merged::hand_on(&change, id, resource, &merges).await?);
         let merged: HashSet<&str> = merges.values().flatten().map(String::as_str).collect();
         // One that is held is read already, and applied below with what it has inherited.
@@ -463,6 +473,7 @@ pub(super) async fn put_away(
             });
             continue;
         }
+        let kind = order::kind_of(&link.shadow.fields);
         gone.push(Record {
             external_id: link.external_id,
             updated_at_ms: link.external_updated_at.map_or(0, Timestamp::millis),
@@ -475,6 +486,7 @@ pub(super) async fn put_away(
             kind: match resource {
                 Resource::Contact => crate::record::Kind::Contact,
                 Resource::Deal => crate::record::Kind::Deal,
+                Resource::Order => kind,
                 _ => crate::record::Kind::Company,
             },
         });

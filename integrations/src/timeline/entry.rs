@@ -5,7 +5,8 @@ use entities::event;
 use entities::id::ConnectionId;
 use entities::sync_run::Issue;
 use entities::{
-    external_link, inbound_signal, outbound_push, pending_link, sync_conflict, sync_run,
+    chat_message, chat_post, external_link, inbound_signal, outbound_push, pending_link,
+    sync_conflict, sync_run,
 };
 use serde_json::{Value as Json, json};
 
@@ -116,6 +117,36 @@ pub(super) fn of_push(row: &outbound_push::Model) -> Entry {
             "resource": row.resource, "attempts": row.attempts, "error": row.error, "dead": row.dead,
             "notBefore": (!row.dead).then(|| row.available_at.to_rfc3339()),
         }),
+        connection: Some(row.connection_id),
+    }
+}
+
+pub(super) fn of_message(row: &chat_message::Model) -> Entry {
+    let state = if row.dead {
+        "was given up"
+    } else if row.sent_at.is_some() {
+        "was sent, and whether it arrived is not known yet"
+    } else {
+        "waits to be told"
+    };
+    Entry {
+        at: row.first_seen_at,
+        kind: EntryKind::Outbound,
+        summary: format!("A message about our row {state}."),
+        detail: json!({
+            "channel": row.resource, "event": row.event_id, "attempts": row.attempts, "error": row.error, "dead": row.dead,
+            "notBefore": (!row.dead).then(|| row.available_at.to_rfc3339()),
+        }),
+        connection: Some(row.connection_id),
+    }
+}
+
+pub(super) fn of_post(row: &chat_post::Model) -> Entry {
+    Entry {
+        at: row.posted_at,
+        kind: EntryKind::Outbound,
+        summary: "A message about our row was posted.".to_owned(),
+        detail: json!({ "channel": row.channel, "event": row.event_id, "message": row.external_id }),
         connection: Some(row.connection_id),
     }
 }

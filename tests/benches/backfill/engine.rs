@@ -4,8 +4,11 @@ use super::measure::process;
 use super::sandboxed::{CLIENT_ID, CLIENT_SECRET, REDIRECT_URI};
 use api::config::{Config, Sources};
 use api::state::{chance, open_database, prepare_schema};
+use entities::chance::SeededChance;
 use entities::connection;
 use entities::database::Database;
+use entities::viewer::Viewer;
+use entities::visible::Visible;
 use integrations::http::{Client, ClientSettings, HostPolicy};
 use integrations::hubspot::{HubSpotEndpoints, ID};
 use integrations::sync::{Asking, Engine, EngineParts, Returned, Settings, SyncKind};
@@ -18,8 +21,8 @@ use std::collections::HashMap;
 use std::time::Instant;
 use url::Url;
 
-/// Synchronises the sandbox into a database and prints one line of figures.
-pub fn run(sandbox: &str, database: &str) {
+/// Synchronises the sandbox into a database and prints one line of figures: for the first time, or `again` when it was done before.
+pub fn run(sandbox: &str, database: &str, again: bool) {
     // As the binary does it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -31,22 +34,28 @@ pub fn run(sandbox: &str, database: &str) {
         let config = Config::load(&Sources { file: None, environment, flags: Vec::new() }).expect("the settings are settings");
         let opened = open_database(&config).await.expect("the database opens");
         prepare_schema(&opened, true).await.expect("the schema is made");
-        let vault = Vault::new(MasterKey::generate(chance().as_ref()).0, Vec::new(), chance());
+        // The second process opens what the first one sealed.
+        let vault = Vault::new(MasterKey::generate(&SeededChance::new(1)).0, Vec::new(), chance());
         let url: Url = sandbox.parse().expect("the sandbox has an address");
         let addresses = url.socket_addrs(|| None).expect("the sandbox has an address");
         // Put together as the product does it, but for the pace: there is no vendor whose budget it would keep to.
         let engine = Engine::new(EngineParts {
             database: opened.clone(),
-            registry: connectors(Endpoints { hubspot: HubSpotEndpoints::at(url) }),
+            registry: connectors(Endpoints { hubspot: HubSpotEndpoints::at(url), ..Endpoints::default() }),
             vault,
             http: Client::new(HostPolicy::sandbox(addresses), ClientSettings { paced: false, ..ClientSettings::default() }).expect("a client"),
             apps: config.apps().clone(),
             settings: Settings::default(),
         });
-        let connection = connect(&engine).await;
+        let (connection, kind) = if again {
+            (connected(&opened).await, SyncKind::Everything)
+        } else {
+            (connect(&engine).await, SyncKind::Changes)
+        };
+        let written = rows_written(&opened).await;
 
         let (begin, before) = (Instant::now(), process::cpu(std::process::id()));
-        let run = engine.sync_connection(connection.id, SyncKind::Changes, |_| {}).await.expect("the synchronisation runs");
+        let run = engine.sync_connection(connection.id, kind, |_| {}).await.expect("the synchronisation runs");
         let seconds = begin.elapsed().as_secs_f64();
         let cpu = process::cpu(std::process::id()) - before;
         assert!(run.error.is_none(), "{:?}", run.error);
@@ -60,6 +69,8 @@ pub fn run(sandbox: &str, database: &str) {
             "shares": count(&opened, "deal_partner").await,
             "links": count(&opened, "external_link").await,
             "waiting": count(&opened, "pending_link").await,
+            "events": count(&opened, "event").await,
+            "written": rows_written(&opened).await.zip(written).map(|(now, before)| now - before),
             "counts": run.findings.counts.iter().map(|(resource, counts)| (resource.clone(), json!({
                 "read": counts.read, "created": counts.created, "unchanged": counts.unchanged, "kept out": counts.kept_out, "flagged": counts.flagged,
             }))).collect::<serde_json::Map<_, _>>(),
@@ -76,6 +87,7 @@ async fn connect(engine: &Engine) -> connection::Model {
         connector: ID,
         subject: "bench",
         redirect_uri,
+        site: None,
         cookie: &cookie,
         renews: None,
     };
@@ -107,12 +119,32 @@ async fn connect(engine: &Engine) -> connection::Model {
         connector: ID,
         state: &state,
         code: answer["code"].clone().into(),
+        query: "",
         cookie: &cookie,
     };
     engine
         .complete_connect(returned)
         .await
         .expect("the consent ends well")
+}
+
+/// The one connection there is.
+async fn connected(database: &Database) -> connection::Model {
+    let all = connection::Entity::visible_to(&Viewer::system("bench"));
+    let found = all.one(database.read()).await;
+    found.expect("the database answers").expect("a connection")
+}
+
+/// Rows written by this process so far. PostgreSQL counts them itself, and is asked when the process has ended.
+async fn rows_written(database: &Database) -> Option<i64> {
+    if database.is_postgres() {
+        return None;
+    }
+    let statement = Statement::from_string(database.backend(), "SELECT total_changes()".to_owned());
+    // All writing goes through one connection.
+    let row = database.write().query_one_raw(statement).await;
+    let row = row.expect("the database answers").expect("one row");
+    Some(row.try_get_by_index(0).expect("a number"))
 }
 
 async fn count(database: &Database, table: &str) -> i64 {

@@ -163,7 +163,7 @@ fn direct(folder: &Path, grouped: bool) -> (Done, Duration) {
                         let (key, body) = (format!("{number:064}"), body(number).into_bytes());
                         match &inbox {
                             Some(inbox) => assert_eq!(
-                                inbox.store("hubspot", key, body).await,
+                                inbox.store(NewDelivery::new("hubspot", key, body)).await,
                                 Ok(Stored::Inserted)
                             ),
                             None => {
@@ -171,6 +171,7 @@ fn direct(folder: &Path, grouped: bool) -> (Done, Duration) {
                                     connector: "hubspot".to_owned(),
                                     dedupe_key: key,
                                     body,
+                                    ..NewDelivery::default()
                                 };
                                 assert_eq!(
                                     inbound_webhook::store(&database, vec![delivery])

@@ -1,7 +1,11 @@
 //! A connection's mapping in the API: the same types are read and written.
 //!
 //! Lists stand where the entity has maps, because GraphQL has none; an entry that is there twice is refused. What a mapping may say is the engine's
-//! to check.
+//! to check. The parts of an order and of a chat came later: a client that does not know them leaves them as they are.
+
+mod commerce;
+
+pub use commerce::{ChatMapping, OrderMapping, OrderPartnerSource, PartnerChannel, PartnerOfValue};
 
 use crate::graphql::deal::DealStage;
 use crate::graphql::deal_partner::DealPartnerRole;
@@ -264,6 +268,10 @@ pub struct Mapping {
     pub contact: ContactMapping,
     /// Deals.
     pub deal: DealMapping,
+    /// Orders of a shop. Left out of a new mapping, they stay as they are.
+    pub order: Option<OrderMapping>,
+    /// What is told in a chat. Left out of a new mapping, it stays as it is.
+    pub chat: Option<ChatMapping>,
 }
 
 fn policy(of: &model::ResourcePolicy) -> ResourcePolicy {
@@ -335,6 +343,8 @@ impl From<&model::Mapping> for Mapping {
                     .collect(),
                 policy: policy(&deal.policy),
             },
+            order: Some(OrderMapping::from(&of.order)),
+            chat: Some(ChatMapping::from(&of.chat)),
         }
     }
 }
@@ -374,16 +384,18 @@ impl ResourcePolicy {
 }
 
 impl Mapping {
-    /// The mapping as the engine has it.
+    /// The mapping as the engine has it; `known` is the one in effect, of which what this one does not speak of is kept.
     ///
     /// # Errors
-    /// Violations where something is in a list twice.
-    pub fn into_model(self) -> Result<model::Mapping> {
+    /// Violations where something is in a list twice, or names no partner.
+    pub fn into_model(self, known: &model::Mapping) -> Result<model::Mapping> {
         let mut found = Violations::default();
         let Self {
             company,
             contact,
             deal,
+            order,
+            chat,
         } = self;
         macro_rules! fields {
             ($list:expr, $path:literal) => {
@@ -439,6 +451,14 @@ impl Mapping {
                 ),
                 policy: deal.policy.into_model("deal", &mut found),
             },
+            order: match order {
+                Some(order) => order.into_model(&mut found),
+                None => known.order.clone(),
+            },
+            chat: match chat {
+                Some(chat) => chat.into_model(&mut found),
+                None => known.chat.clone(),
+            },
         };
         found.finish()?;
         Ok(mapping)
@@ -451,18 +471,22 @@ mod tests {
     use super::*;
     use integrations::sync::default_mapping;
 
+    fn usual() -> model::Mapping {
+        default_mapping::mapping(integrations::hubspot::ID)
+    }
+
     #[test]
     fn what_is_read_can_be_written_back() {
-        let usual = default_mapping::mapping(integrations::hubspot::ID);
-        assert_eq!(Mapping::from(&usual).into_model().unwrap(), usual);
+        let usual = usual();
+        assert_eq!(Mapping::from(&usual).into_model(&usual).unwrap(), usual);
     }
 
     #[test]
     fn an_entry_that_is_there_twice_is_refused_by_its_place() {
-        let mut twice = Mapping::from(&default_mapping::mapping(integrations::hubspot::ID));
+        let mut twice = Mapping::from(&usual());
         let first = twice.deal.labels.first().unwrap().clone();
         twice.deal.labels.push(first);
-        let Err(entities::error::Error::Invalid(violations)) = twice.into_model() else {
+        let Err(entities::error::Error::Invalid(violations)) = twice.into_model(&usual()) else {
             unreachable!("it is refused");
         };
         let paths: Vec<&str> = violations

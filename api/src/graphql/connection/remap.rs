@@ -4,13 +4,15 @@
 
 use super::Connection;
 use super::mapping::Mapping;
-use crate::graphql::context::{RequireScope, request, requires_scope, state};
+use crate::graphql::context::{RequestContext, RequireScope, request, requires_scope, state};
 use crate::graphql::edit::{UserError, engine_outcome, staff};
 use async_graphql::{Context, Enum, ID, InputObject, Json, Object, Result, SimpleObject};
 use entities::change::Author;
+use entities::connection;
 use entities::error::Error;
 use entities::id::ConnectionId;
 use entities::viewer::Scope;
+use entities::visible;
 use integrations::sync::remap;
 use integrations::sync::{MappingPreview as Preview, NewMapping, SyncError};
 
@@ -208,12 +210,17 @@ impl UpdateMappingPayload {
     }
 }
 
-fn parsed(
+async fn parsed(
+    request: &RequestContext,
     id: &ID,
     mapping: Mapping,
-) -> Result<(ConnectionId, entities::connection::mapping::Mapping), SyncError> {
-    let id = id.parse().map_err(|_| Error::not_found("connectionId"))?;
-    Ok((id, mapping.into_model()?))
+) -> Result<(ConnectionId, connection::mapping::Mapping), SyncError> {
+    let unknown = || Error::not_found("connectionId");
+    let id: ConnectionId = id.parse().map_err(|_| unknown())?;
+    let read = request.database.read();
+    let known = visible::find_one::<connection::Entity, _>(read, &request.viewer, id.0).await?;
+    let known = known.ok_or_else(unknown)?;
+    Ok((id, mapping.into_model(&known.mapping)?))
 }
 
 /// Queries about a mapping that is not in effect.
@@ -229,9 +236,9 @@ impl MappingQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The mapping to try out.")] input: PreviewMappingInput,
     ) -> Result<MappingPreview> {
-        staff(ctx, Scope::IntegrationsManage)?;
+        let request = staff(ctx, Scope::IntegrationsManage)?;
         let engine = &state(ctx)?.core.engine;
-        let preview = match parsed(&input.connection_id, input.mapping) {
+        let preview = match parsed(request, &input.connection_id, input.mapping).await {
             Ok((id, mapping)) => engine.preview_mapping(id, &mapping).await,
             Err(refused) => Err(refused),
         };
@@ -258,7 +265,7 @@ impl MappingMutation {
         let request = staff(ctx, Scope::IntegrationsManage)?;
         let engine = &state(ctx)?.core.engine;
         let (backfill, validate_only) = (input.backfill, input.validate_only);
-        let done = match parsed(&input.connection_id, input.mapping) {
+        let done = match parsed(request, &input.connection_id, input.mapping).await {
             Ok((connection, mapping)) => {
                 let wish = NewMapping {
                     connection,

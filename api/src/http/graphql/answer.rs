@@ -1,4 +1,4 @@
-//! Writes answers: what the executor said, or why it was not asked.
+//! Writes answers: what the executor said, in the form that [`super::arrange`] gave it, or why it was not asked.
 //!
 //! Every error leaves with a code, whether to try again, and the request's id. An error from a resolver that carries no code is
 //! a fault: it is logged here, once, and the caller reads only that something failed. The number of errors is bounded, for a short
@@ -14,7 +14,7 @@ use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use async_graphql::{ErrorExtensionValues, PathSegment, Response, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -106,9 +106,6 @@ pub fn executed(
     let nothing_ran =
         response.data == Value::Null && response.errors.iter().all(|error| error.path.is_empty());
     let nothing_ran = nothing_ran && !response.errors.is_empty();
-    for error in &response.errors {
-        null_at(&mut response.data, &error.path);
-    }
     response.errors.truncate(MOST_ERRORS);
     for error in &mut response.errors {
         finish(error, id, nothing_ran);
@@ -167,24 +164,6 @@ pub fn rejected(format: Format, id: Option<&RequestId>, rejection: &Rejection) -
             extensions,
         },
     )
-}
-
-/// Answers null for a field that failed. Since 7.1 the library leaves such a field out of its object, where the specification has null
-/// and clients' caches take an absent member for a broken answer. Where the path leaves the data, the null goes.
-fn null_at(data: &mut Value, path: &[PathSegment]) {
-    let mut value = data;
-    for segment in path {
-        value = match (segment, value) {
-            (PathSegment::Field(name), Value::Object(members)) => members
-                .entry(async_graphql::Name::new(name))
-                .or_insert(Value::Null),
-            (PathSegment::Index(index), Value::List(items)) => match items.get_mut(*index) {
-                Some(item) => item,
-                None => return,
-            },
-            _ => return,
-        };
-    }
 }
 
 fn write(mut response: HttpResponseBuilder, format: Format, body: &Body<'_>) -> HttpResponse {

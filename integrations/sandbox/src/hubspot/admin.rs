@@ -4,69 +4,21 @@
 //! that a web page a developer happens to visit cannot make a browser send one without asking first.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::Portal;
 use super::answer::{Refusal, read_id, read_json, read_kind};
-use super::faults::{Fault, Faults, WebhookFaults};
 use super::happening::By;
 use super::kind::Kind;
 use super::links::{Category, LinkType};
 use super::objects::{Written, written};
 use super::rules::Rule;
-
-/// How often each endpoint was asked, and what was answered.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Counts {
-    /// Requests by method and route.
-    pub requests: BTreeMap<String, u64>,
-    /// Answers by status.
-    pub statuses: BTreeMap<u16, u64>,
-}
-
-impl Counts {
-    /// Requests whose route contains the text.
-    pub fn of(&self, route: &str) -> u64 {
-        self.requests
-            .iter()
-            .filter(|(known, _)| known.contains(route))
-            .map(|(_, count)| count)
-            .sum()
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Stats {
-    counts: Mutex<Counts>,
-}
-
-impl Stats {
-    pub(crate) fn count(&self, method: &str, route: &str) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts
-            .requests
-            .entry(format!("{method} {route}"))
-            .or_default() += 1;
-    }
-
-    pub(crate) fn answered(&self, status: u16) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.statuses.entry(status).or_default() += 1;
-    }
-
-    pub(crate) fn current(&self) -> Counts {
-        self.counts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-}
+use crate::faults::{Fault, Faults, WebhookFaults};
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -122,7 +74,7 @@ async fn stats(portal: web::Data<Portal>) -> HttpResponse {
         "requests": counts.requests,
         "statuses": counts.statuses,
         "records": records,
-        "webhooks": portal.webhooks.counts(),
+        "webhooks": portal.webhooks.deliveries.counts(),
     }))
 }
 

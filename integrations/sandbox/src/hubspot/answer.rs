@@ -3,28 +3,20 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::{HttpResponse, ResponseError};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
 use super::kind::Kind;
 use super::refused::Refused;
+use crate::ids::fresh_id;
+use crate::params::BadParam;
 
 /// A request that is refused, in the vendor's words.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
     body: Value,
-}
-
-/// A fresh correlation id.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the home of random identifiers in this package"
-)]
-pub(crate) fn fresh_id() -> String {
-    uuid::Uuid::new_v4().to_string()
 }
 
 impl Refusal {
@@ -145,77 +137,8 @@ pub(crate) fn read_id(text: &str) -> Result<u64, Refusal> {
     text.parse().map_err(|_| Refusal::not_found())
 }
 
-/// The parameters of a query string or form, repeated names kept.
-#[derive(Debug, Default)]
-pub(crate) struct Params(Vec<(String, String)>);
-
-impl Params {
-    pub(crate) fn of(request: &HttpRequest) -> Self {
-        Self::parse(request.query_string().as_bytes())
-    }
-
-    pub(crate) fn parse(bytes: &[u8]) -> Self {
-        Self(form_urlencoded::parse(bytes).into_owned().collect())
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// All values of a name, comma lists taken apart.
-    pub(crate) fn list(&self, name: &str) -> Vec<&str> {
-        self.0
-            .iter()
-            .filter(|(key, _)| key == name)
-            .flat_map(|(_, value)| value.split(','))
-            .map(str::trim)
-            .filter(|value| !value.is_empty())
-            .collect()
-    }
-
-    pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
-        match self.get(name) {
-            None | Some("" | "false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(other) => Err(Refusal::validation(format!(
-                "{name} must be true or false, not {other}"
-            ))),
-        }
-    }
-
-    /// A page size between 1 and `max`.
-    pub(crate) fn limit(&self, default: usize, max: usize) -> Result<usize, Refusal> {
-        match self.get("limit") {
-            None => Ok(default),
-            Some(text) => match text.parse::<usize>() {
-                Ok(limit) if (1..=max).contains(&limit) => Ok(limit),
-                _ => Err(Refusal::validation(format!(
-                    "limit must be between 1 and {max}, not {text}"
-                ))),
-            },
-        }
-    }
-
-    /// The id behind which a page starts; 0 for the first page.
-    pub(crate) fn after(&self) -> Result<u64, Refusal> {
-        match self.get("after") {
-            None | Some("") => Ok(0),
-            Some(text) => text
-                .parse()
-                .map_err(|_| Refusal::validation(format!("after is not a valid cursor: {text}"))),
-        }
-    }
-
-    /// The query string without one parameter, with another value for `after`.
-    pub(crate) fn next_query(&self, after: &str) -> String {
-        let mut out = form_urlencoded::Serializer::new(String::new());
-        for (key, value) in self.0.iter().filter(|(key, _)| key != "after") {
-            out.append_pair(key, value);
-        }
-        out.append_pair("after", after);
-        out.finish()
+impl From<BadParam> for Refusal {
+    fn from(bad: BadParam) -> Self {
+        Self::validation(bad.to_string())
     }
 }

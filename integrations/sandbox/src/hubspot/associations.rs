@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Portal;
-use super::answer::{Params, Refusal, read_id, read_json, read_kind};
+use super::answer::{Refusal, read_id, read_json, read_kind};
 use super::associating::{self, may_write};
 use super::gate::Caller;
 use super::inner::Inner;
@@ -19,6 +19,7 @@ use super::kind::Kind;
 use super::links::{Category, LinkType};
 use super::objects::ObjectRef;
 use crate::clock::instant;
+use crate::params::Params;
 
 /// How many associated records one answer holds per record.
 const PAGE: usize = 500;

@@ -150,7 +150,7 @@ pub(crate) async fn read(
     check_size(body.inputs.len())?;
     check_unique(&portal, kind, body.id_property.as_deref())?;
     let started = portal.store.now();
-    if super::answer::Params::of(&request).flag("archived")? {
+    if crate::params::Params::of(&request).flag("archived")? {
         return read_archived(&portal, kind, started, &body);
     }
     let (mut done, mut missing): (Vec<Done>, Vec<&str>) = (Vec::new(), Vec::new());

@@ -4,51 +4,23 @@
 //! app's settings. Invariant: a path added later is behind the gate without doing anything for it.
 
 use std::future::{Ready, ready};
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::AsFd;
-use std::sync::Mutex;
-use std::time::Duration;
 
-use actix_web::body::{self, BoxBody, MessageBody};
-use actix_web::dev::{Extensions, Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Portal;
-use super::answer::{Params, Refusal};
-use super::faults::{Effect, spoil};
+use super::answer::Refusal;
 use super::kind::Kind;
 use super::limits::too_many;
+use super::spoiling::HubSpotManner;
 use super::tokens::Standing;
-
-/// The connection's socket, kept so that a fault can close it.
-#[derive(Debug)]
-pub(crate) struct Wire(Mutex<Option<TcpStream>>);
-
-pub(crate) fn keep_wire(connection: &dyn std::any::Any, extensions: &mut Extensions) {
-    if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
-        let copy = stream
-            .as_fd()
-            .try_clone_to_owned()
-            .ok()
-            .map(TcpStream::from);
-        extensions.insert(Wire(Mutex::new(copy)));
-    }
-}
-
-fn cut(request: &HttpRequest) -> HttpResponse {
-    if let Some(wire) = request.conn_data::<Wire>()
-        && let Ok(mut stream) = wire.0.lock()
-        && let Some(stream) = stream.take()
-    {
-        // A connection that is already gone is closed as well.
-        let _ = stream.shutdown(Shutdown::Both);
-    }
-    HttpResponse::InternalServerError().force_close().finish()
-}
+use crate::params::Params;
+use crate::spoiling::{after, before, dated};
 
 /// Who calls: the token's scopes. Only the gate makes one.
 #[derive(Debug, Clone)]
@@ -125,7 +97,7 @@ fn unauthenticated() -> Refusal {
     )
 }
 
-fn expired(seconds: i64) -> Refusal {
+pub(crate) fn expired(seconds: i64) -> Refusal {
     Refusal::new(
         StatusCode::UNAUTHORIZED,
         "EXPIRED_AUTHENTICATION",
@@ -183,28 +155,18 @@ pub(crate) async fn pass(
     portal.stats.count(request.method().as_str(), &route);
     let effect = portal.faults.strike(request.method().as_str(), &path);
     let response = match &effect {
-        Some(effect) => match before(effect, &portal, &request).await {
+        Some(effect) => match before(effect, &HubSpotManner, portal.stopping(), &request).await {
             Some(answer) => request.into_response(answer).map_into_boxed_body(),
             None => serve(&portal, request, next).await?,
         },
         None => serve(&portal, request, next).await?,
     };
     let response = match effect {
-        Some(effect) => after(&effect, response).await,
+        Some(effect) => after(&effect, &HubSpotManner, response).await,
         None => response,
     };
     portal.stats.answered(response.status().as_u16());
     Ok(dated(response, portal.clock.now_ms()))
-}
-
-/// The vendor's time as the vendor's clock has it, also when a test has moved it.
-fn dated(mut response: ServiceResponse<BoxBody>, now_ms: i64) -> ServiceResponse<BoxBody> {
-    let now = chrono::DateTime::from_timestamp_millis(now_ms)
-        .map(|now| now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
-    if let Some(value) = now.and_then(|text| HeaderValue::from_str(&text).ok()) {
-        response.headers_mut().insert(DATE, value);
-    }
-    response
 }
 
 async fn serve(
@@ -254,97 +216,4 @@ async fn serve(
         }
     }
     Ok(response)
-}
-
-/// What a fault answers without the request being done.
-async fn before(
-    effect: &Effect,
-    portal: &Portal,
-    request: &ServiceRequest,
-) -> Option<HttpResponse> {
-    match effect {
-        Effect::Status {
-            status,
-            body,
-            retry_after,
-        } => {
-            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let body = body.clone().unwrap_or_else(|| {
-                Refusal::new(status, "INTERNAL_ERROR", "internal error")
-                    .body()
-                    .clone()
-            });
-            let mut response = HttpResponse::build(status);
-            if let Some(seconds) = retry_after {
-                response.insert_header((RETRY_AFTER, seconds.to_string()));
-            }
-            Some(response.json(body))
-        }
-        Effect::Html { status } => {
-            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY);
-            Some(HttpResponse::build(status).content_type("text/html").body(format!(
-                "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
-            )))
-        }
-        Effect::RateLimited { policy } => {
-            Some(HttpResponse::TooManyRequests().json(too_many(policy)))
-        }
-        Effect::Expired {} => Some(expired(7).response()),
-        Effect::Delay { ms } => {
-            let wait = tokio::time::sleep(Duration::from_millis(*ms));
-            tokio::select! {
-                () = wait => {}
-                () = portal.stopping() => {}
-            }
-            None
-        }
-        Effect::Close {} => Some(cut(request.request())),
-        _ => None,
-    }
-}
-
-/// What a fault does to the answer of a request that was done.
-async fn after(effect: &Effect, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-    let spoils = matches!(
-        effect,
-        Effect::Truncate {}
-            | Effect::WrongTypes {}
-            | Effect::NoPaging {}
-            | Effect::Partial {}
-            | Effect::Replace { .. }
-            | Effect::CloseAfter {}
-            | Effect::StatusAfter { .. }
-    );
-    if !spoils {
-        return response;
-    }
-    let (request, response) = response.into_parts();
-    if matches!(effect, Effect::CloseAfter {}) {
-        let cut = cut(&request);
-        return ServiceResponse::new(request, cut);
-    }
-    if let Effect::StatusAfter { status } = effect {
-        let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let denied = Refusal::new(status, "INTERNAL_ERROR", "internal error").response();
-        return ServiceResponse::new(request, denied);
-    }
-    let status = response.status();
-    let bytes = body::to_bytes(response.into_body())
-        .await
-        .unwrap_or_default();
-    let spoiled = if matches!(effect, Effect::Truncate {}) {
-        let half = bytes.slice(..bytes.len() / 2);
-        HttpResponse::build(status)
-            .content_type("application/json")
-            .body(half)
-    } else {
-        match serde_json::from_slice::<Value>(&bytes) {
-            Ok(mut value) => {
-                let changed = spoil(effect, &mut value).and_then(|s| StatusCode::from_u16(s).ok());
-                HttpResponse::build(changed.unwrap_or(status)).json(value)
-            }
-            Err(_) => HttpResponse::build(status).body(bytes),
-        }
-    };
-    ServiceResponse::new(request, spoiled)
 }

@@ -134,7 +134,7 @@ impl Inner {
 
     pub(crate) fn tell(&self, kind: Kind, id: u64, at: i64, by: By, what: What) {
         if let Some((events, webhooks)) = &self.events {
-            webhooks.opened(1);
+            webhooks.deliveries.opened(1);
             let told = events.send(Happening {
                 kind,
                 id,
@@ -144,7 +144,7 @@ impl Inner {
             });
             // A closed channel means the portal is stopping: nobody is left to tell.
             if told.is_err() {
-                webhooks.closed(1);
+                webhooks.deliveries.closed(1);
             }
         }
     }

@@ -4,12 +4,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::Portal;
-use super::answer::{Params, Refusal, read_kind};
+use super::answer::{Refusal, read_kind};
 use super::gate::Caller;
 use super::inner::Inner;
 use super::kind::Kind;
 use super::portal::{Owner, Pipeline, Stage};
 use crate::clock::instant;
+use crate::params::Params;
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     for path in [

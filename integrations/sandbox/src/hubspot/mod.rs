@@ -16,7 +16,6 @@ mod associations;
 mod batch;
 mod batch_writes;
 mod crm;
-mod faults;
 mod filter;
 mod gate;
 mod generate;
@@ -42,6 +41,7 @@ mod search;
 mod shelf;
 mod shown;
 mod signature;
+mod spoiling;
 mod start;
 mod state;
 mod store;
@@ -58,27 +58,28 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
-pub use admin::Counts;
-pub use faults::{Effect, Fault, Faults, WebhookFaults};
+pub use crate::app::App;
+pub use crate::delivery::WebhookCounts;
+pub use crate::faults::{Effect, Fault, Faults, WebhookFaults};
+pub use crate::stats::Counts;
 pub use kind::Kind;
 pub use links::{
     CONTACT_TO_COMPANY, CONTACT_TO_PRIMARY_COMPANY, Category, DEAL_TO_COMPANY, DEAL_TO_CONTACT,
     DEAL_TO_PARTNER, DEAL_TO_PRIMARY_COMPANY, LinkType,
 };
-pub use options::{App, HubSpotOptions, Limits, Source};
+pub use options::{HubSpotOptions, Limits, Source};
 pub use record::RecordView;
 pub use refused::Refused;
 pub use rules::{Condition, Rule};
 pub use schema::{Property, ValueType};
 pub use store::Store;
-pub use webhooks::WebhookCounts;
 
+use crate::app::check_target;
+use crate::faults::FaultBook;
+use crate::stats::Stats;
+use crate::window::Window;
 use crate::{Clock, SandboxError};
-use admin::Stats;
-use faults::FaultBook;
 use journal::Journal;
-use limits::Window;
-use options::check_target;
 use state::{Disk, Head};
 use tokens::Tokens;
 use webhooks::Webhooks;
@@ -214,12 +215,12 @@ impl HubSpot {
 
     /// Waits until no event is queued, in flight or waiting for another attempt.
     pub async fn webhooks_idle(&self) {
-        self.portal.webhooks.idle().await;
+        self.portal.webhooks.deliveries.idle().await;
     }
 
     /// How the webhooks went so far.
     pub fn webhook_counts(&self) -> WebhookCounts {
-        self.portal.webhooks.counts()
+        self.portal.webhooks.deliveries.counts()
     }
 
     /// How often each endpoint was asked.

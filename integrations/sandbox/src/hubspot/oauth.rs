@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::Portal;
-use super::answer::{Params, Refusal};
+use super::answer::Refusal;
 use super::tokens::{GrantError, Issued, Standing};
+use crate::params::Params;
 
 /// The scopes the sandbox knows.
 const SCOPES: &[&str] = &[

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Portal;
-use super::answer::{Params, Refusal, read_id, read_json, read_kind};
+use super::answer::{Refusal, read_id, read_json, read_kind};
 use super::gate::Caller;
 use super::happening::By;
 use super::inner::Inner;
@@ -19,6 +19,7 @@ use super::links::{Category, LinkType};
 use super::refused::Refused;
 use super::shown::{Page, Shown, Wanted};
 use super::{batch, batch_writes, search};
+use crate::params::Params;
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     for base in [

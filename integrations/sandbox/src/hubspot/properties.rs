@@ -6,12 +6,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Portal;
-use super::answer::{Params, Refusal, read_json, read_kind};
+use super::answer::{Refusal, read_json, read_kind};
 use super::gate::Caller;
 use super::inner::Inner;
 use super::kind::Kind;
 use super::schema::{Property, ValueType};
 use crate::clock::instant;
+use crate::params::Params;
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     for base in [

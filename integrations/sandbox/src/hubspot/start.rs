@@ -3,24 +3,19 @@
 //! Order: options are checked, then the folder is locked and compared, then records are made or loaded, then the port is taken, and only
 //! then is anything answered. Invariant: a start that fails leaves no portal behind that a later start would take for whole.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpResponse, HttpServer, web};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{mpsc, watch};
-use url::Url;
 
-use super::admin::Stats;
 use super::answer::Refusal;
-use super::faults::FaultBook;
 use super::inner::Inner;
 use super::journal::Journal;
-use super::limits::Window;
-use super::options::{HubSpotOptions, Source, check_target};
+use super::options::{HubSpotOptions, Source};
 use super::portal::PortalInfo;
 use super::state::{Disk, Head};
 use super::store::Store;
@@ -30,10 +25,14 @@ use super::{
     HubSpot, Portal, admin, associations, crm, gate, generate, meta, oauth, objects, properties,
     subscriptions,
 };
+use crate::app::check_start;
+use crate::delivery::webhook_client;
+use crate::faults::FaultBook;
+use crate::listening::{BODY_LIMIT, listen, reached};
+use crate::spoiling::keep_wire;
+use crate::stats::Stats;
+use crate::window::Window;
 use crate::{Clock, SandboxError};
-
-/// The largest body taken: a batch of two thousand associations is well below.
-const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
 /// A portal that is made or loaded, before it listens.
 struct Prepared {
@@ -44,7 +43,11 @@ struct Prepared {
 }
 
 pub(crate) async fn start(options: HubSpotOptions) -> Result<HubSpot, SandboxError> {
-    check(&options)?;
+    check_start(
+        &options.app,
+        options.listen,
+        options.webhook_target.as_ref(),
+    )?;
     let clock = Arc::new(Clock::system());
     let now = clock.now_ms();
     let (options, prepared) = tokio::task::spawn_blocking(move || {
@@ -58,30 +61,7 @@ pub(crate) async fn start(options: HubSpotOptions) -> Result<HubSpot, SandboxErr
     })?;
     let prepared = prepared?;
     let listener = listen(options.listen, prepared.head.port)?;
-    let address = listener
-        .local_addr()
-        .map_err(|source| SandboxError::Listen {
-            address: options.listen.to_string(),
-            source,
-        })?;
-    serve(options, prepared, clock, listener, address)
-}
-
-fn check(options: &HubSpotOptions) -> Result<(), SandboxError> {
-    options.app.check()?;
-    if !options.listen.ip().is_loopback() {
-        return Err(SandboxError::Option {
-            name: "listen",
-            problem: format!("{} is not on loopback", options.listen),
-        });
-    }
-    if let Some(target) = &options.webhook_target {
-        check_target(target).map_err(|problem| SandboxError::Option {
-            name: "webhook_target",
-            problem,
-        })?;
-    }
-    Ok(())
+    serve(options, prepared, clock, listener)
 }
 
 fn prepare(options: &HubSpotOptions, now: i64) -> Result<Prepared, SandboxError> {
@@ -179,27 +159,11 @@ fn resume(
     Ok((inner, head))
 }
 
-/// Takes the port asked for; with port 0 the port of the last run when it is free, else any.
-fn listen(asked: SocketAddr, last_port: u16) -> Result<TcpListener, SandboxError> {
-    let mut address = asked;
-    if asked.port() == 0 && last_port != 0 {
-        address.set_port(last_port);
-        if let Ok(listener) = TcpListener::bind(address) {
-            return Ok(listener);
-        }
-    }
-    TcpListener::bind(asked).map_err(|source| SandboxError::Listen {
-        address: asked.to_string(),
-        source,
-    })
-}
-
 fn serve(
     options: HubSpotOptions,
     prepared: Prepared,
     clock: Arc<Clock>,
     listener: TcpListener,
-    address: SocketAddr,
 ) -> Result<HubSpot, SandboxError> {
     let Prepared {
         inner,
@@ -207,13 +171,8 @@ fn serve(
         disk,
         journal,
     } = prepared;
-    head.port = address.port();
-    let listening = |source| SandboxError::Listen {
-        address: address.to_string(),
-        source,
-    };
-    let url = Url::parse(&format!("http://{address}/"))
-        .map_err(|error| listening(std::io::Error::other(error)))?;
+    let (url, port) = reached(&listener)?;
+    head.port = port;
     let client = webhook_client()?;
     let (events, inbox) = mpsc::unbounded_channel();
     let webhooks = Arc::new(Webhooks::new(head.webhook_target.clone()));
@@ -256,9 +215,12 @@ fn serve(
     .workers(2)
     .shutdown_timeout(2)
     .disable_signals()
-    .on_connect(gate::keep_wire)
+    .on_connect(keep_wire)
     .listen(listener)
-    .map_err(listening)?
+    .map_err(|source| SandboxError::Listen {
+        address: url.to_string(),
+        source,
+    })?
     .run();
     let handle = server.handle();
     let tasks = vec![
@@ -280,19 +242,6 @@ fn serve(
         journal,
         url,
     })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the sandbox plays the vendor: its webhooks leave by a client of their own, to loopback only"
-)]
-fn webhook_client() -> Result<reqwest::Client, SandboxError> {
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(2))
-        .build()
-        .map_err(SandboxError::Client)
 }
 
 async fn unknown() -> HttpResponse {

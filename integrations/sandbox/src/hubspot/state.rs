@@ -4,9 +4,9 @@
 //! it cannot understand (except a last journal line cut by a crash, which was never acknowledged).
 //! Invariant: `portal.json` is replaced last, so at every moment it points to files that are complete.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,10 @@ use super::inner::Inner;
 use super::journal::{Entry, Journal};
 use super::kind::Kind;
 use super::links::label_definitions;
-use super::options::App;
 use super::portal::PortalInfo;
 use super::record::{Properties, Record, StoredRecord};
-use crate::SandboxError;
+use crate::folder::{Folder, file_error};
+use crate::{App, SandboxError};
 
 /// A journal longer than this is folded into a new generation at the next start.
 const FOLD_ABOVE: u64 = 8 * 1024 * 1024;
@@ -34,61 +34,31 @@ pub(crate) struct Head {
     pub(crate) webhook_target: Option<url::Url>,
 }
 
-/// The state folder, locked for this process.
+/// The state folder.
 #[derive(Debug)]
 pub(crate) struct Disk {
-    folder: PathBuf,
-    lock: File,
-}
-
-fn file_error(attempt: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> SandboxError {
-    let path = path.to_owned();
-    move |source| SandboxError::File {
-        attempt,
-        path,
-        source,
-    }
+    folder: Folder,
 }
 
 impl Disk {
     /// Opens or makes the folder and takes its lock.
     pub(crate) fn open(folder: &Path) -> Result<Self, SandboxError> {
-        fs::create_dir_all(folder).map_err(file_error("creating", folder))?;
-        let path = folder.join("lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(file_error("opening", &path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                return Err(SandboxError::Busy {
-                    path: folder.to_owned(),
-                });
-            }
-            Err(fs::TryLockError::Error(source)) => {
-                return Err(file_error("locking", &path)(source));
-            }
-        }
         Ok(Self {
-            folder: folder.to_owned(),
-            lock,
+            folder: Folder::open(folder)?,
         })
     }
 
     /// Lets another sandbox have the folder, although threads of this one may still hold on to it.
     pub(crate) fn release(&self) {
-        // A failure leaves the lock until the process ends, which is safe.
-        let _ = self.lock.unlock();
+        self.folder.release();
     }
 
     pub(crate) fn head(&self) -> Result<Option<Head>, SandboxError> {
-        self.load_json("portal.json")
+        self.folder.load_json("portal.json")
     }
 
     pub(crate) fn save_head(&self, head: &Head) -> Result<(), SandboxError> {
-        self.save_json("portal.json", head)
+        self.folder.save_json("portal.json", head)
     }
 
     /// Reads a whole file of JSON; `None` when there is none.
@@ -96,19 +66,7 @@ impl Disk {
         &self,
         name: &str,
     ) -> Result<Option<T>, SandboxError> {
-        let path = self.folder.join(name);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(file_error("reading", &path)(error)),
-        };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| SandboxError::State {
-                path,
-                line: error.line() as u64,
-                problem: error.to_string(),
-            })
+        self.folder.load_json(name)
     }
 
     /// Replaces a whole file of JSON; on return it is on disk, or nothing has changed.
@@ -117,31 +75,7 @@ impl Disk {
         name: &str,
         value: &T,
     ) -> Result<(), SandboxError> {
-        self.replace(name, |out| {
-            serde_json::to_writer(out, value).map_err(std::io::Error::other)
-        })
-    }
-
-    fn replace(
-        &self,
-        name: &str,
-        fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
-    ) -> Result<(), SandboxError> {
-        let target = self.folder.join(name);
-        let draft = self.folder.join(format!("{name}.new"));
-        let written = (|| {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut out = BufWriter::with_capacity(1 << 20, options.open(&draft)?);
-            fill(&mut out)?;
-            out.flush()?;
-            out.get_ref().sync_all()?;
-            fs::rename(&draft, &target)?;
-            File::open(&self.folder)?.sync_all()
-        })();
-        written.map_err(file_error("writing", &target))
+        self.folder.save_json(name, value)
     }
 
     /// Writes all records as the start of a generation.
@@ -150,8 +84,9 @@ impl Disk {
         generation: u64,
         inner: &Inner,
     ) -> Result<(), SandboxError> {
-        self.replace(&records_name(generation), |out| write_records(out, inner))?;
-        self.replace(&journal_name(generation), |_| Ok(()))
+        self.folder
+            .replace(&records_name(generation), |out| write_records(out, inner))?;
+        self.folder.replace(&journal_name(generation), |_| Ok(()))
     }
 
     /// Loads a generation. True when its journal has grown enough to be folded.
@@ -160,8 +95,8 @@ impl Disk {
         generation: u64,
         inner: &mut Inner,
     ) -> Result<bool, SandboxError> {
-        self.replay(&self.folder.join(records_name(generation)), inner, false)?;
-        let journal = self.folder.join(journal_name(generation));
+        self.replay(&self.folder.file(&records_name(generation)), inner, false)?;
+        let journal = self.folder.file(&journal_name(generation));
         let length = self.replay(&journal, inner, true)?;
         Ok(length > FOLD_ABOVE)
     }
@@ -209,7 +144,7 @@ impl Disk {
 
     /// Opens the journal of a generation for appending.
     pub(crate) fn journal(&self, generation: u64) -> Result<Journal, SandboxError> {
-        let path = self.folder.join(journal_name(generation));
+        let path = self.folder.file(&journal_name(generation));
         let file = OpenOptions::new()
             .append(true)
             .open(&path)
@@ -220,7 +155,7 @@ impl Disk {
     /// Removes a generation that nothing points to any more; failing to is harmless.
     pub(crate) fn drop_generation(&self, generation: u64) {
         for name in [records_name(generation), journal_name(generation)] {
-            let _ = fs::remove_file(self.folder.join(name));
+            let _ = fs::remove_file(self.folder.file(&name));
         }
     }
 }

@@ -15,7 +15,7 @@ use super::Portal;
 use super::answer::{Refusal, read_json};
 use super::gate::Caller;
 use super::kind::Kind;
-use super::options::check_target;
+use crate::app::check_target;
 use crate::clock::instant;
 
 const EVENTS: [&str; 5] = [

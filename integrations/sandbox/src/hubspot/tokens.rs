@@ -11,8 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::answer::fresh_id;
 use super::state::Disk;
+use crate::ids::fresh_id;
 use crate::{Clock, SandboxError};
 
 const FILE: &str = "tokens.json";

@@ -3,25 +3,24 @@
 //! Owns: the queue, the attempts and their times. Refuses: targets beyond loopback, redirects; accounts that have not installed the app hear
 //! nothing. Invariant: a batch is tried at most eleven times; order and uniqueness are not promised, as at the vendor.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use url::Url;
 
 use super::Portal;
-use super::faults::WebhookFaults;
 use super::happening::{Happening, What};
 use super::signature;
 use super::subscriptions::Subscriptions;
+use crate::delivery::Deliveries;
+use crate::faults::WebhookFaults;
 
 /// The waits before the ten further attempts, in seconds: about a day in all.
 const WAITS: [u64; 10] = [
@@ -29,29 +28,13 @@ const WAITS: [u64; 10] = [
 ];
 const MAX_BATCH: usize = 100;
 
-/// How the deliveries went so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct WebhookCounts {
-    /// Requests sent, repeated ones included.
-    pub attempts: usize,
-    /// Events in requests that were taken.
-    pub delivered: usize,
-    /// Events whose every attempt failed.
-    pub given_up: usize,
-}
-
 /// The sending side's state.
 #[derive(Debug)]
 pub(crate) struct Webhooks {
     target: Mutex<Option<Url>>,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) deliveries: Deliveries,
     next_event: AtomicU64,
-    /// Happenings not yet settled: waiting, in flight, or to be tried again.
-    open: AtomicUsize,
-    settled: Notify,
-    delivered: AtomicUsize,
-    given_up: AtomicUsize,
-    attempts: AtomicUsize,
 }
 
 impl Webhooks {
@@ -60,11 +43,7 @@ impl Webhooks {
             target: Mutex::new(target),
             subscriptions: Subscriptions::default(),
             next_event: AtomicU64::new(3_816_279_340),
-            open: AtomicUsize::new(0),
-            settled: Notify::new(),
-            delivered: AtomicUsize::new(0),
-            given_up: AtomicUsize::new(0),
-            attempts: AtomicUsize::new(0),
+            deliveries: Deliveries::default(),
         }
     }
 
@@ -77,34 +56,6 @@ impl Webhooks {
 
     pub(crate) fn set_target(&self, target: Option<Url>) {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
-    }
-
-    pub(crate) fn counts(&self) -> WebhookCounts {
-        WebhookCounts {
-            attempts: self.attempts.load(Ordering::SeqCst),
-            delivered: self.delivered.load(Ordering::SeqCst),
-            given_up: self.given_up.load(Ordering::SeqCst),
-        }
-    }
-
-    /// Waits until nothing is queued, in flight or waiting for another attempt.
-    pub(crate) async fn idle(&self) {
-        loop {
-            let settled = self.settled.notified();
-            if self.open.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            settled.await;
-        }
-    }
-
-    pub(crate) fn opened(&self, count: usize) {
-        self.open.fetch_add(count, Ordering::SeqCst);
-    }
-
-    pub(crate) fn closed(&self, count: usize) {
-        self.open.fetch_sub(count, Ordering::SeqCst);
-        self.settled.notify_waiters();
     }
 }
 
@@ -203,11 +154,11 @@ pub(crate) async fn run(
         let count = happenings.len();
         let faults = portal.faults.change(|faults| faults.webhooks.clone());
         let Some(target) = portal.webhooks.target() else {
-            portal.webhooks.closed(count);
+            portal.webhooks.deliveries.closed(count);
             continue;
         };
         if faults.drop || !portal.tokens.installed() {
-            portal.webhooks.closed(count);
+            portal.webhooks.deliveries.closed(count);
             continue;
         }
         let mut events: Vec<Value> = happenings
@@ -221,7 +172,7 @@ pub(crate) async fn run(
             events.shuffle(&mut chance);
         }
         for batch in events.chunks(MAX_BATCH) {
-            portal.webhooks.opened(1);
+            portal.webhooks.deliveries.opened(1);
             sending.spawn(deliver(
                 Arc::clone(&portal),
                 client.clone(),
@@ -230,7 +181,7 @@ pub(crate) async fn run(
                 batch.to_vec(),
             ));
         }
-        portal.webhooks.closed(count);
+        portal.webhooks.deliveries.closed(count);
     }
 }
 
@@ -239,36 +190,24 @@ async fn deliver(
     client: reqwest::Client,
     gate: Arc<Semaphore>,
     target: Url,
-    mut events: Vec<Value>,
+    events: Vec<Value>,
 ) {
-    for attempt in 0..=WAITS.len() {
-        if let Some(wait) = attempt.checked_sub(1).and_then(|before| WAITS.get(before)) {
-            let scale = portal.limits.webhook_time_scale.clamp(0.0, 1000.0);
-            tokio::time::sleep(Duration::from_secs(*wait).mul_f64(scale)).await;
-        }
+    let deliveries = &portal.webhooks.deliveries;
+    let scale = portal.limits.webhook_time_scale;
+    let (portal, client, target, events) = (&portal, &client, &target, &events);
+    let send = |attempt| async move {
+        let mut events = events.clone();
         for event in &mut events {
             if let Some(event) = event.as_object_mut() {
                 event.insert("attemptNumber".to_owned(), json!(attempt));
             }
         }
-        let Ok(_place) = gate.acquire().await else {
-            break;
-        };
-        portal.webhooks.attempts.fetch_add(1, Ordering::SeqCst);
-        if send(&portal, &client, &target, &events).await {
-            portal
-                .webhooks
-                .delivered
-                .fetch_add(events.len(), Ordering::SeqCst);
-            portal.webhooks.closed(1);
-            return;
-        }
-    }
-    portal
-        .webhooks
-        .given_up
-        .fetch_add(events.len(), Ordering::SeqCst);
-    portal.webhooks.closed(1);
+        send(portal, client, target, &events).await
+    };
+    deliveries
+        .attempt(events.len(), &WAITS, scale, &gate, send)
+        .await;
+    deliveries.closed(1);
 }
 
 /// One attempt. True when it was taken.

@@ -29,6 +29,7 @@ fn limit(lane: Lane, requests: u32, secs: u64) -> RateLimit {
         lane,
         requests,
         per: Duration::from_secs(secs),
+        burst: None,
     }
 }
 
@@ -41,7 +42,7 @@ fn run(pace: &Arc<LanePace>, hand: &Hand, work: Work, secs: u64) -> Vec<Duration
     let mut starts = Vec::new();
     let end = hand.now() + Duration::from_secs(secs);
     while hand.now() < end {
-        match pace.start(work) {
+        match pace.start(work, NonZeroU32::MIN) {
             Ok(_) => starts.push(hand.now()),
             Err(wait) => hand.forward(wait.min(end - hand.now())),
         }
@@ -95,7 +96,7 @@ fn a_backfill_takes_half_of_any_window_and_the_others_the_rest() {
     while hand.now() < Duration::from_secs(60) {
         let mut waits = Vec::new();
         for work in [Work::Backfill, Work::Webhook] {
-            match pace.start(work) {
+            match pace.start(work, NonZeroU32::MIN) {
                 Ok(_) => {
                     all.push(hand.now());
                     if work == Work::Backfill {
@@ -115,15 +116,21 @@ fn a_backfill_takes_half_of_any_window_and_the_others_the_rest() {
 fn while_an_urgent_call_waits_no_other_takes_its_turn() {
     let hand = Hand::default();
     let pace = pace(&hand);
-    while pace.start(Work::Delta).is_ok() {}
+    while pace.start(Work::Delta, NonZeroU32::MIN).is_ok() {}
     let webhook = Queued::join(&pace, Work::Webhook);
     hand.forward(ms(500));
-    assert!(pace.start(Work::Backfill).is_err());
-    assert!(pace.start(Work::Delta).is_err());
-    assert!(pace.start(Work::Interactive).is_ok(), "more urgent still");
-    assert!(pace.start(Work::Webhook).is_ok(), "the one that waits");
+    assert!(pace.start(Work::Backfill, NonZeroU32::MIN).is_err());
+    assert!(pace.start(Work::Delta, NonZeroU32::MIN).is_err());
+    assert!(
+        pace.start(Work::Interactive, NonZeroU32::MIN).is_ok(),
+        "more urgent still"
+    );
+    assert!(
+        pace.start(Work::Webhook, NonZeroU32::MIN).is_ok(),
+        "the one that waits"
+    );
     drop(webhook);
-    assert!(pace.start(Work::Backfill).is_ok());
+    assert!(pace.start(Work::Backfill, NonZeroU32::MIN).is_ok());
 }
 
 #[test]
@@ -137,16 +144,16 @@ fn the_vendors_count_lowers_and_never_raises() {
             interval: Duration::from_secs(10),
         })
     };
-    let mut pass = pace.start(Work::Delta).unwrap();
+    let mut pass = pace.start(Work::Delta, NonZeroU32::MIN).unwrap();
     hand.forward(ms(50));
     pass.note(said(3));
     drop(pass);
     let starts = run(&pace, &hand, Work::Delta, 9);
     assert_eq!(starts.len(), 3, "somebody else spent the rest");
-    assert!(pace.start(Work::Interactive).is_err());
+    assert!(pace.start(Work::Interactive, NonZeroU32::MIN).is_err());
     hand.forward(Duration::from_secs(11));
     // Plenty is left there, by another plan; our own pace holds still.
-    let mut pass = pace.start(Work::Delta).unwrap();
+    let mut pass = pace.start(Work::Delta, NonZeroU32::MIN).unwrap();
     pass.note(said(190));
     drop(pass);
     let starts = run(&pace, &hand, Work::Delta, 30);
@@ -160,7 +167,7 @@ fn a_backfill_is_not_held_up_by_its_own_traces() {
     let mut taken: VecDeque<Duration> = VecDeque::new();
     let mut started = 0;
     while hand.now() < Duration::from_secs(60) {
-        match pace.start(Work::Backfill) {
+        match pace.start(Work::Backfill, NonZeroU32::MIN) {
             Ok(mut pass) => {
                 started += 1;
                 while taken
@@ -192,13 +199,15 @@ async fn a_long_wait_is_an_answer_and_another_lane_is_free() {
     let pace = AccountPace::new(&limits, &Ticks::real());
     let second = Duration::from_secs(1);
     assert!(
-        pace.admit(Lane::Search, Work::Delta, Duration::ZERO)
+        pace.admit((Lane::Search, NonZeroU32::MIN), Work::Delta, Duration::ZERO)
             .await
             .unwrap()
             .is_some()
     );
     for work in Work::ALL {
-        let refused = pace.admit(Lane::Search, work, second).await;
+        let refused = pace
+            .admit((Lane::Search, NonZeroU32::MIN), work, second)
+            .await;
         assert!(
             matches!(refused, Err(HttpError::Paced { wait, .. }) if wait > Duration::from_secs(1000)),
             "{work:?}"
@@ -210,16 +219,20 @@ async fn a_long_wait_is_an_answer_and_another_lane_is_free() {
         "nobody is left in the queue"
     );
     for _ in 0..1000 {
-        pace.admit(Lane::Standard, Work::Delta, second)
+        pace.admit((Lane::Standard, NonZeroU32::MIN), Work::Delta, second)
             .await
             .unwrap();
     }
     let free = AccountPace::new(&[], &Ticks::real());
     assert!(
-        free.admit(Lane::Search, Work::Backfill, Duration::ZERO)
-            .await
-            .unwrap()
-            .is_none()
+        free.admit(
+            (Lane::Search, NonZeroU32::MIN),
+            Work::Backfill,
+            Duration::ZERO
+        )
+        .await
+        .unwrap()
+        .is_none()
     );
 }
 
@@ -228,17 +241,75 @@ async fn a_caller_that_goes_away_leaves_the_queue() {
     let hand = Hand::default();
     let pace = AccountPace::new(&[limit(Lane::Standard, 10, 10)], &hand.ticks());
     let _first = pace
-        .admit(Lane::Standard, Work::Delta, Duration::ZERO)
+        .admit(
+            (Lane::Standard, NonZeroU32::MIN),
+            Work::Delta,
+            Duration::ZERO,
+        )
         .await
         .unwrap();
     let patient = Duration::from_secs(60);
-    let waits = pace.admit(Lane::Standard, Work::Interactive, patient);
+    let waits = pace.admit(
+        (Lane::Standard, NonZeroU32::MIN),
+        Work::Interactive,
+        patient,
+    );
     assert!(tokio::time::timeout(ms(20), waits).await.is_err());
     assert_eq!(pace.lanes[0].state().waiting, [0; 4]);
     hand.forward(Duration::from_secs(2));
     assert!(
-        pace.admit(Lane::Standard, Work::Backfill, Duration::ZERO)
-            .await
-            .is_ok()
+        pace.admit(
+            (Lane::Standard, NonZeroU32::MIN),
+            Work::Backfill,
+            Duration::ZERO
+        )
+        .await
+        .is_ok()
     );
+}
+
+#[test]
+fn a_call_spends_what_it_costs_and_no_more_than_may_start_at_once() {
+    let hand = Hand::default();
+    let limit = RateLimit {
+        lane: Lane::Standard,
+        requests: 2_000,
+        per: Duration::from_secs(10),
+        burst: Some(1_000),
+    };
+    let pace = Arc::new(LanePace::new(limit, hand.ticks()).unwrap());
+    let cost = |points| NonZeroU32::new(points).unwrap();
+    assert!(pace.start(Work::Delta, cost(600)).is_ok());
+    let Err(wait) = pace.start(Work::Delta, cost(600)) else {
+        panic!("only 400 are left")
+    };
+    assert!(
+        ms(1_900) <= wait && wait <= ms(2_100),
+        "200 come back in 2 s: {wait:?}"
+    );
+    hand.forward(wait);
+    assert!(pace.start(Work::Delta, cost(600)).is_ok());
+    hand.forward(ms(10_000));
+    assert!(
+        pace.start(Work::Delta, cost(5_000)).is_ok(),
+        "more than fits takes all"
+    );
+    assert!(pace.start(Work::Delta, cost(1)).is_err());
+}
+
+#[test]
+fn a_hold_stops_everything_but_what_a_person_waits_for() {
+    let hand = Hand::default();
+    let pace = AccountPace::new(&[limit(Lane::Standard, 110, 10)], &hand.ticks());
+    pace.hold(Lane::Search, ms(1));
+    pace.hold(Lane::Standard, ms(5_000));
+    pace.hold(Lane::Standard, ms(1_000));
+    let lane = &pace.lanes[0];
+    for work in [Work::Webhook, Work::Delta, Work::Backfill] {
+        let wait = lane.start(work, NonZeroU32::MIN).err();
+        assert_eq!(wait, Some(ms(5_000)), "{work:?}: the longer hold counts");
+    }
+    assert!(lane.start(Work::Interactive, NonZeroU32::MIN).is_ok());
+    hand.forward(ms(5_000));
+    assert!(lane.start(Work::Delta, NonZeroU32::MIN).is_ok());
 }

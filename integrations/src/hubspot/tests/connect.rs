@@ -5,6 +5,8 @@ fn app() -> AppCredentials {
         client_id: "client".into(),
         client_secret: "s3cret-app".to_owned().into(),
         previous_client_secret: None,
+        signing_secret: None,
+        previous_signing_secret: None,
     }
 }
 
@@ -29,6 +31,7 @@ async fn an_account_connects_and_stays_connected() {
     .await;
     let request = AuthorizeRequest::new(
         "https://e.example/cb".parse().unwrap(),
+        None,
         &SeededChance::new(1),
     );
     assert_eq!(request.state.expose_secret().len(), 43);
@@ -51,6 +54,7 @@ async fn an_account_connects_and_stays_connected() {
     let exchange = Exchange {
         code: "c".to_owned().into(),
         redirect_uri: request.redirect_uri.clone(),
+        site: None,
         pkce_verifier: request.pkce_verifier.clone(),
     };
     let tokens = rig

@@ -2,6 +2,7 @@
 use super::*;
 use crate::hubspot::HubSpotEndpoints;
 use crate::record::Resource;
+use crate::webhook::Delivery;
 use crate::webhook::SignalKind;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -90,6 +91,7 @@ fn judge(
         public_url: url,
         headers: &headers,
         body: body.as_bytes(),
+        tenant_id: None,
     };
     hubspot().verify(&secrets(secret), &request, now_ms)
 }
@@ -331,7 +333,7 @@ fn events_become_signals() {
         {"portalId":33,"occurredAt":8,"subscriptionType":"deal.creation"},
         "nonsense"
     ]"#;
-    let read = hubspot().parse(body.as_bytes()).unwrap();
+    let read = hubspot().parse(&Delivery::of(body.as_bytes())).unwrap();
     let told: Vec<_> = read
         .signals
         .iter()
@@ -376,7 +378,10 @@ fn a_retry_has_the_same_key_and_another_property_another_one() {
         )
     };
     let key = |text: String| {
-        hubspot().parse(text.as_bytes()).unwrap().signals[0]
+        hubspot()
+            .parse(&Delivery::of(text.as_bytes()))
+            .unwrap()
+            .signals[0]
             .dedupe
             .clone()
     };
@@ -387,6 +392,9 @@ fn a_retry_has_the_same_key_and_another_property_another_one() {
 #[test]
 fn a_body_that_is_no_batch_is_an_error() {
     for body in ["", "{}", "null", "<xml/>", "[{]"] {
-        assert!(hubspot().parse(body.as_bytes()).is_err(), "{body}");
+        assert!(
+            hubspot().parse(&Delivery::of(body.as_bytes())).is_err(),
+            "{body}"
+        );
     }
 }

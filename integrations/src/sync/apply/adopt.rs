@@ -139,6 +139,9 @@ pub(in crate::sync) async fn tie(
     let of = scope.connection.id;
     let known = links_of(change, scope, resource, &[&record.external_id]).await?;
     let link = known.into_values().next();
+    if link.as_ref().is_some_and(super::is_erased) {
+        return Ok(false);
+    }
     if let Some(link) = link.as_ref().filter(|link| link.subject_id.is_some()) {
         return Ok(link.subject_id == Some(subject.1));
     }
@@ -233,6 +236,9 @@ pub(in crate::sync) async fn answered(
         let before = known
             .remove(id)
             .unwrap_or_else(|| blank(change, scope, resource, id));
+        if super::is_erased(&before) {
+            continue;
+        }
         let mut shadow = before.shadow.clone();
         shadow
             .flags

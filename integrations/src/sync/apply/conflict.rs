@@ -26,6 +26,7 @@ pub(in crate::sync) const fn policy_of(mapping: &Mapping, resource: Resource) ->
     match resource {
         Resource::Contact => &mapping.contact.policy,
         Resource::Deal => &mapping.deal.policy,
+        Resource::Order => &mapping.order.policy,
         _ => &mapping.company.policy,
     }
 }

@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 const RESOURCE: Resource = Resource::Deal;
 /// The flag of shares that were refused.
-const OVER_THE_WHOLE: &str = "WEIGHTS_EXCEED_WHOLE";
+pub(super) const OVER_THE_WHOLE: &str = "WEIGHTS_EXCEED_WHOLE";
 
 type Awaited = Vec<(String, BTreeSet<(Resource, String)>)>;
 
@@ -137,7 +137,7 @@ pub(super) async fn apply(
     Ok(links)
 }
 
-async fn load_rows(
+pub(super) async fn load_rows(
     change: &Change,
     ids: Vec<Uuid>,
 ) -> Result<(HashMap<Uuid, deal::Model>, HashMap<DealId, Shares>)> {
@@ -273,7 +273,7 @@ async fn update(
     ))
 }
 
-fn over_the_whole() -> Flag {
+pub(super) fn over_the_whole() -> Flag {
     Flag {
         property: "company".to_owned(),
         code: OVER_THE_WHOLE,

@@ -7,6 +7,7 @@ use super::field::FieldMerger;
 use super::share::{DealEnds, MergedShares, Shares, merge_shares, set, shown, shown_keys};
 use crate::sync::map::DealReading;
 use crate::sync::merge::{Merge, Reading, merge};
+use entities::clock::Timestamp;
 use entities::deal::{self, DealPatch};
 use entities::sync_conflict::Side;
 
@@ -36,7 +37,11 @@ pub(super) fn patch_of(
     } else {
         &theirs.expected_close_on
     };
-    let closed_at = if says_nothing {
+    // A vendor that keeps days does not change the moment by naming its day.
+    let closed_at = if says_nothing
+        || theirs.knows_only_the_day_of(row.closed_at)
+        || is_same_moment(&theirs.closed_at, row.closed_at)
+    {
         &Reading::Unread
     } else {
         &theirs.closed_at
@@ -95,6 +100,15 @@ pub(super) fn patch_of(
             )
             .map(|texts| texts.0),
         archived: None,
+    }
+}
+
+/// Whether a vendor names our instant as exactly as vendors count, which is in milliseconds. To take that over would be a change here, which the other
+/// vendors would be told of.
+fn is_same_moment(theirs: &Reading<Option<Timestamp>>, ours: Option<Timestamp>) -> bool {
+    match (theirs.value().copied().flatten(), ours) {
+        (Some(theirs), Some(ours)) => theirs.millis() == ours.millis(),
+        _ => false,
     }
 }
 

@@ -8,22 +8,26 @@
 //! brought in: its history is not ours.
 
 pub(super) mod adopt;
+mod buyer;
 mod company;
 mod conflict;
 mod contact;
 mod deal;
 mod deal_merge;
+mod ended;
 mod field;
 mod link;
+mod order;
 mod reference;
 pub(super) mod remapped;
 mod share;
+mod sponsor;
 #[cfg(test)]
 mod tests;
 
 use super::error::Result;
 use super::findings;
-use super::map::{References, value};
+use super::map::{References, order as order_reading, value};
 use crate::record::{Fields, Record, RecordLink, Resource, is_sound_id};
 use entities::change::Change;
 use entities::clock::Timestamp;
@@ -36,10 +40,14 @@ use uuid::Uuid;
 
 use conflict::Conflicts;
 pub(super) use conflict::policy_of;
+pub(super) use ended::{is_marked, keep_out};
 pub(super) use field::{NOT_TAKEN, REFUSED_HERE};
 
 /// The label that marks the primary tie in a shadow; people's labels have no brackets of this kind.
 pub(super) const PRIMARY: &str = "⟨primary⟩";
+
+/// Why a record is kept out for good: the person it was about has been erased.
+pub(super) const ERASED: &str = "ERASED";
 
 /// Associated records as a shadow keeps them.
 pub(super) type Links = BTreeMap<String, Vec<String>>;
@@ -141,11 +149,18 @@ pub(super) async fn records(
         );
         findings::counts(findings, resource).kept_out += 1;
     }
+    let records: Vec<Record> = records
+        .into_iter()
+        .map(|mut record| {
+            order_reading::keep_revenue(&mut record);
+            record
+        })
+        .collect();
     match resource {
         Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => {
             reference::apply(change, scope, resource, records, findings).await
         }
-        Resource::Company | Resource::Contact | Resource::Deal => {
+        Resource::Company | Resource::Contact | Resource::Deal | Resource::Order => {
             adopt::by_reference(change, scope, resource, &records).await?;
             let (candidates, conflicts) = sift(change, scope, resource, records, findings).await?;
             candidates_of(change, scope, resource, candidates, conflicts, findings).await
@@ -216,10 +231,11 @@ async fn candidates_of(
     change: &mut Change,
     scope: &Scope<'_>,
     resource: Resource,
-    candidates: Vec<Candidate>,
+    mut candidates: Vec<Candidate>,
     mut conflicts: Conflicts,
     findings: &mut Findings,
 ) -> Result<()> {
+    candidates.retain(|candidate| !candidate.link.as_ref().is_some_and(is_erased));
     if candidates.is_empty() {
         return Ok(());
     }
@@ -228,6 +244,7 @@ async fn candidates_of(
         Resource::Company => company::apply(change, scope, candidates, known, findings).await?,
         Resource::Contact => contact::apply(change, scope, candidates, known, findings).await?,
         Resource::Deal => deal::apply(change, scope, candidates, known, findings).await?,
+        Resource::Order => order::apply(change, scope, candidates, known, findings).await?,
         Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => Vec::new(),
     };
     external_link::upsert(change, &links).await?;
@@ -276,6 +293,10 @@ async fn sift(
             continue;
         }
         let link = known.remove(&record.external_id);
+        if ended::is_kept_from(link.as_ref(), &record) {
+            unchanged += 1;
+            continue;
+        }
         let candidate = Candidate {
             incoming: incoming(scope.wanted, record, link.as_ref()),
             link,
@@ -296,11 +317,19 @@ async fn sift(
     Ok((candidates, conflicts))
 }
 
+/// Whether a link is of somebody who was erased: nothing brings them back.
+fn is_erased(link: &external_link::Model) -> bool {
+    link.held_reason.as_deref() == Some(ERASED)
+}
+
 fn says_nothing_new(source: Source, candidate: &Candidate) -> bool {
     let incoming = &candidate.incoming;
     let Some(link) = &candidate.link else {
         return incoming.archived;
     };
+    if is_erased(link) {
+        return true;
+    }
     // A record that was put away before we ever took it over stays out, unless it comes back.
     if link.subject_id.is_none() && incoming.archived && link.archived {
         return true;
@@ -326,7 +355,7 @@ fn incoming(wanted: &Wanted, record: Record, link: Option<&external_link::Model>
         .map(|link| link.shadow.fields.clone())
         .unwrap_or_default();
     for (name, value) in record.fields {
-        if !wanted.fields.contains(&name) {
+        if !wanted.fields.contains(&name) && name != order_reading::REVENUE {
             continue;
         }
         match value.filter(|text| !text.is_empty()) {

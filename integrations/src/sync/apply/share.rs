@@ -49,7 +49,7 @@ impl Companies {
         if ids.is_empty() {
             return Ok(companies);
         }
-        for link in external_link::find_all(
+        for link in external_link::find_ties(
             change.transaction(),
             scope.connection.id,
             Resource::Company.as_str(),

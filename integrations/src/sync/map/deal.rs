@@ -5,6 +5,7 @@ use super::value::{amount, checked, day, instant, present, text};
 use crate::record::{Fields, StageOutcome, is_sound_id};
 use crate::sync::merge::{Flag, Reading};
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use entities::clock::Timestamp;
 use entities::connection::mapping::{DealField, DealMapping};
 use entities::deal::DealStage;
@@ -20,6 +21,8 @@ pub(in crate::sync) struct DealReading {
     pub(in crate::sync) amount: Reading<Option<Money>>,
     pub(in crate::sync) expected_close_on: Reading<Option<NaiveDate>>,
     pub(in crate::sync) closed_at: Reading<Option<Timestamp>>,
+    /// The day of the close, and the zone it is counted in, where the vendor keeps no more of it than that.
+    pub(in crate::sync) closed_on: Option<(NaiveDate, Tz)>,
     pub(in crate::sync) lost_reason: Reading<Option<String>>,
     pub(in crate::sync) owner_name: Reading<Option<String>>,
     pub(in crate::sync) owner_email: Reading<Option<String>>,
@@ -29,6 +32,14 @@ pub(in crate::sync) struct DealReading {
 }
 
 impl DealReading {
+    /// Whether the vendor, which keeps days only, says of a close what we know better.
+    pub(in crate::sync) fn knows_only_the_day_of(&self, ours: Option<Timestamp>) -> bool {
+        match (self.closed_on, ours) {
+            (Some((date, zone)), Some(ours)) => day(ours, zone) == Some(date),
+            _ => false,
+        }
+    }
+
     /// What could not be taken over.
     pub(in crate::sync) fn flags(&self) -> impl Iterator<Item = &Flag> {
         [
@@ -88,6 +99,7 @@ pub(in crate::sync) fn deal(
             references.currency,
         ),
         expected_close_on,
+        closed_on: closed_on(of(DealField::CloseDate), references, fields),
         closed_at,
         lost_reason: text(fields, of(DealField::LostReason), 1_000),
         owner_name: of_owner(|facts| &facts.name),
@@ -188,6 +200,16 @@ fn dates(
     } else {
         (Reading::Value(Some(day)), Reading::Value(None))
     }
+}
+
+/// The plain date a property holds.
+fn closed_on(
+    property: Option<&String>,
+    references: &References,
+    fields: &Fields,
+) -> Option<(NaiveDate, Tz)> {
+    let date: NaiveDate = present(fields, property?)?.trim().parse().ok()?;
+    Some((date, references.zone))
 }
 
 fn no_date<T>(property: &str) -> Reading<T> {

@@ -7,6 +7,7 @@
 mod company;
 mod contact;
 mod deal;
+pub(super) mod order;
 pub(super) mod outgoing;
 mod reference;
 pub(super) mod value;

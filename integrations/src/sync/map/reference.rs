@@ -136,7 +136,7 @@ impl References {
                     text(if label.custom { "true" } else { "false" }),
                 );
             }
-            Kind::Company | Kind::Contact | Kind::Deal => return None,
+            Kind::Company | Kind::Contact | Kind::Deal | Kind::Order(_) => return None,
         }
         fields.retain(|_, value| value.as_deref().is_some_and(|text| !text.is_empty()));
         Some(fields)

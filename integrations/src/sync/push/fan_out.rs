@@ -13,7 +13,7 @@ use crate::sync::settle::is_lost;
 use entities::change::{Author, Change, Origin};
 use entities::connection::mapping::{Mapping, PushMode};
 use entities::connection::{self, ConnectionStatus};
-use entities::event::{self, Position};
+use entities::event::{self, EventKind, Position};
 use entities::event_reader;
 use entities::id::{ConnectionId, ContactId, CustomerId, DealId, PartnerId, TypedId};
 use entities::outbound_push::{self, NewPush};
@@ -25,6 +25,13 @@ use sea_orm::{ColumnTrait, QueryFilter};
 const READER: &str = "push";
 /// Events of one step.
 const EVENTS: u64 = 2_000;
+
+/// What happens to a row and changes nothing that a vendor is told: what people say of a deal; and an erasure, which is not theirs to hear of.
+const KEPT_HERE: [&str; 3] = [
+    EventKind::ContactErased.as_str(),
+    EventKind::DealOutcomeConfirmed.as_str(),
+    EventKind::DealOutcomeDisputed.as_str(),
+];
 
 /// What a row of ours is at a vendor, by the prefix of its id.
 pub(super) fn resource_of(kind: &str) -> Option<(&'static str, Resource)> {
@@ -43,7 +50,9 @@ pub(super) const fn mode_of(mapping: &Mapping, resource: Resource) -> PushMode {
         Resource::Company => mapping.company.policy.push,
         Resource::Contact => mapping.contact.policy.push,
         Resource::Deal => mapping.deal.policy.push,
-        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel => PushMode::Off,
+        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel | Resource::Order => {
+            PushMode::Off
+        }
     }
 }
 
@@ -90,7 +99,7 @@ impl Engine {
                 continue;
             };
             // What the engine itself reports about a row changes nothing of it.
-            if event.kind.starts_with("sync.") {
+            if event.kind.starts_with("sync.") || KEPT_HERE.contains(&event.kind.as_str()) {
                 continue;
             }
             let concerned = receivers.iter().filter(|receiver| {

@@ -9,7 +9,11 @@ use crate::record::Resource;
 use crate::sync::run::Engine;
 use entities::connection::{
     self,
-    mapping::{ContactField, DealField, Mapping, ResourcePolicy},
+    mapping::{
+        ContactField, DealField, Mapping, PushMode, ResourcePolicy,
+        chat::ChatMapping,
+        order::{OrderMapping, fold},
+    },
 };
 use entities::error::{Violation, ViolationCode, Violations};
 use std::collections::BTreeSet;
@@ -36,6 +40,18 @@ const COMPANY: [&str; 7] = [
 ];
 /// Those of a contact.
 const CONTACT: [&str; 5] = ["name", "email", "phone", "title", "company"];
+/// Those of an order, as a deal.
+const ORDER: [&str; 7] = [
+    "name",
+    "customer",
+    "stage",
+    "amount",
+    "closedAt",
+    "lostReason",
+    "partners",
+];
+/// The most properties that may name a partner of an order.
+const MOST_SOURCES: usize = 20;
 /// Those of a deal.
 const DEAL: [&str; 12] = [
     "name",
@@ -59,7 +75,9 @@ impl Engine {
         row: &connection::Model,
         mapping: &Mapping,
     ) -> (Vec<Violation>, bool) {
-        let mut violations = rules(mapping);
+        let has = |resource: Resource| self.reads(&row.connector, resource);
+        let mut violations = rules(mapping, &has);
+        violations.extend(self.unsaid(&row.connector, mapping));
         let asked = tokio::time::timeout(ASK_WITHIN, self.unknown(row, mapping)).await;
         match asked {
             Ok(Ok(unknown)) => {
@@ -74,6 +92,21 @@ impl Engine {
         }
     }
 
+    /// Whether a connector reads a kind of record.
+    fn reads(&self, connector: &str, resource: Resource) -> bool {
+        let known = self.keeper().connector(connector).ok();
+        known.is_some_and(|connector| connector.descriptor().resource(resource).is_some())
+    }
+
+    /// A vendor where nobody talks is told nothing.
+    fn unsaid(&self, connector: &str, mapping: &Mapping) -> Option<Violation> {
+        let known = self.keeper().connector(connector).ok();
+        let talks = known.is_some_and(|connector| connector.notify().is_some());
+        let message = "Nothing can be told there: this vendor takes no messages.";
+        (!talks && mapping.chat != ChatMapping::default())
+            .then(|| Violation::new(ViolationCode::Invalid, "mapping.chat", message))
+    }
+
     /// The newly named properties that the vendor does not have.
     async fn unknown(
         &self,
@@ -86,7 +119,8 @@ impl Engine {
             return Ok(Vec::new());
         };
         let mut violations = Vec::new();
-        for resource in RESOURCES {
+        let there = |resource: &Resource| self.reads(&row.connector, *resource);
+        for resource in RESOURCES.into_iter().filter(there) {
             let known = properties(&row.mapping, resource);
             let added: Vec<(String, &str)> = named(mapping, resource)
                 .into_iter()
@@ -120,6 +154,7 @@ pub(super) fn properties(mapping: &Mapping, resource: Resource) -> BTreeSet<&str
         Resource::Company => mapping.company_properties(),
         Resource::Contact => mapping.contact_properties(),
         Resource::Deal => mapping.deal_properties(),
+        Resource::Order => mapping.order_properties(),
         _ => BTreeSet::new(),
     }
 }
@@ -143,10 +178,15 @@ fn named(mapping: &Mapping, resource: Resource) -> Vec<(String, &str)> {
     match resource {
         Resource::Company => {
             let company = &mapping.company;
-            let mut all = vec![(
-                "mapping.company.partnerWhen.property".to_owned(),
-                company.partner_when.property.as_str(),
-            )];
+            let mut all = Vec::new();
+            // Without a value that makes one, no company is a partner, and then no property need say so.
+            let when = &company.partner_when;
+            if !when.values.is_empty() || !when.property.is_empty() {
+                all.push((
+                    "mapping.company.partnerWhen.property".to_owned(),
+                    when.property.as_str(),
+                ));
+            }
             all.extend(list(
                 "company.partnerFields",
                 company.partner_fields.values(),
@@ -159,14 +199,18 @@ fn named(mapping: &Mapping, resource: Resource) -> Vec<(String, &str)> {
         }
         Resource::Contact => list("contact.fields", mapping.contact.fields.values()),
         Resource::Deal => list("deal.fields", mapping.deal.fields.values()),
+        Resource::Order => {
+            let sources = mapping.order.partner_from.iter();
+            list("order.partnerFrom", sources.map(|source| &source.property))
+        }
         _ => Vec::new(),
     }
 }
 
-/// What stands against a mapping whatever the vendor has.
-pub(super) fn rules(mapping: &Mapping) -> Vec<Violation> {
+/// What stands against a mapping whatever the vendor has. `has` says which kinds of records there are; of others nothing need be mapped.
+pub(super) fn rules(mapping: &Mapping, has: &dyn Fn(Resource) -> bool) -> Vec<Violation> {
     let mut found = Violations::default();
-    for resource in RESOURCES {
+    for resource in RESOURCES.into_iter().filter(|resource| has(*resource)) {
         for (path, property) in named(mapping, resource) {
             found.text(&path, property, LONGEST);
         }
@@ -182,20 +226,23 @@ pub(super) fn rules(mapping: &Mapping) -> Vec<Violation> {
     for value in &company.partner_when.values {
         found.text("mapping.company.partnerWhen.values", value, LONGEST);
     }
-    let needs = |found: &mut Violations, there: bool, path: &str, message: &str| {
-        if !there {
+    let needs = |found: &mut Violations, of: Resource, there: bool, path: &str, message: &str| {
+        if !there && has(of) {
             found.add(ViolationCode::Blank, path, message);
         }
     };
     use entities::connection::mapping::{CustomerField, PartnerField};
     needs(
         &mut found,
-        company.partner_fields.contains_key(&PartnerField::Name),
+        Resource::Company,
+        company.partner_when.values.is_empty()
+            || company.partner_fields.contains_key(&PartnerField::Name),
         "mapping.company.partnerFields",
         "A partner's name needs a property.",
     );
     needs(
         &mut found,
+        Resource::Company,
         company.customer_fields.contains_key(&CustomerField::Name),
         "mapping.company.customerFields",
         "A customer's name needs a property.",
@@ -203,6 +250,7 @@ pub(super) fn rules(mapping: &Mapping) -> Vec<Violation> {
     let contact = &mapping.contact.fields;
     needs(
         &mut found,
+        Resource::Contact,
         [
             ContactField::FirstName,
             ContactField::LastName,
@@ -217,6 +265,7 @@ pub(super) fn rules(mapping: &Mapping) -> Vec<Violation> {
     for (field, what) in [(DealField::Name, "name"), (DealField::Stage, "stage")] {
         needs(
             &mut found,
+            Resource::Deal,
             deal.fields.contains_key(&field),
             "mapping.deal.fields",
             &format!("A deal's {what} needs a property."),
@@ -251,6 +300,9 @@ pub(super) fn rules(mapping: &Mapping) -> Vec<Violation> {
             );
         }
     }
+    orders(&mut found, &mapping.order);
+    chat(&mut found, &mapping.chat);
+    policies(&mut found, "order", &mapping.order.policy, &ORDER);
     policies(&mut found, "company", &company.policy, &COMPANY);
     policies(&mut found, "contact", &mapping.contact.policy, &CONTACT);
     policies(&mut found, "deal", &deal.policy, &DEAL);
@@ -261,6 +313,67 @@ pub(super) fn rules(mapping: &Mapping) -> Vec<Violation> {
             entities::error::Error::Invalid(violations) => violations,
             _ => Vec::new(),
         })
+}
+
+fn orders(found: &mut Violations, order: &OrderMapping) {
+    if order.partner_from.len() > MOST_SOURCES {
+        found.add(
+            ViolationCode::TooLong,
+            "mapping.order.partnerFrom",
+            format!("At most {MOST_SOURCES} sources."),
+        );
+    }
+    for (index, source) in order.partner_from.iter().enumerate() {
+        let path = format!("mapping.order.partnerFrom.{index}");
+        if source.partners.len() > MOST {
+            let message = format!("At most {MOST} values.");
+            found.add(ViolationCode::TooLong, format!("{path}.partners"), message);
+        }
+        for (place, value) in source.partners.keys().enumerate() {
+            let path = format!("{path}.partners.{place}.value");
+            found.text(&path, value, LONGEST);
+            if fold(value) != *value {
+                let message = "Values are looked up in lower case, without spaces around them.";
+                found.add(ViolationCode::Invalid, path, message);
+            }
+        }
+    }
+    if !(0..=10_000).contains(&order.weight_bp) {
+        found.add(
+            ViolationCode::Invalid,
+            "mapping.order.weightBp",
+            "A weight is between 0 and 10,000 basis points.",
+        );
+    }
+    if order.policy.push != PushMode::Off {
+        found.add(
+            ViolationCode::Invalid,
+            "mapping.order.policy.push",
+            "Orders are only read, never written.",
+        );
+    }
+}
+
+fn chat(found: &mut Violations, chat: &ChatMapping) {
+    let mut channel = |path: String, id: &str| found.text(&path, id, LONGEST);
+    if let Some(id) = &chat.channel {
+        channel("mapping.chat.channel".to_owned(), id);
+    }
+    for (place, id) in chat.partners.values().enumerate() {
+        channel(format!("mapping.chat.partners.{place}.channel"), id);
+    }
+    if chat.partners.len() > MOST {
+        let message = format!("At most {MOST} channels of partners.");
+        found.add(ViolationCode::TooLong, "mapping.chat.partners", message);
+    }
+    let told = chat.deal_won || chat.deal_lost;
+    if told && chat.channel.is_none() && chat.partners.is_empty() {
+        found.add(
+            ViolationCode::Blank,
+            "mapping.chat.channel",
+            "What is told needs a channel to be told in.",
+        );
+    }
 }
 
 fn policies(found: &mut Violations, resource: &str, policy: &ResourcePolicy, known: &[&str]) {
@@ -284,7 +397,7 @@ mod tests {
     use entities::deal::DealStage;
 
     fn paths(mapping: &Mapping) -> Vec<String> {
-        rules(mapping)
+        rules(mapping, &|_| true)
             .into_iter()
             .map(|violation| violation.field)
             .collect()
@@ -292,10 +405,44 @@ mod tests {
 
     #[test]
     fn the_usual_mapping_is_possible() {
-        assert_eq!(
-            paths(&default_mapping::mapping(crate::hubspot::ID)),
-            Vec::<String>::new()
-        );
+        for connector in crate::connectors(crate::Endpoints::default()).iter() {
+            let descriptor = connector.descriptor();
+            let has = |resource: Resource| descriptor.resource(resource).is_some();
+            let found = rules(&default_mapping::mapping(descriptor.id), &has);
+            assert_eq!(found, [], "{}", descriptor.id);
+        }
+    }
+
+    #[test]
+    fn a_vendor_of_other_records_needs_no_mapping_of_these() {
+        let empty = default_mapping::mapping("nobody");
+        assert_eq!(rules(&empty, &|_| false), []);
+        assert!(!rules(&empty, &|resource| resource == Resource::Deal).is_empty());
+    }
+
+    #[test]
+    fn orders_and_chats_are_checked_too() {
+        use entities::connection::mapping::order::{PartnerRef, PartnerSource};
+        let mut mapping = default_mapping::mapping(crate::hubspot::ID);
+        let partner: PartnerRef = "acme.example".parse().unwrap();
+        mapping.order.weight_bp = -1;
+        mapping.order.policy.push = PushMode::Update;
+        mapping.order.partner_from = vec![PartnerSource {
+            property: "discount_codes".to_owned(),
+            partners: [("SUMMER".to_owned(), partner)].into(),
+            by_domain: false,
+        }];
+        mapping.chat.deal_won = true;
+        let found = paths(&mapping);
+        for path in [
+            "mapping.order.partnerFrom.0.partners.0.value",
+            "mapping.order.weightBp",
+            "mapping.order.policy.push",
+            "mapping.chat.channel",
+        ] {
+            assert!(found.iter().any(|known| known == path), "{path}: {found:?}");
+        }
+        assert_eq!(found.len(), 4, "{found:?}");
     }
 
     #[test]

@@ -27,7 +27,12 @@ use lane::Position;
 pub(super) const REMAP: &str = "remap";
 
 /// The kinds of records that have rows.
-const RESOURCES: [Resource; 3] = [Resource::Company, Resource::Contact, Resource::Deal];
+const RESOURCES: [Resource; 4] = [
+    Resource::Company,
+    Resource::Contact,
+    Resource::Deal,
+    Resource::Order,
+];
 
 /// A wish to change a mapping.
 #[derive(Clone, Debug)]
@@ -122,7 +127,12 @@ impl Engine {
         }
         let before = row.mapping.clone();
         let connection = connection::set_mapping(&mut change, row, wish.mapping).await?;
-        let how = match (before == connection.mapping, backfill.is_empty()) {
+        // What a chat is told touches no record.
+        let same = Mapping {
+            chat: connection.mapping.chat.clone(),
+            ..before.clone()
+        } == connection.mapping;
+        let how = match (same, backfill.is_empty()) {
             (true, _) => Remapping::Nothing,
             (false, true) => Remapping::FromStored,
             (false, false) => Remapping::ByReading,
@@ -174,6 +184,7 @@ async fn begin(
         Resource::Company => before.company != row.mapping.company,
         Resource::Contact => before.contact != row.mapping.contact,
         Resource::Deal => before.deal != row.mapping.deal || before.company != row.mapping.company,
+        Resource::Order => before.order != row.mapping.order,
         _ => false,
     };
     let position = Position::beginning(before.clone(), how == Remapping::ByReading);

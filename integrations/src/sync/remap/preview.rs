@@ -105,7 +105,10 @@ pub(super) async fn read(
         let known = properties(&row.mapping, resource);
         for property in properties(mapping, resource) {
             let holds = |link: &external_link::Model| link.shadow.fields.contains_key(property);
-            if !known.contains(property) && !links.iter().any(holds) && !links.is_empty() {
+            // What every order has is always read, whether or not any of them had it.
+            let always = resource == Resource::Order && map::order::FIELDS.contains(&property);
+            let unread = !known.contains(property) && !links.iter().any(holds);
+            if unread && !always && !links.is_empty() {
                 preview.backfill.push(format!(
                     "The property {property:?} is in none of the {} stored records of kind {resource} that came last; it was perhaps never read.",
                     links.len()
@@ -206,6 +209,7 @@ fn read_record(
     match resource {
         Resource::Company => company(mapping, fields),
         Resource::Contact => contact(mapping, fields),
+        Resource::Order => order(mapping, references, fields),
         _ => deal(mapping, references, fields, links),
     }
 }
@@ -248,6 +252,27 @@ fn contact(mapping: &Mapping, fields: &Fields) -> Read {
             ("email", shown(&read.email)),
             ("phone", shown(&read.phone)),
             ("title", shown(&read.title)),
+        ]),
+    }
+}
+
+fn order(mapping: &Mapping, references: &References, fields: &Fields) -> Read {
+    let read = map::order::order(references, fields);
+    let named = map::order::named_partners(&mapping.order, fields);
+    let first = named.first().map(ToString::to_string);
+    let share = first.map(|partner| {
+        json!({ "partner": partner, "role": mapping.order.role, "weightBp": mapping.order.weight_bp })
+    });
+    let kept_out = read.excluded.as_ref().or(read.deal.name.flag()).cloned();
+    Read {
+        kept_out: kept_out.filter(|_| mapping.order.deals),
+        values: BTreeMap::from([
+            ("deal", json!(mapping.order.deals)),
+            ("name", shown(&read.deal.name)),
+            ("stage", shown(&read.deal.stage)),
+            ("amount", shown(&read.deal.amount)),
+            ("closedAt", shown(&read.deal.closed_at)),
+            ("partners", json!(share.into_iter().collect::<Vec<_>>())),
         ]),
     }
 }

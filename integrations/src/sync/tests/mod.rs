@@ -8,11 +8,17 @@
 //! The engine over a vendor in memory and a real database: a SQLite file, or with `ENTENTE_TEST_DATABASE=postgres` the server that
 //! `ENTENTE_TEST_POSTGRES` names (`postgres://user@host:port`).
 
+mod account;
+mod chat;
 mod conflicts;
 mod mended;
+mod orders;
+mod privacy;
 mod push;
 mod pusher;
 mod reconciling;
+mod talker;
+mod three_systems;
 mod tokens;
 mod vendor;
 
@@ -27,6 +33,7 @@ use entities::clock::{Clock, SystemClock, Timestamp};
 use entities::connection::ConnectionStatus;
 use entities::database::{Database, DatabaseOptions};
 use entities::deal::DealStage;
+use entities::inbound_webhook::NewDelivery;
 use entities::sync_run::SyncRunStatus;
 use entities::{
     connection, customer, deal, deal_partner, event, external_link, inbound_signal,
@@ -54,23 +61,47 @@ struct Bed {
     database: Database,
     clock: Arc<Shifted>,
     connection: connection::Model,
+    /// Further vendors that are connected.
+    others: Vec<(Arc<Vendor>, connection::Model)>,
     _folder: tempfile::TempDir,
 }
 
 fn engine(database: &Database, vendor: &Arc<Vendor>) -> Engine {
+    engine_of(database, std::slice::from_ref(vendor))
+}
+
+fn engine_of(database: &Database, vendors: &[Arc<Vendor>]) -> Engine {
     let chance = Arc::new(SeededChance::new(9));
     let (key, _) = MasterKey::generate(&SeededChance::new(4));
     let app = AppCredentials {
         client_id: "app".to_owned(),
         client_secret: "secret".to_owned().into(),
         previous_client_secret: None,
+        signing_secret: None,
+        previous_signing_secret: None,
     };
     Engine::new(EngineParts {
         database: database.clone(),
-        registry: Registry::new(vec![Arc::new(Handle(Arc::clone(vendor)))]),
+        registry: Registry::new(
+            vendors
+                .iter()
+                .map(|vendor| {
+                    let handle: Arc<dyn crate::connector::Connector> =
+                        Arc::new(Handle(Arc::clone(vendor)));
+                    handle
+                })
+                .collect(),
+        ),
         vault: Vault::new(key, vec![], chance),
         http: Client::new(HostPolicy::sandbox(vec![]), ClientSettings::default()).unwrap(),
-        apps: BTreeMap::from([("hubspot".to_owned(), app)]),
+        apps: vendors
+            .iter()
+            .map(|vendor| {
+                let handle = Handle(Arc::clone(vendor));
+                let id = crate::connector::Connector::descriptor(&handle).id;
+                (id.to_owned(), app.clone())
+            })
+            .collect(),
         settings: Settings {
             backoff: Duration::from_millis(20),
             poll: Duration::from_millis(5),
@@ -95,7 +126,53 @@ async fn fresh_database(server: &str) -> String {
     format!("{server}/{name}")
 }
 
-async fn bed() -> Bed {
+/// Connects the account of a vendor.
+async fn connect(engine: &Engine, connector: &str) -> connection::Model {
+    let cookie = "cookie".to_owned().into();
+    let asking = Asking {
+        connector,
+        subject: "tester",
+        redirect_uri: url::Url::parse("http://127.0.0.1/callback").unwrap(),
+        site: None,
+        cookie: &cookie,
+        renews: None,
+    };
+    let sent_to = engine.begin_connect(asking).await.unwrap();
+    let mut pairs = sent_to.query_pairs();
+    let state = pairs.find(|(key, _)| key == "state").unwrap().1;
+    let returned = Returned {
+        connector,
+        state: &state.into_owned().into(),
+        code: "code".to_owned().into(),
+        query: "",
+        cookie: &cookie,
+    };
+    engine.complete_connect(returned).await.unwrap()
+}
+
+/// A bed with these vendors; the first one is the one it is about.
+async fn bed_of(vendors: Vec<Arc<Vendor>>) -> Bed {
+    let (database, clock, folder) = empty().await;
+    let engine = engine_of(&database, &vendors);
+    let mut connected = Vec::new();
+    for vendor in vendors {
+        let handle = Handle(Arc::clone(&vendor));
+        let id = crate::connector::Connector::descriptor(&handle).id;
+        connected.push((vendor, connect(&engine, id).await));
+    }
+    let (vendor, connection) = connected.remove(0);
+    Bed {
+        engine,
+        vendor,
+        database,
+        clock,
+        connection,
+        others: connected,
+        _folder: folder,
+    }
+}
+
+async fn empty() -> (Database, Arc<Shifted>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(Shifted(AtomicI64::new(0)));
     let url = match std::env::var("ENTENTE_TEST_DATABASE").as_deref() {
@@ -112,6 +189,11 @@ async fn bed() -> Bed {
     migration::Migrator::up(database.write(), None)
         .await
         .unwrap();
+    (database, clock, folder)
+}
+
+async fn bed() -> Bed {
+    let (database, clock, folder) = empty().await;
     let vendor = Vendor::new();
     let engine = engine(&database, &vendor);
     let cookie = "cookie".to_owned().into();
@@ -120,6 +202,7 @@ async fn bed() -> Bed {
         connector: "hubspot",
         subject: "tester",
         redirect_uri,
+        site: None,
         cookie: &cookie,
         renews: None,
     };
@@ -135,6 +218,7 @@ async fn bed() -> Bed {
         connector: "hubspot",
         state: &state,
         code: "code".to_owned().into(),
+        query: "",
         cookie,
     };
     let stranger = "another".to_owned().into();
@@ -153,6 +237,7 @@ async fn bed() -> Bed {
         database,
         clock,
         connection,
+        others: vec![],
         _folder: folder,
     }
 }
@@ -190,16 +275,55 @@ impl Bed {
                 .collect::<Vec<_>>(),
         )
     }
+    /// Hands in what a vendor sends, without looking twice.
+    async fn tell(&self, connector: &str, events: &[(&str, &str, &str)]) {
+        let inbox = Ingest::spawn(self.database.clone());
+        let body = serde_json::to_vec(events).unwrap();
+        let key = format!("{:?}{}", events, self.database.now().micros());
+        let delivery = NewDelivery::new(connector, key, body);
+        assert_eq!(inbox.store(delivery).await, Ok(Stored::Inserted));
+    }
+    /// Everything is done that can be done now, whatever kind of work it is.
+    async fn work(&self) {
+        while self.engine.step().await.unwrap() {}
+    }
+    async fn connection_of(&self, connector: &str) -> connection::Model {
+        let rows = connection::Entity::find().all(self.database.read()).await;
+        let mut rows = rows.unwrap().into_iter();
+        rows.find(|row| row.connector == connector).unwrap()
+    }
+    /// Gives a connection another mapping without anything being read again.
+    async fn map(
+        &self,
+        connector: &str,
+        set: impl FnOnce(&mut entities::connection::mapping::Mapping),
+    ) {
+        let row = self.connection_of(connector).await;
+        let mut mapping = row.mapping.clone();
+        set(&mut mapping);
+        let mut active = row.into_active_model();
+        active.mapping = Set(mapping);
+        active.update(self.database.write()).await.unwrap();
+    }
+    async fn events(&self, kind: &str) -> Vec<event::Model> {
+        let rows = event::Entity::find()
+            .all(self.database.read())
+            .await
+            .unwrap();
+        rows.into_iter().filter(|row| row.kind == kind).collect()
+    }
     async fn deliver(&self, events: &[(&str, &str, &str)]) {
         let inbox = Ingest::spawn(self.database.clone());
         let body = serde_json::to_vec(events).unwrap();
         let key = format!("{:?}{}", events, self.database.now().micros());
         assert_eq!(
-            inbox.store("hubspot", key.clone(), body.clone()).await,
+            inbox
+                .store(NewDelivery::new("hubspot", key.clone(), body.clone()))
+                .await,
             Ok(Stored::Inserted)
         );
         assert_eq!(
-            inbox.store("hubspot", key, body).await,
+            inbox.store(NewDelivery::new("hubspot", key, body)).await,
             Ok(Stored::Duplicate)
         );
     }
@@ -775,9 +899,13 @@ async fn two_workers_on_one_connection_double_nothing() {
 async fn a_full_inbox_says_so_and_all_that_was_acknowledged_is_there() {
     let bed = bed().await;
     let inbox = Ingest::spawn(bed.database.clone());
-    let stored = futures::future::join_all(
-        (0..500).map(|number| inbox.store("hubspot", number.to_string(), vec![b'x'; 1024])),
-    )
+    let stored = futures::future::join_all((0..500).map(|number| {
+        inbox.store(NewDelivery::new(
+            "hubspot",
+            number.to_string(),
+            vec![b'x'; 1024],
+        ))
+    }))
     .await;
     assert!(stored.iter().all(|one| *one == Ok(Stored::Inserted)));
     assert_eq!(
@@ -790,7 +918,8 @@ async fn a_full_inbox_says_so_and_all_that_was_acknowledged_is_there() {
     );
     let small = Ingest::spawn_with(bed.database.clone(), 2);
     let crowded = futures::future::join_all(
-        (0..50).map(|number| small.store("hubspot", format!("b{number}"), vec![])),
+        (0..50)
+            .map(|number| small.store(NewDelivery::new("hubspot", format!("b{number}"), vec![]))),
     )
     .await;
     let full = crowded

@@ -90,6 +90,7 @@ impl Vendor {
             kind: match resource {
                 Resource::Contact => Kind::Contact,
                 Resource::Deal => Kind::Deal,
+                Resource::Order => unreachable!("orders are not written"),
                 _ => Kind::Company,
             },
         });

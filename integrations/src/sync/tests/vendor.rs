@@ -2,8 +2,10 @@
 
 use crate::connector::*;
 use crate::http::Client;
-use crate::oauth::{AppCredentials, AuthorizeRequest, Exchange, TokenSet};
-use crate::record::{Kind, Owner, Pipeline, Stage, StageOutcome};
+use crate::oauth::{AppCredentials, AuthorizeRequest, Callback, Exchange, TokenSet};
+use crate::record::{
+    Kind, Order, Owner, Pipeline, RevenueLine, RevenueLineKind, Stage, StageOutcome,
+};
 use crate::webhook::Signals;
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
@@ -37,10 +39,21 @@ pub(super) struct Vendor {
     /// How often a token was asked for, and how long the answer takes.
     pub(super) asked: AtomicUsize,
     pub(super) slow: Mutex<std::time::Duration>,
+    /// Which account it is.
+    tenant: &'static str,
+    /// What was said there, where it is a chat.
+    pub(super) talk: Mutex<super::talker::Talk>,
+    /// What its account is subscribed to, where it asks for that.
+    pub(super) subscribed: Mutex<Option<std::collections::BTreeSet<String>>>,
 }
 
 impl Vendor {
     pub(super) fn new() -> Arc<Self> {
+        Self::crm(crate::hubspot::ID, "77")
+    }
+
+    /// One that keeps companies, people and deals.
+    pub(super) fn crm(id: &'static str, tenant: &'static str) -> Arc<Self> {
         let resources = [
             Resource::Owner,
             Resource::Pipeline,
@@ -48,46 +61,7 @@ impl Vendor {
             Resource::Contact,
             Resource::Deal,
         ];
-        let described = |resource: Resource| {
-            let object = matches!(
-                resource,
-                Resource::Company | Resource::Contact | Resource::Deal
-            );
-            ResourceDescriptor {
-                resource,
-                delta: object,
-                archived: object,
-                fetch: true,
-                links: &[],
-                page_size: 100,
-                push_scope: object.then_some("write"),
-            }
-        };
-        let descriptor = Descriptor {
-            id: crate::hubspot::ID,
-            name: "In memory",
-            category: Category::Crm,
-            api_version: "1",
-            resources: resources.into_iter().map(described).collect(),
-            required_scopes: vec![],
-            optional_scopes: vec![],
-            limits: vec![],
-            limit_headers: None,
-            origins: vec![],
-        };
-        let vendor = Self {
-            descriptor,
-            state: Mutex::new(State {
-                clock_ms: 1_700_000_000_000,
-                ..State::default()
-            }),
-            refreshes: AtomicUsize::new(0),
-            pages: AtomicUsize::new(0),
-            grant: Mutex::new(None),
-            writing: Mutex::default(),
-            asked: AtomicUsize::new(0),
-            slow: Mutex::default(),
-        };
+        let vendor = Self::of(id, tenant, Category::Crm, &resources);
         vendor.stages(&[
             ("prospecting", StageOutcome::Open),
             ("closedwon", StageOutcome::Won),
@@ -103,7 +77,110 @@ impl Vendor {
                 email: Some("moses@sales.example".to_owned()),
             }),
         );
-        Arc::new(vendor)
+        vendor
+    }
+
+    /// One that keeps customers and orders.
+    pub(super) fn shop(id: &'static str, tenant: &'static str) -> Arc<Self> {
+        let resources = [Resource::Company, Resource::Contact, Resource::Order];
+        Self::of(id, tenant, Category::Commerce, &resources)
+    }
+
+    /// One where people talk.
+    pub(super) fn chat(id: &'static str, tenant: &'static str) -> Arc<Self> {
+        Self::of(id, tenant, Category::Chat, &[])
+    }
+
+    fn of(
+        id: &'static str,
+        tenant: &'static str,
+        category: Category,
+        resources: &[Resource],
+    ) -> Arc<Self> {
+        let described = |resource: Resource| {
+            let object = matches!(
+                resource,
+                Resource::Company | Resource::Contact | Resource::Deal | Resource::Order
+            );
+            ResourceDescriptor {
+                resource,
+                delta: object,
+                archived: object,
+                fetch: true,
+                links: &[],
+                page_size: 100,
+                push_scope: (object && resource != Resource::Order).then_some("write"),
+            }
+        };
+        let descriptor = Descriptor {
+            id,
+            name: "In memory",
+            category,
+            api_version: "1",
+            resources: resources.iter().copied().map(described).collect(),
+            required_scopes: vec![],
+            optional_scopes: vec![],
+            limits: vec![],
+            limit_headers: None,
+            site: None,
+            token_header: TokenHeader::Bearer,
+        };
+        Arc::new(Self {
+            descriptor,
+            state: Mutex::new(State {
+                clock_ms: 1_700_000_000_000,
+                ..State::default()
+            }),
+            refreshes: AtomicUsize::new(0),
+            pages: AtomicUsize::new(0),
+            grant: Mutex::new(None),
+            writing: Mutex::default(),
+            asked: AtomicUsize::new(0),
+            slow: Mutex::default(),
+            tenant,
+            talk: Mutex::default(),
+            subscribed: Mutex::default(),
+        })
+    }
+
+    /// An order: its fields, whose it is, and what was paid (key, +/-, amount).
+    pub(super) fn order(
+        &self,
+        id: &str,
+        fields: &[(&str, &str)],
+        links: &[(Resource, &str)],
+        paid: &[(&str, RevenueLineKind, &str)],
+    ) {
+        let revenue = paid
+            .iter()
+            .enumerate()
+            .map(|(place, (key, kind, amount))| RevenueLine {
+                external_key: (*key).to_owned(),
+                kind: *kind,
+                amount: (*amount).to_owned(),
+                currency: "EUR".to_owned(),
+                occurred_at_ms: 1_700_000_000_000 + i64::try_from(place).unwrap(),
+            });
+        let order = Order {
+            revenue: revenue.collect(),
+        };
+        let mut all = vec![
+            ("currency", "EUR"),
+            ("processed_at", "2026-11-01T10:00:00Z"),
+        ];
+        all.extend_from_slice(fields);
+        self.put(Resource::Order, id, &all, &[], Kind::Order(order));
+        let mut state = self.state.lock().unwrap();
+        let record = state.records.get_mut(&(Resource::Order, id.to_owned()));
+        record.unwrap().links = links
+            .iter()
+            .map(|(resource, id)| RecordLink {
+                resource: *resource,
+                external_id: (*id).to_owned(),
+                labels: vec![],
+                primary: false,
+            })
+            .collect();
     }
 
     pub(super) fn stages(&self, stages: &[(&str, StageOutcome)]) {
@@ -201,13 +278,24 @@ impl Vendor {
             refresh_token: Some(SecretString::from(format!("refresh-{number}"))),
             expires_at_ms: Some(now_ms + 1_800_000),
             scopes: vec![],
-            tenant_id: Some("77".to_owned()),
+            tenant_id: Some(self.tenant.to_owned()),
+            site: None,
+            api: None,
         }
     }
 }
 
 #[async_trait]
 impl Authenticate for Vendor {
+    fn site(&self, _: Option<&str>) -> Result<Option<Url>> {
+        Ok(None)
+    }
+    fn check_callback(&self, _: &AppCredentials, _: &Callback<'_>, _: i64) -> Result<()> {
+        Ok(())
+    }
+    fn origins(&self, _: &TokenSet) -> Result<Vec<Url>> {
+        Ok(vec![])
+    }
     fn authorize_url(&self, _: &AppCredentials, request: &AuthorizeRequest) -> Result<Url> {
         Ok(Url::parse_with_params(
             "https://vendor.example/authorize",
@@ -248,7 +336,7 @@ impl Authenticate for Vendor {
     }
     async fn account(&self, _: &Context<'_>) -> Result<Account> {
         Ok(Account {
-            tenant_id: "77".to_owned(),
+            tenant_id: self.tenant.to_owned(),
             name: None,
             currency: Some("USD".to_owned()),
             time_zone: Some("UTC".to_owned()),
@@ -314,7 +402,9 @@ impl Pull for Vendor {
         Ok(Page {
             records,
             malformed,
+            merged: Vec::new(),
             next,
+            wait: None,
         })
     }
     async fn fetch(
@@ -365,9 +455,25 @@ impl Webhooks for Vendor {
     fn verify(&self, _: &[SecretString], _: &InboundRequest<'_>, _: i64) -> Verdict {
         Verdict::Rejected(Reason::NoSecret)
     }
-    fn parse(&self, body: &[u8]) -> Result<Signals> {
-        let events: Vec<(String, String, String)> =
-            serde_json::from_slice(body).map_err(|_| ConnectorError::schema("not events"))?;
+    fn door(&self) -> Door {
+        Door::App
+    }
+    fn kept_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+    fn accepted(&self) -> WebhookResponse {
+        WebhookResponse::empty()
+    }
+    fn parse(&self, delivery: &Delivery<'_>) -> Result<Signals> {
+        let events: Vec<(String, String, String)> = serde_json::from_slice(delivery.body)
+            .map_err(|_| ConnectorError::schema("not events"))?;
+        let mut all = Signals::default();
+        let (others, events): (Vec<_>, Vec<_>) = events
+            .into_iter()
+            .partition(|(_, what, _)| Resource::parse(what).is_none());
+        for (tenant, what, said) in others {
+            super::talker::read(&mut all, &tenant, &what, &said);
+        }
         // "1,2>3" says that 1 and 2 became 3.
         let signals = events.into_iter().map(|(tenant_id, resource, what)| {
             let (external_id, kind) = match what.split_once('>') {
@@ -391,7 +497,7 @@ impl Webhooks for Vendor {
         });
         Ok(Signals {
             signals: signals.collect(),
-            ..Signals::default()
+            ..all
         })
     }
 }
@@ -414,5 +520,12 @@ impl Connector for Handle {
     }
     fn webhooks(&self) -> Option<&dyn Webhooks> {
         Some(self.0.as_ref())
+    }
+    fn notify(&self) -> Option<&dyn Notify> {
+        (self.0.descriptor.category == Category::Chat).then_some(self.0.as_ref())
+    }
+    fn subscriptions(&self) -> Option<&dyn Subscriptions> {
+        let asks = self.0.subscribed.lock().unwrap().is_some();
+        asks.then_some(self.0.as_ref())
     }
 }

@@ -221,6 +221,10 @@ impl Asking<'_> {
             .row
             .closed_at
             .filter(|_| self.there.is_free("closedAt", property))?;
+        // Where only days are kept, the day is all that can be told.
+        if reading.knows_only_the_day_of(Some(ours)) {
+            return None;
+        }
         let held = present(candidate, property);
         match held.map(instant) {
             Some(Some(held)) if held.millis() == ours.millis() => None,

@@ -3,7 +3,8 @@
 //! A write may fail before it is done (`Status`, `RateLimited`, `Close`), be done without an answer (`CloseAfter`), or be done and denied
 //! (`StatusAfter`); `path` and `contains` choose it, such as `/batch/up` for changes and upserts of records.
 //!
-//! Owns: the rules and how an answer is spoiled. Invariant: without a rule nothing is spoiled, and a rule with a count stops by itself.
+//! Owns: the rules; how an answer is spoiled is in `spoiling`. Invariant: without a rule nothing is spoiled, and a rule with a count
+//! stops by itself.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -16,11 +17,11 @@ use serde_json::Value;
 pub struct Faults {
     /// Rules for answers, tried in order; the first that matches applies.
     pub rules: Vec<Fault>,
-    /// Replaces the index lag of the limits, in milliseconds.
+    /// Replaces the lag of the limits, after which a write becomes visible to searches and queries, in milliseconds.
     pub index_lag_ms: Option<u64>,
     /// Failures of webhooks.
     pub webhooks: WebhookFaults,
-    /// Optional scopes that are not granted although they are asked for: the account has no right to them.
+    /// Scopes that are not granted although they are asked for: the account has no right to them. At HubSpot, optional ones.
     pub withhold_scopes: Vec<String>,
 }
 
@@ -89,12 +90,12 @@ pub enum Effect {
         /// The status.
         status: u16,
     },
-    /// Answers 429 with this policy name.
+    /// Answers as the vendor does to a caller over its limits.
     RateLimited {
-        /// `TEN_SECONDLY_ROLLING`, `SECONDLY` or `DAILY`.
+        /// Which limit, in the vendor's words; HubSpot has `TEN_SECONDLY_ROLLING`, `SECONDLY` and `DAILY`.
         policy: String,
     },
-    /// Answers 401 as for an expired token.
+    /// Answers as for an expired token.
     Expired {},
     /// Waits, then answers as usual.
     Delay {
@@ -114,9 +115,9 @@ pub enum Effect {
     Truncate {},
     /// Does the request and answers numbers, lists and nulls where strings belong.
     WrongTypes {},
-    /// Does the request and leaves `paging` out.
+    /// Does the request and leaves out how to get the next page; only where the vendor has such a field.
     NoPaging {},
-    /// Does the request and moves the first result into `errors`, status 207.
+    /// Does the request and moves the first result into `errors`, status 207; HubSpot only.
     Partial {},
     /// Does the request and replaces what a JSON pointer points to.
     Replace {
@@ -192,80 +193,5 @@ impl FaultBook {
             }
             Some(effect)
         })
-    }
-}
-
-/// Spoils the JSON of an answer; returns the new status when it changes.
-pub(crate) fn spoil(effect: &Effect, body: &mut Value) -> Option<u16> {
-    match effect {
-        Effect::NoPaging {} => {
-            if let Some(object) = body.as_object_mut() {
-                object.remove("paging");
-            }
-            None
-        }
-        Effect::WrongTypes {} => {
-            mistype(body);
-            None
-        }
-        Effect::Replace { pointer, value } => {
-            if let Some(place) = body.pointer_mut(pointer) {
-                *place = value.clone();
-            }
-            None
-        }
-        Effect::Partial {} => {
-            let object = body.as_object_mut()?;
-            let results = object.get_mut("results")?.as_array_mut()?;
-            if results.is_empty() {
-                return None;
-            }
-            let lost = results.remove(0);
-            let id = lost
-                .pointer("/id")
-                .or_else(|| lost.pointer("/from/id"))
-                .cloned();
-            let mut context = serde_json::json!({"ids": [id]});
-            if let (Some(trace), Some(context)) =
-                (lost.get("objectWriteTraceId"), context.as_object_mut())
-            {
-                context.insert("objectWriteTraceId".to_owned(), serde_json::json!([trace]));
-            }
-            object.insert("numErrors".to_owned(), Value::from(1));
-            object.insert(
-                "errors".to_owned(),
-                serde_json::json!([{
-                    "status": "error",
-                    "category": "INTERNAL_ERROR",
-                    "message": "internal error",
-                    "context": context,
-                    "links": {},
-                    "errors": [],
-                }]),
-            );
-            Some(207)
-        }
-        _ => None,
-    }
-}
-
-fn mistype(body: &mut Value) {
-    let Some(results) = body.get_mut("results") else {
-        return;
-    };
-    let Some(items) = results.as_array_mut() else {
-        return;
-    };
-    for (n, item) in items.iter_mut().enumerate() {
-        let Some(properties) = item.get_mut("properties").and_then(Value::as_object_mut) else {
-            continue;
-        };
-        for value in properties.values_mut() {
-            *value = match n % 3 {
-                0 => Value::from(17),
-                1 => Value::Array(vec![value.take()]),
-                _ => serde_json::json!({"value": value.take()}),
-            };
-        }
     }
 }
