@@ -48,9 +48,9 @@ fn deal_of(n: usize) -> NewDeal {
             minor: -number,
             currency: Currency::EUR,
         }),
-        expected_close_on: (n % 3 != 0)
+        expected_close_on: (!n.is_multiple_of(3))
             .then(|| NaiveDate::from_ymd_opt(2026, 1, 1 + u32::try_from(n % 28).unwrap()).unwrap()),
-        closed_at: (n % 3 != 0).then_some(Timestamp::from_secs(1_790_000_000 - number)),
+        closed_at: (!n.is_multiple_of(3)).then_some(Timestamp::from_secs(1_790_000_000 - number)),
         lost_reason: None,
         owner_name: Some("The same for all".to_owned()),
         owner_email: None,

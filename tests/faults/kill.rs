@@ -412,7 +412,7 @@ async fn a_killed_push_loses_no_edit_and_doubles_no_record() {
         "SELECT COUNT(*) FROM deal WHERE NOT EXISTS (SELECT 1 FROM external_link WHERE subject_id = deal.id AND {hubspot})"
     );
     let waiting = format!("SELECT COUNT(*) FROM outbound_push WHERE {hubspot}");
-    eventually("everything is sent", Duration::from_secs(180), async || {
+    eventually("everything is sent", Duration::from_secs(280), async || {
         (number(&waiting).await == 0 && number(&unlinked).await == 0).then_some(())
     })
     .await;

@@ -193,7 +193,10 @@ pub async fn judge(
             run.is_none_or(|run| run.status == SyncRunStatus::Completed) && renewed == 1,
             "{what}: nothing failed, so it was renewed once: {detail}"
         );
-        assert_eq!(scene.app.number(WAITING).await, 0, "{what}: {detail}");
+        // Messages of one channel are a second apart, so the next may have its turn still to come.
+        if work != Work::Messages {
+            assert_eq!(scene.app.number(WAITING).await, 0, "{what}: {detail}");
+        }
         Outcome::Refreshed
     };
     let status = format!("{:?}", row.status);
@@ -242,7 +245,7 @@ pub async fn recover(scene: &Scene, outcome: Outcome, what: &str) -> (Outcome, b
         _ if by_itself => {}
         Outcome::Reauth | Outcome::Ended => {
             scene.app.connect(scene.vendor.id()).await;
-            scene.settle().await;
+            scene.settle_long().await;
         }
         Outcome::GivenUp => {
             let input = json!({"connectionId": scene.connection.to_string()});
@@ -256,7 +259,7 @@ pub async fn recover(scene: &Scene, outcome: Outcome, what: &str) -> (Outcome, b
         _ if scene.row().await.status == ConnectionStatus::ReauthRequired => {
             outcome = Outcome::Reauth;
             scene.app.connect(scene.vendor.id()).await;
-            scene.settle().await;
+            scene.settle_long().await;
         }
         _ => panic!(
             "{what}: it does not come back: {:?}",

@@ -97,6 +97,10 @@ pub trait Vendor: Send + Sync {
     fn expire(&self, app: &TestApp);
     /// Ends the grant.
     fn uninstall(&self, app: &TestApp);
+    /// Waits until what the double tells us of that has arrived.
+    fn told<'a>(&'a self, _: &'a TestApp) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
     /// Ends what [`Self::mistype`] began.
     fn mend(&self, app: &TestApp);
     /// How often a token was asked for.
@@ -216,6 +220,17 @@ impl Scene {
             self.app.advance(Duration::from_secs(5));
         }
         panic!("the run finds no end: {:?}", self.last_run().await);
+    }
+
+    /// The same, until what waits in rows for its time has had it too.
+    pub async fn settle_long(&self) {
+        for _ in 0..20 {
+            self.settle().await;
+            if self.is_whole().await {
+                return;
+            }
+            self.app.advance(Duration::from_secs(90));
+        }
     }
 
     /// Reads everything anew, to the end; nothing where nothing is read.
@@ -406,7 +421,10 @@ async fn commit(
             times = Some(1);
             answer(words.expired.0, json, words.expired.1)
         }
-        Fault::GrantRevoked => return scene.vendor.uninstall(&scene.app),
+        Fault::GrantRevoked => {
+            scene.vendor.uninstall(&scene.app);
+            return scene.vendor.told(&scene.app).await;
+        }
         Fault::RefreshRace => unreachable!("two nodes commit it together"),
     };
     let rule = Rule {

@@ -134,6 +134,10 @@ impl Vendor for Shopify {
         app.shopify().uninstall().unwrap();
     }
 
+    fn told<'a>(&'a self, app: &'a TestApp) -> BoxFuture<'a, ()> {
+        async { app.shopify().webhooks_idle().await }.boxed()
+    }
+
     fn mend(&self, app: &TestApp) {
         app.shopify().faults(|faults| faults.rules.clear());
     }

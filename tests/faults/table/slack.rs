@@ -23,6 +23,8 @@ const FAILED: &str = r#"{"ok":false,"error":"internal_error"}"#;
 impl Slack {
     /// Messages go to #general.
     async fn speak(&self, scene: &Scene) {
+        // Whether an uncertain message is there can only be seen in a channel that the app is in.
+        scene.app.slack().invite_app("general", true).unwrap();
         let row = scene.row().await;
         let mut mapping = row.mapping.clone();
         mapping.chat.channel = scene.app.slack().channel_id("general");
@@ -71,7 +73,11 @@ impl Vendor for Slack {
             ..setup.limits.clone()
         };
         Setups {
-            slack: Some(SlackSetup { limits, ..setup }),
+            slack: Some(SlackSetup {
+                limits,
+                webhooks: false,
+                ..setup
+            }),
             ..Setups::default()
         }
     }
