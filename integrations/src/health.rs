@@ -10,6 +10,7 @@ use entities::database::Database;
 use entities::error::Result;
 use entities::id::ConnectionId;
 use entities::sync_conflict::{self, ConflictStatus};
+use entities::sync_cursor;
 use entities::sync_run::{self, SyncRunStatus};
 use entities::viewer::Viewer;
 use entities::visible::Visible;
@@ -31,6 +32,8 @@ pub struct Facts {
     pub paused_until: Option<Timestamp>,
     /// When it was connected first.
     pub created_at: Timestamp,
+    /// Whether anything is read there; of a chat nothing is.
+    pub reads: bool,
     /// When the last run that read something began, webhooks aside.
     pub last_run_at: Option<Timestamp>,
     /// Why that run failed, if it did.
@@ -184,7 +187,7 @@ pub fn judge(facts: &Facts, now: Timestamp) -> Health {
     }
     let heard = facts.last_run_at.unwrap_or(facts.created_at);
     let asked_to_wait = facts.paused_until.filter(|until| *until > now);
-    if asked_to_wait.is_none() && now.millis() - heard.millis() > STALE_MILLIS {
+    if facts.reads && asked_to_wait.is_none() && now.millis() - heard.millis() > STALE_MILLIS {
         return say(
             HealthState::Attention,
             "Nothing has been read for more than an hour.".to_owned(),
@@ -258,6 +261,19 @@ pub async fn facts(
     for row in connections {
         let runs = last_runs(database, row.id).await?;
         known.insert(row.id, of(row, &runs));
+    }
+    let lanes: Vec<ConnectionId> = sync_cursor::Entity::visible_to(&system)
+        .filter(sync_cursor::Column::ConnectionId.is_in(ids.iter().copied()))
+        .select_only()
+        .column(sync_cursor::Column::ConnectionId)
+        .distinct()
+        .into_tuple()
+        .all(database.read())
+        .await?;
+    for id in lanes {
+        if let Some(facts) = known.get_mut(&id) {
+            facts.reads = true;
+        }
     }
     let signals = inbound_signal::Entity::visible_to(&system)
         .filter(inbound_signal::Column::ConnectionId.is_in(ids.iter().copied()));
@@ -384,6 +400,7 @@ fn of(row: &connection::Model, runs: &LastRuns) -> Facts {
         reason: row.status_reason.clone(),
         paused_until: row.paused_until,
         created_at: row.created_at,
+        reads: false,
         last_run_at: runs.ended.as_ref().map(|run| run.started_at),
         last_run_error: failed.map(|run| {
             run.error
@@ -421,6 +438,7 @@ mod tests {
             reason: None,
             paused_until: None,
             created_at: Timestamp::from_millis(NOW - 86_400_000),
+            reads: true,
             last_run_at: Some(Timestamp::from_millis(NOW - 60_000)),
             last_run_error: None,
             fresh_at: Some(Timestamp::from_millis(NOW - 60_000)),
@@ -454,6 +472,16 @@ mod tests {
     #[test]
     fn a_connection_that_works_asks_for_nothing() {
         is(&well(), HealthState::Ok, "everything known", None);
+        let silent = Facts {
+            last_run_at: None,
+            reads: false,
+            ..well()
+        };
+        assert_eq!(
+            judge(&silent, Timestamp::from_millis(NOW)).state,
+            HealthState::Ok,
+            "a chat is only spoken to"
+        );
         let busy = Facts {
             waiting_inbound: 3,
             ..well()
