@@ -26,9 +26,13 @@ use entities::visible::Visible;
 fn partner_of(n: usize) -> NewPartner {
     let list = |word: &str, many: usize| (0..many).map(|n| format!("{word} {n}")).collect();
     NewPartner {
-        domain: n.is_multiple_of(2).then(|| format!("p{n}.example").parse().unwrap()),
+        domain: n
+            .is_multiple_of(2)
+            .then(|| format!("p{n}.example").parse().unwrap()),
         country: n.is_multiple_of(3).then(|| "Norway".to_owned()),
-        description: n.is_multiple_of(5).then(|| "\"quoted\", {braces}, \\ and NULL".to_owned()),
+        description: n
+            .is_multiple_of(5)
+            .then(|| "\"quoted\", {braces}, \\ and NULL".to_owned()),
         employees: (!n.is_multiple_of(4)).then_some(i32::try_from(n).unwrap()),
         tags: list("tag", n % 3),
         regions: list("region, with \"signs\"", n % 2),
