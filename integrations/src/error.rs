@@ -145,6 +145,15 @@ impl ConnectorError {
         )
     }
 
+    /// Whether it is about the account or the line rather than about one record, so that more calls of the same work are of no use.
+    #[must_use]
+    pub const fn ends_the_work(&self) -> bool {
+        matches!(
+            self,
+            Self::Auth { .. } | Self::RateLimited { .. } | Self::Transient { .. }
+        )
+    }
+
     /// The least time to wait before the next call, where the vendor set one.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

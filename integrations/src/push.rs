@@ -11,6 +11,8 @@ use crate::{
 };
 use async_trait::async_trait;
 
+pub(crate) mod progress;
+
 /// The key under which the fields of a record hold our reference, where the account keeps it, whatever the vendor calls the property. A
 /// record that comes in while its creation is still unanswered is known by it.
 pub const REFERENCE: &str = "entente_reference";

@@ -20,31 +20,17 @@ use super::{
 use crate::{
     connector::Context,
     error::{ConnectorError, Result},
-    push::{Push, PushItem, PushOutcome},
+    push::{
+        Push, PushItem, PushOutcome,
+        progress::{Progress, answered, outcomes, set, written},
+    },
     record::{Record, Resource},
 };
 use async_trait::async_trait;
 use batch::{Input, Reads};
 use reference::REFERENCE;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// How far one item has come.
-enum Progress {
-    /// Nothing is written.
-    Waiting,
-    /// The record is written, under this id.
-    Written(String),
-    /// The record is written and a link is not.
-    Unlinked(String, ConnectorError),
-    Done(PushOutcome),
-}
-
-impl Progress {
-    fn refused(error: ConnectorError) -> Self {
-        Self::Done(PushOutcome::Refused(error))
-    }
-}
+use std::collections::BTreeMap;
 
 impl HubSpot {
     fn objects_path(object: Object, verb: &str) -> String {
@@ -137,14 +123,7 @@ impl HubSpot {
         fields: &[String],
         progress: Vec<Progress>,
     ) -> Vec<PushOutcome> {
-        let ids: BTreeSet<String> = progress
-            .iter()
-            .filter_map(|one| match one {
-                Progress::Written(id) | Progress::Unlinked(id, _) => Some(id.clone()),
-                _ => None,
-            })
-            .collect();
-        let ids: Vec<String> = ids.into_iter().collect();
+        let ids: Vec<String> = written(&progress).into_iter().collect();
         let read = if ids.is_empty() {
             Ok(BTreeMap::new())
         } else {
@@ -158,36 +137,7 @@ impl HubSpot {
                         .collect()
                 })
         };
-        let found = |id: &str| -> Result<Record> {
-            let records: &BTreeMap<String, Record> = read.as_ref().map_err(Clone::clone)?;
-            records.get(id).cloned().ok_or_else(|| {
-                // Merged or put away in this very moment; the next attempt sees which.
-                ConnectorError::transient(format!("{id} was written and cannot be read back"))
-            })
-        };
-        progress
-            .into_iter()
-            .map(|one| match one {
-                Progress::Done(outcome) => outcome,
-                Progress::Written(id) => match found(&id) {
-                    Ok(record) => PushOutcome::Applied(record),
-                    Err(error) => PushOutcome::Refused(error),
-                },
-                Progress::Unlinked(id, why) => match found(&id) {
-                    Ok(record) => PushOutcome::Partly(record, why),
-                    Err(_) => PushOutcome::Refused(why),
-                },
-                Progress::Waiting => {
-                    PushOutcome::Refused(ConnectorError::transient("the item was not reached"))
-                }
-            })
-            .collect()
-    }
-}
-
-fn set(progress: &mut [Progress], place: usize, value: Progress) {
-    if let Some(slot) = progress.get_mut(place) {
-        *slot = value;
+        outcomes(progress, &read, |records, id| records.get(id).cloned())
     }
 }
 
@@ -207,16 +157,6 @@ fn properties(item: &PushItem, create: bool) -> Value {
         properties.insert(REFERENCE.to_owned(), Value::String(item.reference.clone()));
     }
     Value::Object(properties)
-}
-
-/// The reason why nothing at all was done, if that is so: then the call failed, not its items.
-fn failed_whole(outcomes: &[PushOutcome]) -> Option<&ConnectorError> {
-    let mut reasons = outcomes.iter().map(|outcome| match outcome {
-        PushOutcome::Refused(error) if batch::ends_the_work(error) => Some(error),
-        _ => None,
-    });
-    let first = reasons.next()??;
-    reasons.all(|reason| reason == Some(first)).then_some(first)
 }
 
 #[async_trait]
@@ -250,10 +190,7 @@ impl Push for HubSpot {
         self.relink(ctx, object, items, &labels, &mut progress)
             .await;
         let outcomes = self.read_back(ctx, object, fields, progress).await;
-        match failed_whole(&outcomes) {
-            Some(error) => Err(error.clone()),
-            None => Ok(outcomes),
-        }
+        answered(outcomes)
     }
 
     async fn find(

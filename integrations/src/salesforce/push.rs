@@ -26,7 +26,10 @@ use super::{
 use crate::{
     connector::Context,
     error::{ConnectorError, Result},
-    push::{Push, PushItem, PushOutcome},
+    push::{
+        Push, PushItem, PushOutcome,
+        progress::{Progress, answered, outcomes, set, written},
+    },
     record::{Record, Resource},
 };
 use async_trait::async_trait;
@@ -34,29 +37,6 @@ use http::Method;
 use std::collections::{BTreeMap, BTreeSet};
 use ties::Change;
 use values::{Body, Sent};
-
-/// How far one item has come.
-enum Progress {
-    /// Nothing is written.
-    Waiting,
-    /// The record is written, under this id.
-    Written(String),
-    /// The record is written and a link is not.
-    Unlinked(String, ConnectorError),
-    Done(PushOutcome),
-}
-
-impl Progress {
-    fn refused(error: ConnectorError) -> Self {
-        Self::Done(PushOutcome::Refused(error))
-    }
-}
-
-fn set(progress: &mut [Progress], place: usize, value: Progress) {
-    if let Some(slot) = progress.get_mut(place) {
-        *slot = value;
-    }
-}
 
 impl Salesforce {
     /// Deletes records. What is gone already is put away.
@@ -144,42 +124,15 @@ impl Salesforce {
         fields: &[String],
         progress: Vec<Progress>,
     ) -> Vec<PushOutcome> {
-        let ids: BTreeSet<String> = progress
-            .iter()
-            .filter_map(|one| match one {
-                Progress::Written(id) | Progress::Unlinked(id, _) => Some(id.clone()),
-                _ => None,
-            })
-            .collect();
-        let read = self.read_written(ctx, object, fields, &ids).await;
-        let found = |id: &str| -> Result<Record> {
-            let records: &BTreeMap<String, Record> = read.as_ref().map_err(Clone::clone)?;
-            let record = id::key(id).and_then(|key| records.get(key));
-            let mut record = record.cloned().ok_or_else(|| {
-                // Merged or deleted in this very moment; the next attempt sees which.
-                ConnectorError::transient(format!("{id} was written and cannot be read back"))
-            })?;
+        let read = self
+            .read_written(ctx, object, fields, &written(&progress))
+            .await;
+        outcomes(progress, &read, |records, id| {
+            let mut record = records.get(id::key(id)?).cloned()?;
             // Under the form of the id by which it is known.
             id.clone_into(&mut record.external_id);
-            Ok(record)
-        };
-        progress
-            .into_iter()
-            .map(|one| match one {
-                Progress::Done(outcome) => outcome,
-                Progress::Written(id) => match found(&id) {
-                    Ok(record) => PushOutcome::Applied(record),
-                    Err(error) => PushOutcome::Refused(error),
-                },
-                Progress::Unlinked(id, why) => match found(&id) {
-                    Ok(record) => PushOutcome::Partly(record, why),
-                    Err(_) => PushOutcome::Refused(why),
-                },
-                Progress::Waiting => {
-                    PushOutcome::Refused(ConnectorError::transient("the item was not reached"))
-                }
-            })
-            .collect()
+            Some(record)
+        })
     }
 
     async fn read_written(
@@ -209,16 +162,6 @@ fn typed(object: &'static str, id: Option<&str>, mut body: Body) -> Body {
     }
     body.insert("attributes".to_owned(), Sent::Kind { kind: object });
     body
-}
-
-/// The reason why nothing at all was done, if that is so: then the call failed, not its items.
-fn failed_whole(outcomes: &[PushOutcome]) -> Option<&ConnectorError> {
-    let mut reasons = outcomes.iter().map(|outcome| match outcome {
-        PushOutcome::Refused(error) if collection::ends_the_work(error) => Some(error),
-        _ => None,
-    });
-    let first = reasons.next()??;
-    reasons.all(|reason| reason == Some(first)).then_some(first)
 }
 
 #[async_trait]
@@ -256,10 +199,7 @@ impl Push for Salesforce {
         }
         self.put_away(ctx, items, &mut progress).await;
         let outcomes = self.read_back(ctx, object, fields, progress).await;
-        match failed_whole(&outcomes) {
-            Some(error) => Err(error.clone()),
-            None => Ok(outcomes),
-        }
+        answered(outcomes)
     }
 
     async fn find(

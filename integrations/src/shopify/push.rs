@@ -21,7 +21,10 @@ use super::{
 use crate::{
     connector::Context,
     error::{ConnectorError, Result},
-    push::{Push, PushItem, PushOutcome},
+    push::{
+        Push, PushItem, PushOutcome,
+        progress::{Progress, answered, outcomes, written},
+    },
     record::{Record, Resource},
 };
 use async_trait::async_trait;
@@ -30,25 +33,6 @@ use std::collections::BTreeMap;
 
 /// The code of the refusal to delete.
 pub const NOT_ARCHIVABLE: &str = "not_archivable";
-
-/// How far one item has come.
-enum Progress {
-    /// The record is written, under this id.
-    Written(String),
-    /// The record is written and a link is not.
-    Unlinked(String, ConnectorError),
-    Refused(ConnectorError),
-}
-
-/// Whether an error is about the account or the line rather than about the record, so that more calls are of no use.
-const fn ends_the_work(error: &ConnectorError) -> bool {
-    matches!(
-        error,
-        ConnectorError::Auth { .. }
-            | ConnectorError::RateLimited { .. }
-            | ConnectorError::Transient { .. }
-    )
-}
 
 impl Shopify {
     /// Writes one record and its links.
@@ -184,13 +168,7 @@ impl Shopify {
         fields: &[String],
         progress: Vec<Progress>,
     ) -> Vec<PushOutcome> {
-        let ids: Vec<String> = progress
-            .iter()
-            .filter_map(|one| match one {
-                Progress::Written(id) | Progress::Unlinked(id, _) => Some(id.clone()),
-                Progress::Refused(_) => None,
-            })
-            .collect();
+        let ids: Vec<String> = written(&progress).into_iter().collect();
         let read = if ids.is_empty() {
             Ok(BTreeMap::new())
         } else {
@@ -200,27 +178,7 @@ impl Shopify {
                 fetched.records.into_iter().map(by_id).collect()
             })
         };
-        let found = |id: &str| -> Result<Record> {
-            let records: &BTreeMap<String, Record> = read.as_ref().map_err(Clone::clone)?;
-            records.get(id).cloned().ok_or_else(|| {
-                // Merged or deleted in this very moment; the next attempt sees which.
-                ConnectorError::transient(format!("{id} was written and cannot be read back"))
-            })
-        };
-        progress
-            .into_iter()
-            .map(|one| match one {
-                Progress::Refused(error) => PushOutcome::Refused(error),
-                Progress::Written(id) => match found(&id) {
-                    Ok(record) => PushOutcome::Applied(record),
-                    Err(error) => PushOutcome::Refused(error),
-                },
-                Progress::Unlinked(id, why) => match found(&id) {
-                    Ok(record) => PushOutcome::Partly(record, why),
-                    Err(_) => PushOutcome::Refused(why),
-                },
-            })
-            .collect()
+        outcomes(progress, &read, |records, id| records.get(id).cloned())
     }
 }
 
@@ -232,16 +190,6 @@ fn is_absent(errors: &[UserError]) -> bool {
                 || error.is_about("id")
                 || error.is_about("companyId")
         })
-}
-
-/// The reason why nothing at all was done, if that is so: then the call failed, not its items.
-fn failed_whole(outcomes: &[PushOutcome]) -> Option<&ConnectorError> {
-    let mut reasons = outcomes.iter().map(|outcome| match outcome {
-        PushOutcome::Refused(error) if ends_the_work(error) => Some(error),
-        _ => None,
-    });
-    let first = reasons.next()??;
-    reasons.all(|reason| reason == Some(first)).then_some(first)
 }
 
 fn writable(resource: Resource) -> Result<&'static Object> {
@@ -269,37 +217,34 @@ impl Push for Shopify {
         let mut ended: Option<ConnectorError> = None;
         for item in items {
             if item.archive {
-                progress.push(Progress::Refused(ConnectorError::permanent(
+                progress.push(Progress::refused(ConnectorError::permanent(
                     NOT_ARCHIVABLE,
                     "Shopify cannot put a record away, only delete it for ever; whoever wants that does it there",
                 )));
                 continue;
             }
             if let Some(error) = &ended {
-                progress.push(Progress::Refused(error.clone()));
+                progress.push(Progress::refused(error.clone()));
                 continue;
             }
             match self.write(ctx, object, item).await {
                 Ok(Progress::Unlinked(id, error)) => {
-                    if ends_the_work(&error) {
+                    if error.ends_the_work() {
                         ended = Some(error.clone());
                     }
                     progress.push(Progress::Unlinked(id, error));
                 }
                 Ok(other) => progress.push(other),
                 Err(error) => {
-                    if ends_the_work(&error) {
+                    if error.ends_the_work() {
                         ended = Some(error.clone());
                     }
-                    progress.push(Progress::Refused(error));
+                    progress.push(Progress::refused(error));
                 }
             }
         }
         let outcomes = self.read_back(ctx, object, fields, progress).await;
-        match failed_whole(&outcomes) {
-            Some(error) => Err(error.clone()),
-            None => Ok(outcomes),
-        }
+        answered(outcomes)
     }
 
     async fn find(

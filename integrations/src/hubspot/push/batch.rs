@@ -68,16 +68,6 @@ pub(super) enum Reads {
     Nothing,
 }
 
-/// Whether an error is about the account or the line rather than about the inputs, so that more calls are of no use.
-pub(super) const fn ends_the_work(error: &ConnectorError) -> bool {
-    matches!(
-        error,
-        ConnectorError::Auth { .. }
-            | ConnectorError::RateLimited { .. }
-            | ConnectorError::Transient { .. }
-    )
-}
-
 /// How one call went.
 enum Called {
     /// Answered, for all or a part of the inputs.

@@ -12,7 +12,7 @@ use super::super::{
 };
 use super::{
     Progress,
-    batch::{Input, Reads, ends_the_work, pair_name, without_scope},
+    batch::{Input, Reads, pair_name, without_scope},
     linkable, set,
 };
 use crate::{
@@ -233,7 +233,7 @@ impl HubSpot {
                 };
                 for (place, answer) in places.into_iter().zip(answers) {
                     let Err(error) = answer else { continue };
-                    if ends_the_work(&error) {
+                    if error.ends_the_work() {
                         ended.get_or_insert_with(|| error.clone());
                     }
                     // What is to be taken away and is not there is away.

@@ -27,16 +27,6 @@ struct Collection<'a> {
     records: Vec<&'a Body>,
 }
 
-/// Whether an error is about the account or the line rather than about the records, so that more calls are of no use.
-pub(super) const fn ends_the_work(error: &ConnectorError) -> bool {
-    matches!(
-        error,
-        ConnectorError::Auth { .. }
-            | ConnectorError::RateLimited { .. }
-            | ConnectorError::Transient { .. }
-    )
-}
-
 /// What became of records: the id of each, where it is told.
 pub(super) type Outcomes = Vec<Result<Option<String>>>;
 
@@ -117,7 +107,7 @@ impl Salesforce {
                 Ok(outcomes) => answers.extend(outcomes),
                 Err(error) => {
                     answers.extend(few.iter().map(|_| Err(error.clone())));
-                    if ends_the_work(&error) {
+                    if error.ends_the_work() {
                         ended = Some(error);
                     }
                 }
