@@ -21,7 +21,7 @@ use crate::config::{Config, LogFormat};
 use crate::data_dir::demo_file::{DemoFile, DemoSource};
 use crate::data_dir::{DataDir, Use};
 use crate::logging::{self, Flush, LoggingError};
-use crate::oauth::token::TokenRequest;
+use crate::oauth::token::{Basis, TokenRequest};
 use crate::state::{Core, State, chance, open_database, prepare_schema};
 use connecting::{Connected, connect_all};
 use entities::viewer::{Scopes, StaffRole, ViewerKind};
@@ -205,6 +205,7 @@ fn token(state: &State) -> Result<SecretString, Failure> {
         kind: ViewerKind::Staff(StaffRole::Admin),
         scopes: Scopes::all(),
         lifetime_seconds: TOKEN_SECONDS,
+        basis: Basis::default(),
     };
     state
         .tokens

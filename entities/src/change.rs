@@ -66,7 +66,7 @@ impl Author {
     #[must_use]
     pub fn of(viewer: &Viewer) -> Self {
         let origin = match viewer.kind() {
-            ViewerKind::Staff(_) | ViewerKind::Partner(_) | ViewerKind::Nobody => Origin::Human,
+            ViewerKind::Staff(_) | ViewerKind::Partner(..) | ViewerKind::Nobody => Origin::Human,
             ViewerKind::Integration | ViewerKind::System => Origin::Api,
         };
         Self {

@@ -13,11 +13,11 @@ use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::id::{ConnectionId, DealId, EventId, PartnerId};
+use crate::id::{ConnectionId, DealId, EventId};
 use crate::queue::{self, Claiming, Place, Queue, Waiting};
 pub use crate::queue::{release, settle, still_claimed};
 use crate::viewer::Viewer;
-use crate::visible::{Visible, nothing};
+use crate::visible::{Own, Visible, nothing};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ArrayType, Condition, ExprTrait as _, OnConflict, Query};
 use sea_orm::{QueryOrder as _, QuerySelect as _, Select};
@@ -59,7 +59,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Visible for Entity {
-    fn visible_to_partner(_: PartnerId) -> Condition {
+    fn visible_to_partner(_: Own) -> Condition {
         nothing()
     }
 }

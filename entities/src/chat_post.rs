@@ -4,9 +4,9 @@
 
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::id::{ConnectionId, DealId, EventId, PartnerId};
+use crate::id::{ConnectionId, DealId, EventId};
 use crate::viewer::Viewer;
-use crate::visible::{Visible, nothing};
+use crate::visible::{Own, Visible, nothing};
 use sea_orm::IntoActiveModel as _;
 use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
@@ -36,7 +36,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Visible for Entity {
-    fn visible_to_partner(_: PartnerId) -> Condition {
+    fn visible_to_partner(_: Own) -> Condition {
         nothing()
     }
 }

@@ -11,10 +11,10 @@ use crate::clock::Timestamp;
 use crate::diff::Texts;
 use crate::error::{Error, Result, ViolationCode};
 use crate::event::{EventKind, NewEvent};
-use crate::id::{ConnectionId, PartnerId};
+use crate::id::ConnectionId;
 use crate::sync_cursor;
 use crate::viewer::Viewer;
-use crate::visible::{Versioned, Visible, nothing};
+use crate::visible::{Own, Versioned, Visible, nothing};
 use mapping::Mapping;
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::FromJsonQueryResult;
@@ -147,7 +147,7 @@ impl Versioned for Model {
 }
 
 impl Visible for Entity {
-    fn visible_to_partner(_: PartnerId) -> Condition {
+    fn visible_to_partner(_: Own) -> Condition {
         nothing()
     }
 }

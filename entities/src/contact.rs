@@ -9,7 +9,7 @@ use crate::error::{Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{ContactId, CustomerId, PartnerId};
 use crate::viewer::Viewer;
-use crate::visible::{self, Versioned, Visible};
+use crate::visible::{self, Own, Versioned, Visible};
 use crate::{customer, partner};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::QueryOrder as _;
@@ -52,8 +52,8 @@ impl Versioned for Model {
 }
 
 impl Visible for Entity {
-    fn visible_to_partner(partner: PartnerId) -> Condition {
-        Condition::all().add(Column::PartnerId.eq(partner))
+    fn visible_to_partner(own: Own) -> Condition {
+        Condition::all().add(own.holds((Entity, Column::PartnerId)))
     }
 }
 

@@ -8,8 +8,8 @@ use crate::diff::{Diff, archived};
 use crate::domain_name::DomainName;
 use crate::error::{Result, Violations};
 use crate::event::{EventKind, NewEvent};
-use crate::id::{CustomerId, PartnerId};
-use crate::visible::{Versioned, Visible};
+use crate::id::CustomerId;
+use crate::visible::{Own, Versioned, Visible};
 use crate::{deal, deal_partner};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::TryIntoModel;
@@ -48,8 +48,8 @@ impl Versioned for Model {
 }
 
 impl Visible for Entity {
-    fn visible_to_partner(partner: PartnerId) -> Condition {
-        let own = Query::select()
+    fn visible_to_partner(own: Own) -> Condition {
+        let served = Query::select()
             .column((deal::Entity, deal::Column::CustomerId))
             .from(deal::Entity)
             .inner_join(
@@ -57,10 +57,10 @@ impl Visible for Entity {
                 Expr::col((deal_partner::Entity, deal_partner::Column::DealId))
                     .equals((deal::Entity, deal::Column::Id)),
             )
-            .and_where(deal_partner::Column::PartnerId.eq(partner))
+            .and_where(own.holds((deal_partner::Entity, deal_partner::Column::PartnerId)))
             .and_where(deal::Column::CustomerId.is_not_null())
             .to_owned();
-        Condition::all().add(Column::Id.in_subquery(own))
+        Condition::all().add(Column::Id.in_subquery(served))
     }
 }
 

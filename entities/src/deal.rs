@@ -12,10 +12,10 @@ use crate::deal_partner;
 use crate::diff::{Diff, Texts, archived};
 use crate::error::{Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
-use crate::id::{CustomerId, DealId, PartnerId};
+use crate::id::{CustomerId, DealId};
 use crate::money::{Currency, Money};
 use crate::viewer::Viewer;
-use crate::visible::{Versioned, Visible};
+use crate::visible::{Own, Versioned, Visible};
 use crate::{customer, visible};
 use chrono::NaiveDate;
 use sea_orm::ActiveValue::{Set, Unchanged};
@@ -139,13 +139,13 @@ impl Versioned for Model {
 }
 
 impl Visible for Entity {
-    fn visible_to_partner(partner: PartnerId) -> Condition {
-        let own = Query::select()
+    fn visible_to_partner(own: Own) -> Condition {
+        let shared = Query::select()
             .column(deal_partner::Column::DealId)
             .from(deal_partner::Entity)
-            .and_where(deal_partner::Column::PartnerId.eq(partner))
+            .and_where(own.holds((deal_partner::Entity, deal_partner::Column::PartnerId)))
             .to_owned();
-        Condition::all().add(Column::Id.in_subquery(own))
+        Condition::all().add(Column::Id.in_subquery(shared))
     }
 }
 

@@ -9,9 +9,9 @@ use crate::clock::Timestamp;
 use crate::deal::DealStage;
 use crate::error::Result;
 use crate::event::{EventKind, NewEvent};
-use crate::id::{ConnectionId, DealConfirmationId, DealId, EventId, PartnerId};
+use crate::id::{ConnectionId, DealConfirmationId, DealId, EventId};
 use crate::viewer::Viewer;
-use crate::visible::{Visible, nothing};
+use crate::visible::{Own, Visible, nothing};
 use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
@@ -67,7 +67,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Visible for Entity {
-    fn visible_to_partner(_: PartnerId) -> Condition {
+    fn visible_to_partner(_: Own) -> Condition {
         nothing()
     }
 }

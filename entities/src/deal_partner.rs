@@ -13,7 +13,7 @@ use crate::id::{DealId, DealPartnerId, PartnerId, PartnershipId};
 use crate::money::BasisPoints;
 use crate::partnership;
 use crate::viewer::Viewer;
-use crate::visible::Visible;
+use crate::visible::{Own, Visible};
 use sea_orm::Iterable;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _};
@@ -95,8 +95,8 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Visible for Entity {
-    fn visible_to_partner(partner: PartnerId) -> Condition {
-        Condition::all().add(Column::PartnerId.eq(partner))
+    fn visible_to_partner(own: Own) -> Condition {
+        Condition::all().add(own.holds((Entity, Column::PartnerId)))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::deal_partner;
 use crate::error::{Error, Result};
 use crate::id::{ConnectionId, EventId, PartnerId, TypedId};
 use crate::viewer::Viewer;
-use crate::visible::{Visible, nothing};
+use crate::visible::{Own, Visible, nothing};
 use crate::write;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait as _, Query};
@@ -47,6 +47,37 @@ macro_rules! event_kinds {
 }
 
 event_kinds! {
+    UserInvited = "user.invited",
+    UserActivated = "user.activated",
+    UserUpdated = "user.updated",
+    UserRoleChanged = "user.role_changed",
+    UserDisabled = "user.disabled",
+    UserEnabled = "user.enabled",
+    UserErased = "user.erased",
+    UserPasswordChanged = "user.password_changed",
+    UserPasswordResetRequested = "user.password_reset_requested",
+    UserIdentityLinked = "user.identity_linked",
+    SessionStarted = "session.started",
+    SessionEnded = "session.ended",
+    SessionRefused = "session.refused",
+    SessionLockedOut = "session.locked_out",
+    IdentityProviderSet = "identity_provider.set",
+    IdentityProviderRemoved = "identity_provider.removed",
+    OAuthClientCreated = "oauth_client.created",
+    OAuthClientUpdated = "oauth_client.updated",
+    OAuthClientSecretRotated = "oauth_client.secret_rotated",
+    OAuthClientDisabled = "oauth_client.disabled",
+    OAuthClientEnabled = "oauth_client.enabled",
+    OAuthClientRefused = "oauth_client.refused",
+    OAuthGrantCreated = "oauth_grant.created",
+    OAuthGrantRefused = "oauth_grant.refused",
+    OAuthGrantRevoked = "oauth_grant.revoked",
+    OAuthGrantReused = "oauth_grant.reuse_detected",
+    OAuthTokenIssued = "oauth_token.issued",
+    OAuthTokenRevoked = "oauth_token.revoked",
+    SigningKeyRotated = "signing_key.rotated",
+    PersonExported = "person.exported",
+    PersonErased = "person.erased",
     PartnerCreated = "partner.created",
     PartnerUpdated = "partner.updated",
     PartnerArchived = "partner.archived",
@@ -99,6 +130,34 @@ event_kinds! {
     SyncHeld = "sync.held",
 }
 
+/// What the kinds of the audit trail begin with: who came in, who was refused, and who may do what. They are for administrators and auditors.
+const AUDITED: [&str; 8] = [
+    "user.",
+    "session.",
+    "identity_provider.",
+    "oauth_client.",
+    "oauth_grant.",
+    "oauth_token.",
+    "signing_key.",
+    "person.",
+];
+
+impl EventKind {
+    /// Whether events of this kind are the audit trail's, and for administrators and auditors only.
+    #[must_use]
+    pub fn is_audit(self) -> bool {
+        AUDITED.iter().any(|noun| self.as_str().starts_with(noun))
+    }
+}
+
+/// The kinds of the audit trail.
+fn audit_kinds() -> impl Iterator<Item = &'static str> {
+    EventKind::ALL
+        .iter()
+        .filter(|kind| kind.is_audit())
+        .map(|kind| kind.as_str())
+}
+
 /// One row of the log.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
@@ -139,19 +198,33 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Visible for Entity {
-    fn visible_to_partner(partner: PartnerId) -> Condition {
+    /// Staff sees every event but those of the audit trail, which are for administrators and auditors.
+    fn visibility(viewer: &Viewer) -> Option<Condition> {
+        match viewer.own() {
+            Some(own) => Some(Self::visible_to_partner(own)),
+            None if viewer.sees_audit() => None,
+            None if viewer.sees_internal() => {
+                Some(Condition::all().add(Column::Kind.is_not_in(audit_kinds())))
+            }
+            None => Some(nothing()),
+        }
+    }
+
+    fn visible_to_partner(own: Own) -> Condition {
         let own_deals = Query::select()
             .column(deal_partner::Column::DealId)
             .from(deal_partner::Entity)
-            .and_where(deal_partner::Column::PartnerId.eq(partner))
+            .and_where(own.holds((deal_partner::Entity, deal_partner::Column::PartnerId)))
             .to_owned();
         Condition::all().add(Column::Internal.eq(false)).add(
-            Condition::any().add(Column::PartnerId.eq(partner)).add(
-                Condition::all()
-                    .add(Column::PartnerId.is_null())
-                    .add(Column::SubjectKind.eq(<crate::id::DealId as TypedId>::PREFIX))
-                    .add(Column::SubjectId.in_subquery(own_deals)),
-            ),
+            Condition::any()
+                .add(own.holds((Entity, Column::PartnerId)))
+                .add(
+                    Condition::all()
+                        .add(Column::PartnerId.is_null())
+                        .add(Column::SubjectKind.eq(<crate::id::DealId as TypedId>::PREFIX))
+                        .add(Column::SubjectId.in_subquery(own_deals)),
+                ),
         )
     }
 }

@@ -7,9 +7,9 @@ use crate::among;
 use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::id::{ConnectionId, ExternalLinkId, PartnerId};
+use crate::id::{ConnectionId, ExternalLinkId};
 use crate::viewer::Viewer;
-use crate::visible::{Visible, nothing};
+use crate::visible::{Own, Visible, nothing};
 use crate::write;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, ExprTrait as _, Func, LikeExpr};
@@ -64,7 +64,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Visible for Entity {
-    fn visible_to_partner(_: PartnerId) -> Condition {
+    fn visible_to_partner(_: Own) -> Condition {
         nothing()
     }
 }

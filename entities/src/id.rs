@@ -133,6 +133,16 @@ typed_ids! {
     DealConfirmationId = "deal_confirmation";
     /// A wish under the law on personal data.
     PrivacyRequestId = "privacy_request";
+    /// A person who signs in.
+    UserId = "user";
+    /// A signed-in browser.
+    SessionId = "session";
+    /// Where an organisation's people sign in.
+    IdentityProviderId = "identity_provider";
+    /// Software that asks for tokens.
+    OAuthClientId = "client";
+    /// What a person allowed a client, and the family of refresh tokens that follows from it.
+    OAuthGrantId = "grant";
 }
 
 /// Makes ids: UUIDv7 of the given instant, rising even within one millisecond.

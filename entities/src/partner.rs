@@ -11,7 +11,7 @@ use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
 use crate::id::PartnerId;
 use crate::viewer::Viewer;
-use crate::visible::{Versioned, Visible};
+use crate::visible::{Own, Versioned, Visible};
 use sea_orm::ActiveValue::Set;
 use sea_orm::TryIntoModel;
 use sea_orm::entity::prelude::*;
@@ -90,8 +90,8 @@ impl Versioned for Model {
 }
 
 impl Visible for Entity {
-    fn visible_to_partner(partner: PartnerId) -> Condition {
-        Condition::all().add(Column::Id.eq(partner))
+    fn visible_to_partner(own: Own) -> Condition {
+        Condition::all().add(own.holds((Entity, Column::Id)))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::id::{PartnerId, PartnershipId};
 use crate::money::{Currency, Money};
 use crate::partner;
 use crate::viewer::Viewer;
-use crate::visible::{self, Versioned, Visible};
+use crate::visible::{self, Own, Versioned, Visible};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
@@ -190,8 +190,8 @@ impl Versioned for Model {
 }
 
 impl Visible for Entity {
-    fn visible_to_partner(partner: PartnerId) -> Condition {
-        Condition::all().add(Column::PartnerId.eq(partner))
+    fn visible_to_partner(own: Own) -> Condition {
+        Condition::all().add(own.holds((Entity, Column::PartnerId)))
     }
 }
 

@@ -8,9 +8,9 @@ use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::event::{EventKind, NewEvent};
-use crate::id::{ConnectionId, PartnerId, PrivacyRequestId};
+use crate::id::{ConnectionId, PrivacyRequestId};
 use crate::viewer::Viewer;
-use crate::visible::{Versioned, Visible, nothing};
+use crate::visible::{Own, Versioned, Visible, nothing};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::FromJsonQueryResult;
 use sea_orm::entity::prelude::*;
@@ -126,7 +126,7 @@ impl Versioned for Model {
 }
 
 impl Visible for Entity {
-    fn visible_to_partner(_: PartnerId) -> Condition {
+    fn visible_to_partner(_: Own) -> Condition {
         nothing()
     }
 }

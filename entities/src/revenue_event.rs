@@ -12,7 +12,7 @@ use crate::event::{EventKind, NewEvent};
 use crate::id::{ConnectionId, CustomerId, DealId, PartnerId, PartnershipId, RevenueEventId};
 use crate::money::{Currency, Money};
 use crate::viewer::Viewer;
-use crate::visible::Visible;
+use crate::visible::{Own, Visible};
 use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
@@ -112,8 +112,8 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Visible for Entity {
-    fn visible_to_partner(partner: PartnerId) -> Condition {
-        Condition::all().add(Column::PartnerId.eq(partner))
+    fn visible_to_partner(own: Own) -> Condition {
+        Condition::all().add(own.holds((Entity, Column::PartnerId)))
     }
 }
 

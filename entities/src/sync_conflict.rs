@@ -13,7 +13,7 @@ use crate::id::{
     ConnectionId, ContactId, CustomerId, DealId, PartnerId, SyncConflictId, TypedId as _,
 };
 use crate::viewer::Viewer;
-use crate::visible::{Versioned, Visible, nothing};
+use crate::visible::{Own, Versioned, Visible, nothing};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::DbBackend;
 use sea_orm::entity::prelude::*;
@@ -98,7 +98,7 @@ impl Versioned for Model {
 }
 
 impl Visible for Entity {
-    fn visible_to_partner(_: PartnerId) -> Condition {
+    fn visible_to_partner(_: Own) -> Condition {
         nothing()
     }
 }

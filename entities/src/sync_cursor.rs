@@ -9,9 +9,9 @@ use crate::clock::Timestamp;
 use crate::connection::{self, ConnectionStatus};
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::id::{ConnectionId, PartnerId};
+use crate::id::ConnectionId;
 use crate::viewer::Viewer;
-use crate::visible::{Visible, nothing};
+use crate::visible::{Own, Visible, nothing};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, ExprTrait as _, LockBehavior, LockType, OnConflict, Query};
@@ -67,7 +67,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Visible for Entity {
-    fn visible_to_partner(_: PartnerId) -> Condition {
+    fn visible_to_partner(_: Own) -> Condition {
         nothing()
     }
 }

@@ -4,9 +4,9 @@ use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, NewEvent};
-use crate::id::{ConnectionId, PartnerId, SyncRunId};
+use crate::id::{ConnectionId, SyncRunId};
 use crate::viewer::Viewer;
-use crate::visible::{Visible, nothing};
+use crate::visible::{Own, Visible, nothing};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
 use sea_orm::{FromJsonQueryResult, IntoActiveModel as _, QueryOrder as _};
@@ -180,7 +180,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Visible for Entity {
-    fn visible_to_partner(_: PartnerId) -> Condition {
+    fn visible_to_partner(_: Own) -> Condition {
         nothing()
     }
 }

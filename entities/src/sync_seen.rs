@@ -6,9 +6,9 @@
 use crate::change::Change;
 use crate::error::Result;
 use crate::external_link;
-use crate::id::{ConnectionId, PartnerId};
+use crate::id::ConnectionId;
 use crate::viewer::Viewer;
-use crate::visible::{Visible, nothing};
+use crate::visible::{Own, Visible, nothing};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, ExprTrait as _, OnConflict, Query};
 use sea_orm::{QueryOrder as _, QuerySelect as _};
@@ -33,7 +33,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Visible for Entity {
-    fn visible_to_partner(_: PartnerId) -> Condition {
+    fn visible_to_partner(_: Own) -> Condition {
         nothing()
     }
 }

@@ -3,7 +3,12 @@
 //! The scopes are a bit set, so that a check on a field costs one instruction. A viewer is built in one place per kind of
 //! caller: from a verified token, or as the system itself, which must be asked for by name and with a reason.
 
+mod role;
+
 use crate::id::PartnerId;
+use crate::visible::Own;
+
+pub use role::{PartnerRole, StaffRole};
 
 macro_rules! scopes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -64,6 +69,8 @@ scopes! {
     EventsRead = "events:read",
     /// Manage OAuth clients.
     ClientsManage = "clients:manage",
+    /// Manage the people who sign in, and how their organisation signs them in.
+    UsersManage = "users:manage",
     /// Administer the deployment. It does not imply the other scopes.
     Admin = "admin",
 }
@@ -156,66 +163,6 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// The role of a member of the programme's staff.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StaffRole {
-    /// Administers everything.
-    Admin,
-    /// Looks after partners.
-    PartnerManager,
-    /// Looks after money.
-    Finance,
-    /// Looks after marketing.
-    Marketing,
-    /// Looks after support.
-    Support,
-    /// Reads everything, changes nothing.
-    Auditor,
-}
-
-impl StaffRole {
-    const NAMES: [(Self, &'static str); 6] = [
-        (Self::Admin, "ADMIN"),
-        (Self::PartnerManager, "PARTNER_MANAGER"),
-        (Self::Finance, "FINANCE"),
-        (Self::Marketing, "MARKETING"),
-        (Self::Support, "SUPPORT"),
-        (Self::Auditor, "AUDITOR"),
-    ];
-
-    /// The role as a token's `role` claim writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(role, _)| *role == self)
-            .map_or("", |(_, name)| name)
-    }
-
-    /// What the role may do at most, whatever a token says. Only the auditor's bounds are drawn by its name; the others' duties are
-    /// the deployment's to divide, by the scopes of their tokens.
-    #[must_use]
-    pub const fn bounds(self) -> Scopes {
-        match self {
-            Self::Auditor => Scopes::READING,
-            Self::Admin
-            | Self::PartnerManager
-            | Self::Finance
-            | Self::Marketing
-            | Self::Support => Scopes(u32::MAX),
-        }
-    }
-
-    /// Reads a `role` claim; an unknown role is no role.
-    #[must_use]
-    pub fn from_claim(claim: &str) -> Option<Self> {
-        Self::NAMES
-            .iter()
-            .find(|(_, name)| *name == claim)
-            .map(|(role, _)| *role)
-    }
-}
-
 /// What kind of party asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ViewerKind {
@@ -224,7 +171,7 @@ pub enum ViewerKind {
     /// Programme staff: sees every row its scopes open.
     Staff(StaffRole),
     /// A partner's user or software: sees its own rows only.
-    Partner(PartnerId),
+    Partner(PartnerId, PartnerRole),
     /// Software of the programme owner: sees every row its scopes open.
     Integration,
     /// This process itself (engine, worker, command line).
@@ -255,8 +202,9 @@ impl Viewer {
     pub const fn new(kind: ViewerKind, scopes: Scopes, subject: String) -> Self {
         let scopes = match kind {
             ViewerKind::Staff(role) => scopes.within(role.bounds()),
+            ViewerKind::Partner(_, role) => scopes.within(role.bounds()),
             ViewerKind::Nobody => Scopes::NONE,
-            ViewerKind::Partner(_) | ViewerKind::Integration | ViewerKind::System => scopes,
+            ViewerKind::Integration | ViewerKind::System => scopes,
         };
         Self {
             kind,
@@ -299,7 +247,7 @@ impl Viewer {
         match self.kind {
             ViewerKind::Nobody => "nobody".to_owned(),
             ViewerKind::Staff(_) => format!("staff/{}", self.subject),
-            ViewerKind::Partner(partner) => format!("{partner}/{}", self.subject),
+            ViewerKind::Partner(partner, _) => format!("{partner}/{}", self.subject),
             ViewerKind::Integration => format!("integration/{}", self.subject),
             ViewerKind::System => format!("system/{}", self.subject),
         }
@@ -324,9 +272,27 @@ impl Viewer {
     #[must_use]
     pub const fn partner(&self) -> Option<PartnerId> {
         match self.kind {
-            ViewerKind::Partner(partner) => Some(partner),
+            ViewerKind::Partner(partner, _) => Some(partner),
             _ => None,
         }
+    }
+
+    /// Whose rows are its own: those of its partner, and for who leads the partner's side also those of the companies below it.
+    #[must_use]
+    pub const fn own(&self) -> Option<Own> {
+        match self.kind {
+            ViewerKind::Partner(partner, role) => Some(Own::of(partner, role.leads())),
+            _ => None,
+        }
+    }
+
+    /// Whether the programme's audit trail (who signed in, who was refused, who got which role) may be shown.
+    #[must_use]
+    pub const fn sees_audit(&self) -> bool {
+        matches!(
+            self.kind,
+            ViewerKind::Staff(StaffRole::Admin | StaffRole::Auditor) | ViewerKind::System
+        )
     }
 }
 
@@ -343,32 +309,8 @@ mod tests {
     }
 
     #[test]
-    fn a_role_bounds_what_a_token_may_say() {
-        let auditor = Viewer::new(
-            ViewerKind::Staff(StaffRole::Auditor),
-            Scopes::all(),
-            String::new(),
-        );
-        assert_eq!(auditor.scopes(), Scopes::READING);
-        assert!(
-            Scope::ALL
-                .iter()
-                .all(|scope| auditor.may(*scope) == scope.as_str().ends_with(":read"))
-        );
-        let admin = Viewer::new(
-            ViewerKind::Staff(StaffRole::Admin),
-            Scopes::all(),
-            String::new(),
-        );
-        assert_eq!(admin.scopes(), Scopes::all());
-    }
-
-    #[test]
     fn claims_round_trip() {
         let all = Scopes::all();
         assert_eq!(Scopes::from_claim(&all.to_claim()), all);
-        for (role, name) in StaffRole::NAMES {
-            assert_eq!(StaffRole::from_claim(name), Some(role));
-        }
     }
 }

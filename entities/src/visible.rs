@@ -10,25 +10,63 @@ use crate::error::{Error, Result};
 use crate::id::PartnerId;
 use crate::viewer::{Viewer, ViewerKind};
 use sea_orm::sea_query::extension::postgres::PgFunc;
-use sea_orm::sea_query::{Alias, Condition, Expr, Func, SimpleExpr};
+use sea_orm::sea_query::{Alias, BinOper, Condition, Expr, Func, SimpleExpr};
 use sea_orm::{
     ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
 };
 use uuid::Uuid;
 
+/// The rows that are a partner's own: those of one company, or also of the companies directly and indirectly below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Own {
+    partner: PartnerId,
+    with_children: bool,
+}
+
+/// The companies below one, itself included, as a subselect; `UNION` ends where a hierarchy should run in a circle.
+const FAMILY: &str = "(WITH RECURSIVE \"family\"(\"id\") AS (SELECT \"top\".\"id\" FROM \"partner\" AS \"top\" WHERE \"top\".\"id\" = $1 UNION SELECT \"below\".\"id\" FROM \"partner\" AS \"below\" \
+     JOIN \"family\" ON \"below\".\"parent_id\" = \"family\".\"id\") SELECT \"id\" FROM \"family\")";
+
+impl Own {
+    /// The rows of a partner, and where wished of the companies below it.
+    #[must_use]
+    pub const fn of(partner: PartnerId, with_children: bool) -> Self {
+        Self {
+            partner,
+            with_children,
+        }
+    }
+
+    /// The condition that a column names one of these companies.
+    #[must_use]
+    pub fn holds(self, column: impl sea_orm::sea_query::IntoColumnRef) -> SimpleExpr {
+        let column = Expr::col(column);
+        if self.with_children {
+            column.binary(
+                BinOper::In,
+                Expr::cust_with_values(FAMILY, [self.partner.0]),
+            )
+        } else {
+            column.eq(self.partner.0)
+        }
+    }
+}
+
 /// A table whose rows have viewers.
 pub trait Visible: EntityTrait {
-    /// Which rows one partner may see, as a condition on this table under its own name. A table that a partner may not see at
+    /// Which rows a partner's viewer may see, as a condition on this table under its own name. A table that no partner may see at
     /// all answers [`nothing`].
-    fn visible_to_partner(partner: PartnerId) -> Condition;
+    fn visible_to_partner(own: Own) -> Condition;
 
     /// Which rows a viewer may see; none when every row is.
     #[must_use]
     fn visibility(viewer: &Viewer) -> Option<Condition> {
         match viewer.kind() {
             ViewerKind::Staff(_) | ViewerKind::Integration | ViewerKind::System => None,
-            ViewerKind::Partner(partner) => Some(Self::visible_to_partner(partner)),
+            ViewerKind::Partner(..) => {
+                Some(viewer.own().map_or_else(nothing, Self::visible_to_partner))
+            }
             ViewerKind::Nobody => Some(nothing()),
         }
     }

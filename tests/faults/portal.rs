@@ -64,6 +64,7 @@ impl Portal {
             kind: entities::viewer::ViewerKind::Staff(entities::viewer::StaffRole::Admin),
             scopes: entities::viewer::Scopes::all(),
             lifetime_seconds: 30 * 24 * 3_600,
+            basis: api::oauth::token::Basis::default(),
         };
         let admin = portal.app.issue(&request);
         Self { admin, ..portal }

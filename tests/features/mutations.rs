@@ -85,6 +85,7 @@ async fn a_repeated_create_answers_with_the_same_row() {
         kind: entities::viewer::ViewerKind::Integration,
         scopes: entities::viewer::Scopes::all(),
         lifetime_seconds: 3_600,
+        basis: api::oauth::token::Basis::default(),
     };
     assert_eq!(
         create(&colleague, &input)

@@ -1,6 +1,6 @@
 //! Who asks: what a token says, which scope opens which door, and what has no token.
 
-use entities::viewer::{Scope, Scopes, StaffRole, ViewerKind};
+use entities::viewer::{PartnerRole, Scope, Scopes, StaffRole, ViewerKind};
 use serde_json::{Value, json};
 use tests::TestApp;
 use tests::programme::{Size, fill};
@@ -24,7 +24,7 @@ async fn a_token_tells_its_holder_who_it_is() {
         &json!({ "kind": "STAFF", "subject": "tests", "role": "ADMIN", "scopes": ["partners:read", "deals:read"], "partner": null })
     );
     let partner = app.token_for(
-        ViewerKind::Partner(rows.partners[0].id),
+        ViewerKind::Partner(rows.partners[0].id, PartnerRole::Software),
         Scopes::NONE.with(Scope::PartnersRead),
     );
     let seen = app.ask(&partner, query).await;
@@ -34,7 +34,11 @@ async fn a_token_tells_its_holder_who_it_is() {
             seen.at("/viewer/role"),
             seen.at("/viewer/partner/name")
         ),
-        (&json!("PARTNER"), &json!(null), &json!("Partner 000"))
+        (
+            &json!("PARTNER"),
+            &json!("PARTNER_SOFTWARE"),
+            &json!("Partner 000")
+        )
     );
     let software = app.token_for(ViewerKind::Integration, Scopes::NONE);
     let seen = app.ask(&software, query).await;

@@ -32,7 +32,7 @@ impl Parts {
             header: json!({"alg": "EdDSA", "typ": "at+jwt", "kid": key.kid()}),
             claims: json!({
                 "iss": issuer, "aud": format!("{issuer}/graphql"), "sub": "forger", "client_id": "forger",
-                "iat": now - 10, "exp": now + 600, "jti": "j", "scope": "partners:read", "viewer_kind": "staff", "role": "ADMIN",
+                "iat": now - 10, "exp": now + 600, "jti": "j", "scope": "partners:read", "viewer_kind": "staff", "role": "ADMIN", "subject_epoch": 0, "client_epoch": 0,
             }),
         }
     }

@@ -4,7 +4,7 @@
 use crate::contract::{Contract, base, scope};
 use entities::money::{Currency, Money};
 use entities::revenue_event::{self, Concerns, NewRevenue, RevenueKind};
-use entities::viewer::{Scope, Scopes, ViewerKind};
+use entities::viewer::{PartnerRole, Scope, Scopes, ViewerKind};
 use serde_json::json;
 use std::collections::BTreeSet;
 use tests::programme::{self, Size};
@@ -314,7 +314,7 @@ async fn ways_without_a_scope_of_their_own_answer_null() {
     let partner = made.partners[0].id;
     let token = |scopes: Vec<Scope>| {
         app.token_for(
-            ViewerKind::Partner(partner),
+            ViewerKind::Partner(partner, PartnerRole::Software),
             scopes.into_iter().collect::<Scopes>(),
         )
     };

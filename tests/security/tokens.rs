@@ -97,6 +97,8 @@ fn claims_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
         "scope",
         "viewer_kind",
         "role",
+        "subject_epoch",
+        "client_epoch",
     ] {
         add(&format!("without {name}"), valid().without(name));
     }
@@ -126,10 +128,19 @@ fn claims_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
     );
     add(
         "a partner without its id",
-        valid().without("role").claim("viewer_kind", "partner"),
+        valid()
+            .claim("role", "PARTNER_ADMIN")
+            .claim("viewer_kind", "partner"),
     );
     add(
-        "a partner with a role",
+        "a partner without a role",
+        valid()
+            .without("role")
+            .claim("viewer_kind", "partner")
+            .claim("partner", partner.to_string()),
+    );
+    add(
+        "a partner with a role of staff",
         valid()
             .claim("viewer_kind", "partner")
             .claim("partner", partner.to_string()),
@@ -137,14 +148,14 @@ fn claims_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
     add(
         "a partner null",
         valid()
-            .without("role")
+            .claim("role", "PARTNER_ADMIN")
             .claim("viewer_kind", "partner")
             .claim("partner", Value::Null),
     );
     add(
         "a partner of another kind",
         valid()
-            .without("role")
+            .claim("role", "PARTNER_ADMIN")
             .claim("viewer_kind", "partner")
             .claim("partner", partner.to_string().replace("partner", "deal")),
     );

@@ -11,7 +11,7 @@ use api::config::{Config, Sources};
 use api::http::metrics;
 use api::http::server::{Running, server};
 use api::http::webhooks::own_webhook_path;
-use api::oauth::token::TokenRequest;
+use api::oauth::token::{Basis, TokenRequest};
 use api::state::{Core, Outside, State};
 use entities::chance::{Chance, SeededChance};
 use entities::change::{Author, Change, Origin};
@@ -19,7 +19,7 @@ use entities::connection;
 use entities::database::Database;
 use entities::id::{ConnectionId, PartnerId};
 use entities::sync_run;
-use entities::viewer::{Scope, Scopes, StaffRole, ViewerKind};
+use entities::viewer::{PartnerRole, Scope, Scopes, StaffRole, ViewerKind};
 use integrations::Endpoints;
 use integrations::http::{Client, ClientSettings, HostPolicy};
 use integrations::sync::{Engine, EngineParts, SyncKind};
@@ -419,13 +419,14 @@ impl TestApp {
     pub fn token_for(&self, kind: ViewerKind, scopes: Scopes) -> String {
         let request = TokenRequest {
             subject: match kind {
-                ViewerKind::Partner(partner) => format!("user of {partner}"),
+                ViewerKind::Partner(partner, _) => format!("user of {partner}"),
                 _ => "tests".to_owned(),
             },
             client_id: "tests".to_owned(),
             kind,
             scopes,
             lifetime_seconds: 3_600,
+            basis: Basis::default(),
         };
         self.issue(&request)
     }
@@ -459,7 +460,10 @@ impl TestApp {
     /// A token of a partner with every scope, so that only visibility stands in its way.
     #[must_use]
     pub fn partner_token(&self, partner: PartnerId) -> String {
-        self.token_for(ViewerKind::Partner(partner), Scopes::all())
+        self.token_for(
+            ViewerKind::Partner(partner, PartnerRole::Software),
+            Scopes::all(),
+        )
     }
 
     /// Asks over HTTP, as a client does.

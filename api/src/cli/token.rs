@@ -7,12 +7,12 @@ use super::{Failure, answer};
 use crate::config::Config;
 use crate::config::public_url::PublicUrl;
 use crate::data_dir::demo_file::DemoFile;
-use crate::oauth::token::{TokenAuthority, TokenRequest};
+use crate::oauth::token::{Basis, TokenAuthority, TokenRequest};
 use crate::state::{chance, keys, open_database, prepare_schema};
 use clap::Args;
 use entities::id::PartnerId;
 use entities::partner;
-use entities::viewer::{Scope, Scopes, StaffRole, Viewer, ViewerKind};
+use entities::viewer::{PartnerRole, Scope, Scopes, StaffRole, Viewer, ViewerKind};
 use entities::visible::Visible;
 use integrations::vault::Vault;
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
@@ -114,7 +114,7 @@ pub(super) async fn token(config: Config, args: TokenArgs) -> Result<(), Failure
                     "--partner: there is no partner {partner}"
                 )));
             }
-            ViewerKind::Partner(partner)
+            ViewerKind::Partner(partner, PartnerRole::Software)
         }
     };
     let tokens = TokenAuthority::new(issuer, audience, ring, Arc::clone(database.clock()), 1);
@@ -130,6 +130,7 @@ pub(super) async fn token(config: Config, args: TokenArgs) -> Result<(), Failure
         kind,
         scopes,
         lifetime_seconds: i64::from(hours) * 3_600,
+        basis: Basis::default(),
     };
     let token = tokens
         .issue(&request, chance().as_ref())

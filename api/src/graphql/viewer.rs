@@ -26,7 +26,7 @@ impl Viewer {
     async fn kind(&self, ctx: &Context<'_>) -> Result<Option<ViewerKind>> {
         Ok(match request(ctx)?.viewer.kind() {
             Kind::Staff(_) => Some(ViewerKind::Staff),
-            Kind::Partner(_) => Some(ViewerKind::Partner),
+            Kind::Partner(..) => Some(ViewerKind::Partner),
             Kind::Integration => Some(ViewerKind::Integration),
             Kind::Nobody | Kind::System => None,
         })
@@ -35,10 +35,12 @@ impl Viewer {
     async fn subject(&self, ctx: &Context<'_>) -> Result<String> {
         Ok(request(ctx)?.viewer.subject().to_owned())
     }
-    /// The staff role, for staff.
+    /// The role: of staff ADMIN, PARTNER_MANAGER, FINANCE, MARKETING, SUPPORT or AUDITOR, of a partner's people and software PARTNER_ADMIN,
+    /// PARTNER_MANAGER, PARTNER_REP, PARTNER_FINANCE, PARTNER_VIEWER or PARTNER_SOFTWARE; none for the programme's own software.
     async fn role(&self, ctx: &Context<'_>) -> Result<Option<&'static str>> {
         Ok(match request(ctx)?.viewer.kind() {
             Kind::Staff(role) => Some(role.as_str()),
+            Kind::Partner(_, role) => Some(role.as_str()),
             _ => None,
         })
     }

@@ -11,7 +11,8 @@ use super::keys::{KeyError, KeyRing};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use entities::chance::Chance;
 use entities::clock::{Clock, Timestamp};
-use entities::viewer::{Scopes, StaffRole, Viewer, ViewerKind};
+use entities::id::OAuthGrantId;
+use entities::viewer::{PartnerRole, Scopes, StaffRole, Viewer, ViewerKind};
 use quick_cache::sync::Cache;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,19 @@ pub struct TokenRequest {
     pub scopes: Scopes,
     /// For how many seconds it is valid.
     pub lifetime_seconds: i64,
+    /// What it follows from, so that it ends with it.
+    pub basis: Basis,
+}
+
+/// What a token follows from. When one of these ends, so does the token (see [`super::revocation`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// What a person allowed a client; none for a token that a client got for itself.
+    pub grant: Option<OAuthGrantId>,
+    /// The epoch of the subject when the token was made; 0 for a subject without one.
+    pub subject_epoch: i64,
+    /// The epoch of the client.
+    pub client_epoch: i64,
 }
 
 /// What a verified token says.
@@ -73,8 +87,12 @@ pub struct VerifiedClaims {
     pub client_id: String,
     /// The token's own id.
     pub token_id: String,
+    /// When it was made.
+    pub issued_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// What it follows from.
+    pub basis: Basis,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -114,6 +132,14 @@ struct Claims {
         deserialize_with = "present"
     )]
     partner: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    grant: Option<String>,
+    subject_epoch: i64,
+    client_epoch: i64,
 }
 
 /// An optional claim may be left out, but `null` is not the same as absent.
@@ -181,7 +207,11 @@ impl TokenAuthority {
         }
         let (viewer_kind, role, partner) = match request.kind {
             ViewerKind::Staff(role) => ("staff", Some(role.as_str().to_owned()), None),
-            ViewerKind::Partner(partner) => ("partner", None, Some(partner.to_string())),
+            ViewerKind::Partner(partner, role) => (
+                "partner",
+                Some(role.as_str().to_owned()),
+                Some(partner.to_string()),
+            ),
             ViewerKind::Integration => ("integration", None, None),
             ViewerKind::Nobody | ViewerKind::System => return Err(IssueError::NoSuchCaller),
         };
@@ -201,6 +231,9 @@ impl TokenAuthority {
             viewer_kind: viewer_kind.to_owned(),
             role,
             partner,
+            grant: request.basis.grant.map(|grant| grant.to_string()),
+            subject_epoch: request.basis.subject_epoch,
+            client_epoch: request.basis.client_epoch,
         };
         let keys = self.keys();
         let public = keys.current().public();
@@ -282,17 +315,27 @@ impl TokenAuthority {
             ("staff", Some(role), None) => {
                 ViewerKind::Staff(StaffRole::from_claim(role).ok_or(InvalidToken)?)
             }
-            ("partner", None, Some(partner)) => {
-                ViewerKind::Partner(partner.parse().map_err(|_| InvalidToken)?)
-            }
+            ("partner", Some(role), Some(partner)) => ViewerKind::Partner(
+                partner.parse().map_err(|_| InvalidToken)?,
+                PartnerRole::from_claim(role).ok_or(InvalidToken)?,
+            ),
             ("integration", None, None) => ViewerKind::Integration,
             _ => return Err(InvalidToken),
         };
+        let grant = claims
+            .grant
+            .map(|grant| grant.parse().map_err(|_| InvalidToken));
         Ok(VerifiedClaims {
             viewer: Viewer::new(kind, Scopes::from_claim(&claims.scope), claims.sub),
             client_id: claims.client_id,
             token_id: claims.jti,
+            issued_at: Timestamp::from_secs(claims.iat),
             expires_at: Timestamp::from_secs(claims.exp),
+            basis: Basis {
+                grant: grant.transpose()?,
+                subject_epoch: claims.subject_epoch,
+                client_epoch: claims.client_epoch,
+            },
         })
     }
 }

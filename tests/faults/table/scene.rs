@@ -155,6 +155,7 @@ impl Scene {
             kind: entities::viewer::ViewerKind::Staff(entities::viewer::StaffRole::Admin),
             scopes: entities::viewer::Scopes::all(),
             lifetime_seconds: 30 * 24 * 3_600,
+            basis: api::oauth::token::Basis::default(),
         };
         let admin = app.issue(&request);
         Self {

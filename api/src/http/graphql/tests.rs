@@ -90,6 +90,8 @@ impl Authenticate for Words {
             viewer,
             client_id: "test".into(),
             token_id: "1".into(),
+            issued_at: entities::clock::Timestamp::from_secs(0),
+            basis: crate::oauth::token::Basis::default(),
             expires_at: Timestamp(i64::MAX),
         };
         token.starts_with("good").then(|| Arc::new(claims))

@@ -84,6 +84,7 @@ fn request(kind: ViewerKind) -> TokenRequest {
         kind,
         scopes,
         lifetime_seconds: 600,
+        basis: Basis::default(),
     }
 }
 
@@ -98,7 +99,7 @@ fn what_is_issued_is_verified_until_it_expires() {
     for algorithm in [SigningAlgorithm::EdDsa, SigningAlgorithm::Es256] {
         for kind in [
             ViewerKind::Staff(StaffRole::Finance),
-            ViewerKind::Partner(partner()),
+            ViewerKind::Partner(partner(), PartnerRole::Rep),
             ViewerKind::Integration,
         ] {
             let fixture = Fixture::new(algorithm);
@@ -126,7 +127,7 @@ fn what_is_issued_is_verified_until_it_expires() {
 #[test]
 fn the_token_has_the_shape_of_rfc_9068() {
     let fixture = Fixture::new(SigningAlgorithm::EdDsa);
-    let token = fixture.issue(ViewerKind::Partner(partner()));
+    let token = fixture.issue(ViewerKind::Partner(partner(), PartnerRole::Rep));
     let (header, claims) = fixture.parts(&token);
     assert_eq!(
         (&header["typ"], &header["alg"]),
@@ -270,6 +271,8 @@ fn forgeries(
         "scope",
         "viewer_kind",
         "role",
+        "subject_epoch",
+        "client_epoch",
     ] {
         add(
             &format!("no {name}"),
@@ -316,7 +319,11 @@ fn forgeries(
             fixture.signed(header, &with(claims, name, value.clone())),
         );
     }
-    let partner_claims = with(&without(claims, "role"), "viewer_kind", json!("partner"));
+    let partner_claims = with(
+        &with(claims, "role", json!("PARTNER_REP")),
+        "viewer_kind",
+        json!("partner"),
+    );
     for id in ["", "partner_", "deal_01h2xcejqtf2nbrexx3vqjhp41", "*"] {
         add(
             &format!("partner {id:?}"),

@@ -12,7 +12,7 @@ use entities::partner::NewPartner;
 use entities::partnership::{NewPartnership, PartnerType};
 use entities::revenue_event::{self, RevenueKind};
 use entities::viewer::Viewer;
-use entities::visible::Visible;
+use entities::visible::{Own, Visible};
 
 const SHOP: &str = "shop";
 const CODE: (&str, &str) = ("discount_codes", "OTHER\nMelvin10 ");
@@ -150,7 +150,7 @@ async fn an_order_is_a_won_deal_of_its_partner_and_its_money_counts_once() {
     assert!(recorded[0].origin.is_history() && bed.events("deal.won").await.is_empty());
     // Whose it is sees it; nobody else does.
     for (partner, sees) in [(melvin, 2), (other, 0)] {
-        let condition = revenue_event::Entity::visible_to_partner(partner);
+        let condition = revenue_event::Entity::visible_to_partner(Own::of(partner, false));
         use sea_orm::QueryFilter;
         let rows = revenue_event::Entity::visible_to(&Viewer::system("t")).filter(condition);
         assert_eq!(rows.all(bed.database.read()).await.unwrap().len(), sees);
