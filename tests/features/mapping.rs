@@ -7,7 +7,7 @@ use tests::{Answer, HubSpotSetup, Options, TestApp};
 const MAPPING: &str = "version mapping {
     company { partnerWhen { property values } partnership { type stage } partnerFields { field property } customerFields { field property } policy { push conflicts fields { field policy } } }
     contact { fields { field property } policy { push conflicts fields { field policy } } }
-    deal { fields { field property } stages { externalId stage } labels { label role weightBp } policy { push conflicts fields { field policy } } } }";
+    deal { fields { field property } stages { externalId stage } labels { label role weightBp } owners { externalId name email } policy { push conflicts fields { field policy } } } }";
 
 async fn mapping(app: &TestApp) -> (i64, Value) {
     let answer = app

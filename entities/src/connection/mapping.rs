@@ -175,6 +175,9 @@ pub struct DealMapping {
     pub stages: BTreeMap<String, DealStage>,
     /// What a labelled association between a deal and a partner's company means.
     pub labels: BTreeMap<String, RoleMapping>,
+    /// Who stands behind an owner of the vendor's, by the owner's id there. Of all others the vendor says it.
+    #[serde(default)]
+    pub owners: BTreeMap<String, OwnerMapping>,
     /// What is sent back, and who wins.
     #[serde(default)]
     pub policy: ResourcePolicy,
@@ -188,6 +191,16 @@ pub struct RoleMapping {
     pub role: DealPartnerRole,
     /// The weight in basis points, 0 to 10,000.
     pub weight_bp: i32,
+}
+
+/// The person an owner of the vendor's stands for: the one who took over, or the one behind a shared account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerMapping {
+    /// The name.
+    pub name: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
 }
 
 /// Fields of a deal that a property can feed.

@@ -140,6 +140,7 @@ fn hubspot() -> Mapping {
                 .map(|(id, stage)| (id.to_owned(), stage))
                 .collect(),
             labels: BTreeMap::from([("Partner".to_owned(), label)]),
+            owners: BTreeMap::new(),
             policy: both_ways(),
         },
         order: OrderMapping::default(),
@@ -226,6 +227,7 @@ fn salesforce() -> Mapping {
                 .into_iter()
                 .map(|(label, role)| (label.to_owned(), whole(role)))
                 .collect(),
+            owners: BTreeMap::new(),
             policy: both_ways(),
         },
         order: OrderMapping::default(),
@@ -296,6 +298,7 @@ fn empty() -> Mapping {
             fields: BTreeMap::new(),
             stages: BTreeMap::new(),
             labels: BTreeMap::new(),
+            owners: BTreeMap::new(),
             policy: ResourcePolicy::default(),
         },
         order: OrderMapping::default(),

@@ -218,6 +218,18 @@ pub struct LabelMapping {
     pub weight_bp: i32,
 }
 
+/// The person an owner of the vendor's stands for: the one who took over, or the one behind a shared account.
+#[derive(Clone, Debug, SimpleObject, InputObject)]
+#[graphql(input_name = "OwnerMappingInput")]
+pub struct OwnerMapping {
+    /// The vendor's id of the owner.
+    pub external_id: String,
+    /// The person's name.
+    pub name: Option<String>,
+    /// The person's e-mail address. By it the owner is found there for a deal that is owned by this person here.
+    pub email: Option<String>,
+}
+
 /// How companies become partners and customers.
 #[derive(Clone, Debug, SimpleObject, InputObject)]
 #[graphql(input_name = "CompanyMappingInput")]
@@ -254,6 +266,8 @@ pub struct DealMapping {
     pub stages: Vec<StageMapping>,
     /// What the labels between deals and partners mean.
     pub labels: Vec<LabelMapping>,
+    /// Owners who stand for somebody else than the vendor says. Left out of a new mapping, they stay as they are.
+    pub owners: Option<Vec<OwnerMapping>>,
     /// What is sent back, and who wins.
     pub policy: ResourcePolicy,
 }
@@ -341,6 +355,16 @@ impl From<&model::Mapping> for Mapping {
                         weight_bp: meaning.weight_bp,
                     })
                     .collect(),
+                owners: Some(
+                    deal.owners
+                        .iter()
+                        .map(|(id, person)| OwnerMapping {
+                            external_id: id.clone(),
+                            name: person.name.clone(),
+                            email: person.email.clone(),
+                        })
+                        .collect(),
+                ),
                 policy: policy(&deal.policy),
             },
             order: Some(OrderMapping::from(&of.order)),
@@ -449,6 +473,21 @@ impl Mapping {
                     "label",
                     &mut found,
                 ),
+                owners: match deal.owners {
+                    Some(owners) => map(
+                        owners.into_iter().map(|entry| {
+                            let person = model::OwnerMapping {
+                                name: entry.name,
+                                email: entry.email,
+                            };
+                            (entry.external_id, person)
+                        }),
+                        "deal.owners",
+                        "externalId",
+                        &mut found,
+                    ),
+                    None => known.deal.owners.clone(),
+                },
                 policy: deal.policy.into_model("deal", &mut found),
             },
             order: match order {

@@ -74,12 +74,12 @@ pub(in crate::sync) fn deal(
         stage.value().copied(),
     );
     let owner = of(DealField::Owner).map(|property| (property, present(fields, property)));
-    let facts = owner.and_then(|(_, id)| references.owners.get(id?));
+    let facts = owner.and_then(|(_, id)| references.owner(mapping, id?));
     let awaited_owner = owner
         .and_then(|(_, id)| id)
         .filter(|id| facts.is_none() && is_sound_id(id))
         .map(str::to_owned);
-    let of_owner = |value: fn(&super::OwnerFacts) -> &Option<String>| match (owner, facts) {
+    let of_owner = |value: fn(&super::OwnerFacts) -> &Option<String>| match (owner, &facts) {
         (None, _) => Reading::Unread,
         (Some((property, _)), Some(facts)) => match value(facts) {
             Some(text) => checked(property, text, 1_000).map(Some),

@@ -4,7 +4,7 @@
 
 use crate::record::{Fields, Kind, Record, Resource, Stage, StageOutcome};
 use chrono_tz::Tz;
-use entities::connection;
+use entities::connection::{self, mapping::DealMapping};
 use entities::error::Result;
 use entities::external_link;
 use entities::money::Currency;
@@ -25,6 +25,14 @@ pub(in crate::sync) struct StageFacts {
 pub(in crate::sync) struct OwnerFacts {
     pub(in crate::sync) name: Option<String>,
     pub(in crate::sync) email: Option<String>,
+}
+
+impl OwnerFacts {
+    /// Whether this is the person with an e-mail address.
+    pub(in crate::sync) fn is_at(&self, email: &str) -> bool {
+        let own = self.email.as_deref().map(str::trim);
+        own.is_some_and(|own| own.eq_ignore_ascii_case(email.trim()))
+    }
 }
 
 /// What the records of one connection refer to.
@@ -71,6 +79,31 @@ impl References {
             );
         }
         Ok(references)
+    }
+
+    /// Who an owner there is: whom the mapping names, else whom the vendor does.
+    pub(in crate::sync) fn owner(&self, mapping: &DealMapping, id: &str) -> Option<OwnerFacts> {
+        match mapping.owners.get(id) {
+            Some(person) => Some(OwnerFacts {
+                name: person.name.clone(),
+                email: person.email.clone(),
+            }),
+            None => self.owners.get(id).cloned(),
+        }
+    }
+
+    /// The owner there who is the person with an e-mail address: one whom the vendor itself knows by it before one who only stands for that person.
+    pub(in crate::sync) fn owner_of<'a>(
+        &'a self,
+        mapping: &'a DealMapping,
+        email: &str,
+    ) -> Option<&'a str> {
+        let is = |facts: Option<OwnerFacts>| facts.is_some_and(|facts| facts.is_at(email));
+        let known = self.owners.keys().chain(mapping.owners.keys());
+        let found = known.filter(|id| is(self.owner(mapping, id)));
+        found
+            .min_by_key(|id| (mapping.owners.contains_key(*id), *id))
+            .map(String::as_str)
     }
 
     /// Learns the stages of a pipeline from its shadow.

@@ -11,6 +11,7 @@ use crate::sync::default_mapping;
 use crate::sync::merge::Reading;
 use chrono::NaiveDate;
 use entities::clock::Timestamp;
+use entities::connection::mapping::OwnerMapping;
 use entities::deal::DealStage;
 use entities::money::{Currency, Money};
 
@@ -102,6 +103,30 @@ fn a_won_deal_has_its_date_and_amount() {
     );
     assert_eq!(won.products.value().unwrap().0, ["GTX Plus Basic", "MG"]);
     assert_eq!(won.flags().count(), 0);
+}
+
+#[test]
+fn an_owner_is_whom_the_mapping_says_before_whom_the_vendor_says() {
+    let mut mapping = default_mapping::mapping("hubspot").deal;
+    for id in ["7", "queue"] {
+        let person = OwnerMapping {
+            name: Some("Ada".to_owned()),
+            email: Some("ada@acme.example".to_owned()),
+        };
+        mapping.owners.insert(id.to_owned(), person);
+    }
+    // The vendor knows the one and does not list the other, which therefore is not waited for.
+    for id in ["7", "queue"] {
+        let all = [("dealname", "A deal"), ("hubspot_owner_id", id)];
+        let read = deal(&mapping, &references("UTC"), &fields(&all));
+        assert_eq!(read.owner_name, Reading::Value(Some("Ada".to_owned())));
+        let email = Reading::Value(Some("ada@acme.example".to_owned()));
+        assert_eq!(
+            (read.owner_email, read.awaited_owner),
+            (email, None),
+            "{id}"
+        );
+    }
 }
 
 #[test]

@@ -10,11 +10,12 @@ use crate::sync::run::Engine;
 use entities::connection::{
     self,
     mapping::{
-        ContactField, DealField, Mapping, PushMode, ResourcePolicy,
+        ContactField, DealField, Mapping, OwnerMapping, PushMode, ResourcePolicy,
         chat::ChatMapping,
         order::{OrderMapping, fold},
     },
 };
+use entities::contact::is_email;
 use entities::error::{Violation, ViolationCode, Violations};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -271,11 +272,14 @@ pub(super) fn rules(mapping: &Mapping, has: &dyn Fn(Resource) -> bool) -> Vec<Vi
             &format!("A deal's {what} needs a property."),
         );
     }
-    if deal.stages.len() > MOST || deal.labels.len() > MOST {
+    if [deal.stages.len(), deal.labels.len(), deal.owners.len()]
+        .iter()
+        .any(|count| *count > MOST)
+    {
         found.add(
             ViolationCode::TooLong,
             "mapping.deal",
-            format!("At most {MOST} stages and {MOST} labels."),
+            format!("At most {MOST} stages, {MOST} labels and {MOST} owners."),
         );
     }
     for (index, (id, stage)) in deal.stages.iter().enumerate() {
@@ -300,6 +304,14 @@ pub(super) fn rules(mapping: &Mapping, has: &dyn Fn(Resource) -> bool) -> Vec<Vi
             );
         }
     }
+    for (index, (id, person)) in deal.owners.iter().enumerate() {
+        owner(
+            &mut found,
+            &format!("mapping.deal.owners.{index}"),
+            id,
+            person,
+        );
+    }
     orders(&mut found, &mapping.order);
     chat(&mut found, &mapping.chat);
     policies(&mut found, "order", &mapping.order.policy, &ORDER);
@@ -313,6 +325,20 @@ pub(super) fn rules(mapping: &Mapping, has: &dyn Fn(Resource) -> bool) -> Vec<Vi
             entities::error::Error::Invalid(violations) => violations,
             _ => Vec::new(),
         })
+}
+
+fn owner(found: &mut Violations, path: &str, id: &str, person: &OwnerMapping) {
+    found.text(&format!("{path}.externalId"), id, LONGEST);
+    found.optional_text(&format!("{path}.name"), person.name.as_deref(), 1_000);
+    found.optional_text(&format!("{path}.email"), person.email.as_deref(), 320);
+    if person.name.is_none() && person.email.is_none() {
+        let message = "A person is known by a name or an e-mail address.";
+        found.add(ViolationCode::Blank, format!("{path}.email"), message);
+    }
+    if person.email.as_deref().is_some_and(|text| !is_email(text)) {
+        let message = "Not an e-mail address.";
+        found.add(ViolationCode::Invalid, format!("{path}.email"), message);
+    }
 }
 
 fn orders(found: &mut Violations, order: &OrderMapping) {
@@ -462,16 +488,22 @@ mod tests {
         if let Some(label) = mapping.deal.labels.values_mut().next() {
             label.weight_bp = 10_001;
         }
+        for (id, email) in [("7", None), ("8", Some("nobody".to_owned()))] {
+            let person = OwnerMapping { name: None, email };
+            mapping.deal.owners.insert(id.to_owned(), person);
+        }
         let found = paths(&mapping);
         for path in [
             "mapping.contact.fields.4.property",
             "mapping.deal.fields",
             "mapping.deal.stages.0.stage",
             "mapping.deal.labels.0.weightBp",
+            "mapping.deal.owners.0.email",
+            "mapping.deal.owners.1.email",
             "mapping.deal.policy.fields.0.field",
         ] {
             assert!(found.iter().any(|known| known == path), "{path}: {found:?}");
         }
-        assert_eq!(found.len(), 5, "{found:?}");
+        assert_eq!(found.len(), 7, "{found:?}");
     }
 }

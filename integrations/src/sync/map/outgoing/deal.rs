@@ -251,28 +251,18 @@ impl Asking<'_> {
         {
             return None;
         }
-        let held = present(candidate, property).and_then(|id| self.references.owners.get(id));
-        let same = |one: &str, other: Option<&String>| {
-            other.is_some_and(|other| other.trim().eq_ignore_ascii_case(one.trim()))
-        };
+        let held =
+            present(candidate, property).and_then(|id| self.references.owner(self.mapping, id));
         match (&self.row.owner_email, &self.row.owner_name) {
             (None, None) => held
                 .filter(|facts| facts.email.is_some() || facts.name.is_some())
                 .map(|_| Difference::plain("owner", property, None)),
             (Some(email), _) => {
-                if held.is_some_and(|facts| same(email, facts.email.as_ref())) {
+                if held.is_some_and(|facts| facts.is_at(email)) {
                     return None;
                 }
-                let mut known: Vec<&String> = self
-                    .references
-                    .owners
-                    .iter()
-                    .filter(|(_, facts)| same(email, facts.email.as_ref()))
-                    .map(|(id, _)| id)
-                    .collect();
-                known.sort_unstable();
-                Some(match known.first() {
-                    Some(id) => Difference::plain("owner", property, Some((*id).clone())),
+                Some(match self.references.owner_of(self.mapping, email) {
+                    Some(id) => Difference::plain("owner", property, Some(id.to_owned())),
                     None => Difference::flag(
                         "owner",
                         property,

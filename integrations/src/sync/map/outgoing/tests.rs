@@ -12,7 +12,7 @@ use crate::sync::default_mapping;
 use crate::sync::map::reference::{OwnerFacts, References, StageFacts};
 use chrono::NaiveDate;
 use entities::clock::Timestamp;
-use entities::connection::mapping::Mapping;
+use entities::connection::mapping::{Mapping, OwnerMapping};
 use entities::deal::DealStage;
 use entities::diff::Texts;
 use entities::id::{ContactId, CustomerId, DealId, PartnerId};
@@ -344,6 +344,40 @@ fn what_cannot_be_said_there_is_a_flag_and_the_rest_is_sent() {
     let codes: BTreeSet<&str> = outgoing.flags.iter().map(|flag| flag.code).collect();
     assert_eq!(codes, BTreeSet::from(["OWNER_NOT_THERE", NOT_EXPRESSIBLE]));
     assert_eq!(outgoing.writes.keys().collect::<Vec<_>>(), ["dealname"]);
+}
+
+#[test]
+fn an_owner_is_found_by_the_person_the_mapping_names() {
+    let mut mapping = default_mapping::mapping("hubspot").deal;
+    for (id, email) in [("8", "ada@acme.example"), ("5", "moses@sales.example")] {
+        let person = OwnerMapping {
+            name: None,
+            email: Some(email.to_owned()),
+        };
+        mapping.owners.insert(id.to_owned(), person);
+    }
+    let there = fields(&[
+        ("dealname", "A deal"),
+        ("dealstage", "prospecting"),
+        ("pipeline", "default"),
+    ]);
+    // Cara's seat is Ada's now, and of two who are Moses the one is chosen whom the vendor itself knows as him.
+    for (email, id) in [
+        ("ada@acme.example", Some("8")),
+        ("cara@sales.example", None),
+        ("moses@sales.example", Some("7")),
+    ] {
+        let row = deal::Model {
+            owner_email: Some(email.to_owned()),
+            ..a_deal()
+        };
+        let (sent, _) = sent(&there, false, |there| {
+            deal(&mapping, &references(), there, &row)
+        });
+        let property = sent.writes.get("hubspot_owner_id");
+        let value = property.and_then(|write| write.value.as_deref());
+        assert_eq!(value, id, "{email}: {sent:?}");
+    }
 }
 
 #[test]
