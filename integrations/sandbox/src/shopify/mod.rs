@@ -190,7 +190,7 @@ impl Shopify {
         self.shop.deliveries.counts()
     }
 
-    /// How often each endpoint was asked.
+    /// How often each endpoint was asked; of the API also for what, as rules of faults name it: `graphql.json#orders`.
     pub fn counts(&self) -> Counts {
         self.shop.stats.current()
     }
