@@ -56,6 +56,18 @@ pub(super) const fn mode_of(mapping: &Mapping, resource: Resource) -> PushMode {
     }
 }
 
+/// Whether a record is put away there when our row is.
+pub(super) const fn puts_away(mapping: &Mapping, resource: Resource) -> bool {
+    match resource {
+        Resource::Company => mapping.company.policy.archive,
+        Resource::Contact => mapping.contact.policy.archive,
+        Resource::Deal => mapping.deal.policy.archive,
+        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel | Resource::Order => {
+            false
+        }
+    }
+}
+
 /// What is sent of a resource by a connection as it stands: what its owner granted counts too.
 pub(super) fn allowed(
     connector: &dyn Connector,
