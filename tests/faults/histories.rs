@@ -5,8 +5,8 @@
 
 mod crm;
 mod hubspot;
-mod salesforce;
-mod shopify;
+pub mod salesforce;
+pub mod shopify;
 pub mod slack;
 
 use crate::linked::{Delivery, Linked, snapshot};
