@@ -579,3 +579,87 @@ async fn customers_that_became_one_are_one_here() {
     assert_eq!(app.number(unread).await, 0, "it is understood");
     app.finish().await;
 }
+
+/// An order may name a partner who is not in the programme yet. When they come, the deal is theirs, and nobody asks the shop again.
+#[tokio::test]
+async fn a_partner_who_comes_after_an_order_is_given_their_share() {
+    let app = TestApp::start(options(ShopifySetup {
+        webhooks: true,
+        ..ShopifySetup::default()
+    }))
+    .await;
+    app.connect(VENDOR).await;
+    settle(&app).await;
+    let token = app.admin();
+    let answer = app.ask(&token, MAPPING).await;
+    let mut mapping = answer.at("/connections/nodes/0/mapping").clone();
+    mapping["order"]["partnerFrom"] =
+        json!([{ "property": "utm_source", "partners": [], "byDomain": true }]);
+    let input =
+        json!({ "connectionId": answer.text("/connections/nodes/0/id"), "mapping": mapping });
+    let done = app
+        .mutate(&token, "updateMapping", input, "application")
+        .await;
+    assert_eq!(
+        done.refusals("updateMapping"),
+        Vec::<String>::new(),
+        "{done}"
+    );
+    settle(&app).await;
+    let campaign = |source: &str| OrderDraft {
+        utm: Some(Utm {
+            source: Some(source.to_owned()),
+            ..Utm::default()
+        }),
+        ..order("10.00")
+    };
+    for source in ["initech.example", "globex.example", "nobody.example"] {
+        app.shopify().store().place_order(campaign(source)).unwrap();
+    }
+    settle(&app).await;
+    let named = async || {
+        let query = "{ deals(first: 9) { nodes { partners { role partner { name } } } } }";
+        let answer = app.ask(&token, query).await;
+        let mut names: Vec<String> = answer
+            .list("/deals/nodes")
+            .iter()
+            .flat_map(|deal| deal["partners"].as_array().unwrap())
+            .map(|share| share["partner"]["name"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(named().await, Vec::<String>::new());
+    assert_eq!(deals(&app).await.len(), 3);
+
+    // With a partnership of their own, for a share needs one.
+    let partner = async |input: Value| {
+        let made = app.mutate(&token, "createPartner", input, "partner { id }");
+        let id = made.await.text("/createPartner/partner/id");
+        let input = json!({ "partnerId": id, "type": "CHANNEL" });
+        let begun = app.mutate(&token, "createPartnership", input, "partnership { id }");
+        let refused = begun.await.refusals("createPartnership");
+        assert_eq!(refused, Vec::<String>::new());
+        id
+    };
+    let asked = || app.shopify().counts().of("#orders");
+    let before = asked();
+    partner(json!({ "name": "Initech", "domain": "initech.example" })).await;
+    app.drain().await;
+    assert_eq!(named().await, ["Initech"]);
+    // Known for long, and only now by this domain.
+    let id = partner(json!({ "name": "Globex" })).await;
+    app.drain().await;
+    assert_eq!(named().await, ["Initech"]);
+    let input = json!({ "id": id, "domain": "globex.example" });
+    app.mutate(&token, "updatePartner", input, "partner { id }")
+        .await;
+    app.drain().await;
+    assert_eq!(named().await, ["Globex", "Initech"]);
+    assert_eq!(asked(), before, "the shop is not asked for that");
+    let quiet = written(&app).await;
+    app.advance(Duration::from_secs(900));
+    settle(&app).await;
+    assert_eq!(written(&app).await, quiet);
+    app.finish().await;
+}

@@ -7,6 +7,7 @@
 use crate::capability::capabilities;
 use crate::connector::Connector;
 use crate::record::Resource;
+use crate::sync::attribution;
 use crate::sync::error::Result;
 use crate::sync::run::Engine;
 use crate::sync::settle::is_lost;
@@ -142,6 +143,8 @@ impl Engine {
             other => other?,
         }
         outbound_push::raise(&change, raised).await?;
+        // Whoever comes, comes: also by a first synchronisation.
+        attribution::look(&change, &events).await?;
         change.commit().await?;
         Ok(true)
     }

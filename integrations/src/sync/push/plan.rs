@@ -23,8 +23,7 @@ use uuid::Uuid;
 
 /// The code of a record that stays there although our row was put away.
 const NOT_ARCHIVED: &str = "NOT_ARCHIVED";
-const NOT_ARCHIVED_MESSAGE: &str =
-    "The row was put away here; the record stays there, because the mapping does not put records away. Do so there, or choose it in the mapping.";
+const NOT_ARCHIVED_MESSAGE: &str = "The row was put away here; the record stays there, because the mapping does not put records away. Do so there, or choose it in the mapping.";
 
 /// What is known of all rows of a batch.
 pub(super) struct Known<'a> {
