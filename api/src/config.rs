@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use settings::{
-    AppSettings, HttpSettings, LimitSettings, LogFormat, LogSettings, PoolSettings, SlackSettings,
-    SyncSettings, TokenSettings, WorkerSettings,
+    AppSettings, HttpSettings, LimitSettings, LogFormat, LogSettings, PoolSettings,
+    ShopifySettings, SlackSettings, SyncSettings, TokenSettings, WorkerSettings,
 };
 
 /// The file that is read when none is named, if it is there.
@@ -132,6 +132,8 @@ pub struct Config {
     pub sync: SyncSettings,
     /// The worker loop.
     pub worker: WorkerSettings,
+    /// Whether shops are asked for their orders of all times.
+    pub all_orders: bool,
     apps: BTreeMap<String, AppCredentials>,
 }
 
@@ -178,6 +180,7 @@ impl Config {
             limits: settings.limits,
             sync: settings.sync,
             worker: settings.worker,
+            all_orders: settings.shopify.all_orders,
             apps,
             figment,
         })

@@ -156,7 +156,11 @@ impl Core {
         outside: Outside,
         config: &Config,
     ) -> Result<Self, StartError> {
-        let registry = connectors(outside.endpoints);
+        let mut endpoints = outside.endpoints;
+        if config.all_orders {
+            endpoints.shopify = endpoints.shopify.with_all_orders();
+        }
+        let registry = connectors(endpoints);
         let settings = Settings {
             every: Duration::from_secs(config.sync.interval_seconds),
             lease: Duration::from_secs(config.sync.lease_seconds),

@@ -39,5 +39,6 @@ mod statements;
 mod sync_conflict;
 mod sync_failure;
 mod sync_now;
+mod three_systems;
 mod viewer;
 mod visibility;

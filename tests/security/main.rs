@@ -11,10 +11,13 @@
 mod bad_input;
 mod contract;
 mod forgery;
+mod hot_path;
 mod hurtful;
+mod isolation;
 mod mirror;
 mod open_paths;
 mod scopes;
+mod secrets;
 mod signing;
 mod tokens;
 mod visibility;

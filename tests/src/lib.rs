@@ -38,6 +38,7 @@ pub use clock::TestClock;
 pub use condition::{eventually, shared_folder};
 pub use database::{Backend, TestDatabase};
 pub use hubspot::{CLIENT_ID, CLIENT_SECRET, HubSpotSetup};
+pub use log::{heard, listen};
 pub use seed::{proptest_config, rng, rounds, seed};
 pub use statements::StatementLog;
 pub use vendors::{SHOP, SIGNING_SECRET, SalesforceSetup, Setups, ShopifySetup, SlackSetup};

@@ -97,6 +97,7 @@ keys! {
     "shopify.client_id" Text None, "Client id of the Shopify app.";
     "shopify.client_secret" Secret None, "Client secret of the Shopify app; it also signs Shopify's webhooks and the way back from a shop's consent.";
     "shopify.client_secret_previous" Secret None, "The secret before the current one, while it is rotated: Shopify goes on signing with it for about an hour.";
+    "shopify.all_orders" Switch Some("false"), "Whether a shop is asked for its orders of all times. Only for an app that Shopify has allowed to ask (read_all_orders): it refuses the whole consent of any other. Without it, the orders of the last 60 days are read.";
     "slack.client_id" Text None, "Client id of the Slack app.";
     "slack.client_secret" Secret None, "Client secret of the Slack app.";
     "slack.client_secret_previous" Secret None, "The client secret before the current one, while it is rotated.";

@@ -155,6 +155,33 @@ pub struct AppSettings {
     pub client_secret_previous: Option<SecretString>,
 }
 
+/// The registration of a Shopify app, and what Shopify has allowed it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShopifySettings {
+    /// Public id.
+    pub client_id: Option<String>,
+    /// Secret.
+    #[serde(deserialize_with = "secret")]
+    pub client_secret: Option<SecretString>,
+    /// The secret before.
+    #[serde(deserialize_with = "secret")]
+    pub client_secret_previous: Option<SecretString>,
+    /// Whether the orders of all times may be asked for.
+    pub all_orders: bool,
+}
+
+impl ShopifySettings {
+    /// The registration alone.
+    pub(super) fn app(&self) -> AppSettings {
+        AppSettings {
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            client_secret_previous: self.client_secret_previous.clone(),
+        }
+    }
+}
+
 /// The registration of a Slack app, which signs what it sends with a secret of its own.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -202,7 +229,7 @@ pub(super) struct Settings {
     #[serde(default)]
     pub(super) salesforce: AppSettings,
     #[serde(default)]
-    pub(super) shopify: AppSettings,
+    pub(super) shopify: ShopifySettings,
     #[serde(default)]
     pub(super) slack: SlackSettings,
 }

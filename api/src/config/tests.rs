@@ -257,6 +257,17 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
+fn orders_of_all_times_are_asked_for_only_when_somebody_says_so() {
+    let of =
+        |environment: &[(&str, &str)]| load(None, environment, &[]).map(|config| config.all_orders);
+    assert!(!of(&[]).unwrap());
+    assert!(of(&[("ENTENTE_SHOPIFY_ALL_ORDERS", "true")]).unwrap());
+    assert!(of(&[("ENTENTE_SHOPIFY_ALL_ORDERS", "perhaps")]).is_err());
+    let file = Some("[shopify]\nall_orders = true");
+    assert!(load(file, &[], &[]).unwrap().all_orders);
+}
+
+#[test]
 fn every_connector_has_its_registration() {
     let environment: Vec<(String, String)> = KEYS
         .iter()

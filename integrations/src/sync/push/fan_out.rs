@@ -7,6 +7,7 @@
 use crate::capability::capabilities;
 use crate::connector::Connector;
 use crate::record::Resource;
+use crate::sync::attribution;
 use crate::sync::error::Result;
 use crate::sync::run::Engine;
 use crate::sync::settle::is_lost;
@@ -52,6 +53,18 @@ pub(super) const fn mode_of(mapping: &Mapping, resource: Resource) -> PushMode {
         Resource::Deal => mapping.deal.policy.push,
         Resource::Owner | Resource::Pipeline | Resource::AssociationLabel | Resource::Order => {
             PushMode::Off
+        }
+    }
+}
+
+/// Whether a record is put away there when our row is.
+pub(super) const fn puts_away(mapping: &Mapping, resource: Resource) -> bool {
+    match resource {
+        Resource::Company => mapping.company.policy.archive,
+        Resource::Contact => mapping.contact.policy.archive,
+        Resource::Deal => mapping.deal.policy.archive,
+        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel | Resource::Order => {
+            false
         }
     }
 }
@@ -130,6 +143,8 @@ impl Engine {
             other => other?,
         }
         outbound_push::raise(&change, raised).await?;
+        // Whoever comes, comes: also by a first synchronisation.
+        attribution::look(&change, &events).await?;
         change.commit().await?;
         Ok(true)
     }
