@@ -159,7 +159,6 @@ const SHOPIFY: Subject = Subject {
         let named = |(id, name, _): (u64, String, Option<String>)| (id.to_string(), name);
         all.into_iter().map(named).collect()
     },
-    ..HUBSPOT
 };
 
 /// What a client was answered: the last name of each row.
