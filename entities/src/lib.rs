@@ -5,6 +5,7 @@
 //! with [`change::Change`]; there is no third way.
 
 mod among;
+pub mod calendar;
 pub mod chance;
 pub mod change;
 pub mod clock;
@@ -30,6 +31,7 @@ pub mod deal_partner;
 pub mod partner;
 pub mod partnership;
 pub mod revenue_event;
+pub mod revenue_share;
 
 pub mod authorization_request;
 pub mod chat_message;
