@@ -10,7 +10,10 @@ use crate::error::{Error, Result};
 use crate::id::PartnerId;
 use crate::viewer::{Viewer, ViewerKind};
 use sea_orm::sea_query::extension::postgres::PgFunc;
-use sea_orm::sea_query::{Alias, BinOper, Condition, Expr, Func, SimpleExpr};
+use sea_orm::sea_query::{
+    Alias, CommonTableExpression, Condition, Expr, Func, Query, SelectStatement, SimpleExpr,
+    UnionType, WithClause,
+};
 use sea_orm::{
     ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
@@ -24,9 +27,35 @@ pub struct Own {
     with_children: bool,
 }
 
-/// The companies below one, itself included, as a subselect; `UNION` ends where a hierarchy should run in a circle.
-const FAMILY: &str = "(WITH RECURSIVE \"family\"(\"id\") AS (SELECT \"top\".\"id\" FROM \"partner\" AS \"top\" WHERE \"top\".\"id\" = $1 UNION SELECT \"below\".\"id\" FROM \"partner\" AS \"below\" \
-     JOIN \"family\" ON \"below\".\"parent_id\" = \"family\".\"id\") SELECT \"id\" FROM \"family\")";
+/// The companies below one, itself included. `UNION` ends where a hierarchy should run in a circle. Spelled through the builder, which gives each database
+/// its own placeholders: a text with one kind of them would find nothing on the other.
+fn family(top: PartnerId) -> SelectStatement {
+    let (family, above, below) = (Alias::new("family"), Alias::new("top"), Alias::new("below"));
+    let (table, id) = (Alias::new("partner"), Alias::new("id"));
+    let children = Query::select()
+        .column((below.clone(), id.clone()))
+        .from_as(table.clone(), below.clone())
+        .inner_join(
+            family.clone(),
+            Expr::col((below, Alias::new("parent_id"))).equals((family.clone(), id.clone())),
+        )
+        .to_owned();
+    let rows = Query::select()
+        .column((above.clone(), id.clone()))
+        .from_as(table, above.clone())
+        .and_where(Expr::col((above, id.clone())).eq(top.0))
+        .union(UnionType::Distinct, children)
+        .to_owned();
+    let rows = CommonTableExpression::new()
+        .query(rows)
+        .column(id.clone())
+        .table_name(family.clone())
+        .to_owned();
+    let clause = WithClause::new().recursive(true).cte(rows).to_owned();
+    let mut select = Query::select();
+    select.column(id).from(family).with_cte(clause);
+    select
+}
 
 impl Own {
     /// The rows of a partner, and where wished of the companies below it.
@@ -43,10 +72,7 @@ impl Own {
     pub fn holds(self, column: impl sea_orm::sea_query::IntoColumnRef) -> SimpleExpr {
         let column = Expr::col(column);
         if self.with_children {
-            column.binary(
-                BinOper::In,
-                Expr::cust_with_values(FAMILY, [self.partner.0]),
-            )
+            column.in_subquery(family(self.partner))
         } else {
             column.eq(self.partner.0)
         }
