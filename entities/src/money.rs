@@ -172,6 +172,8 @@ impl serde::Serialize for Money {
 pub struct BasisPoints(i32);
 
 impl BasisPoints {
+    /// Nothing of it.
+    pub const NONE: Self = Self(0);
     /// The whole: 100 %.
     pub const WHOLE: Self = Self(10_000);
 

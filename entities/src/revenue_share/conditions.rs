@@ -1,18 +1,8 @@
 //! What an earning is computed from: rates, a commitment, a bonus, limits. Plain values that agreements and rules are made of.
 
 use crate::money::BasisPoints;
-use sea_orm::{DeriveActiveEnum, EnumIter};
+use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
-
-macro_rules! text_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
-        #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
-        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-    };
-}
 
 text_enum! {
     /// What a commitment counts in a contract year.

@@ -49,8 +49,11 @@ fn line(amount: i64) -> Line {
     }
 }
 
+/// See [`VECTORS`].
+type Vector = (&'static str, i32, i64, i32, i64, i64, i64, i64);
+
 /// Share, commitment and bonus of the presets; revenue, and what is to come of it. In whole euros.
-const VECTORS: [(&str, i32, i64, i32, i64, i64, i64, i64); 7] = [
+const VECTORS: [Vector; 7] = [
     ("TECHNOLOGY", 2000, 100_000, 500, 50_000, 10_000, 0, 0),
     ("TECHNOLOGY", 2000, 100_000, 500, 100_000, 20_000, 5_000, 0),
     (
