@@ -6,6 +6,7 @@
 use crate::calendar::Zone;
 use crate::change::Change;
 use crate::clock::Timestamp;
+use crate::deal_registration;
 use crate::diff::{Diff, Texts, archived};
 use crate::error::{Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
@@ -182,6 +183,7 @@ pub async fn create(change: &mut Change, inputs: Vec<NewProgram>) -> Result<Vec<
         let data = json!({ "name": row.name });
         change.record(NewEvent::about(EventKind::ProgramCreated, row.id, data).internal());
     }
+    deal_registration::widen_claims(change).await?;
     Ok(rows)
 }
 
@@ -203,6 +205,7 @@ pub async fn update(change: &mut Change, row: Model, patch: ProgramPatch) -> Res
     if let Some(archived) = archiving {
         diff.note("archived", &!archived, &archived);
     }
+    let widens = patch.products.is_some() || patch.territories.is_some();
     let active = ActiveModel {
         id: Unchanged(row.id),
         version: Set(version + 1),
@@ -232,6 +235,9 @@ pub async fn update(change: &mut Change, row: Model, patch: ProgramPatch) -> Res
         diff.into_event(EventKind::ProgramUpdated, updated.id)
             .internal(),
     );
+    if widens {
+        deal_registration::widen_claims(change).await?;
+    }
     Ok(updated)
 }
 

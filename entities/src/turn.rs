@@ -39,6 +39,8 @@ pub(crate) enum Turn {
     Accrual,
     /// Putting an exclusive scope in force.
     Exclusivity,
+    /// Submitting a registration.
+    Registration,
 }
 
 /// Waits for a turn; it ends with the change.
@@ -46,6 +48,7 @@ pub(crate) async fn take(change: &Change, turn: Turn) -> Result<()> {
     let name = match turn {
         Turn::Accrual => "accrual",
         Turn::Exclusivity => "exclusivity",
+        Turn::Registration => "registration",
     };
     Entity::visible_to(&Viewer::system("turn"))
         .filter(Column::Name.eq(name))
