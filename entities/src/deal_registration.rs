@@ -18,7 +18,9 @@ pub use account::{Account, bare_name};
 pub use claim::cell;
 pub(crate) use claim::widen_claims;
 pub use decision::{Decision, approve, convert, decide, request_information, review};
-pub use protection::{MOST_EXTENSIONS, announce_expiring, expire, extend, withdraw};
+pub use protection::{
+    MOST_EXTENSIONS, announce_expiring, expire, extend, request_extension, withdraw,
+};
 pub use receipt::{receipt_of, sign_receipt};
 
 use crate::change::Change;

@@ -44,6 +44,7 @@ pub mod obligation;
 pub mod partner;
 pub mod partnership;
 pub mod payout;
+pub mod preset;
 pub mod program;
 pub mod program_enrollment;
 pub mod registration_note;

@@ -7,8 +7,9 @@ use crate::clock::Timestamp;
 use crate::diff::Texts;
 use crate::{
     agreement, commission_rule, connection, contact, customer, deal, deal_confirmation,
-    deal_partner, ledger_dispute, ledger_entry, obligation, partner, partnership, payout,
-    privacy_request, program, revenue_event, statement, sync_conflict, sync_run,
+    deal_partner, deal_registration, ledger_dispute, ledger_entry, obligation, partner,
+    partnership, payout, privacy_request, program, revenue_event, statement, sync_conflict,
+    sync_run,
 };
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
@@ -185,6 +186,11 @@ positional! {
     revenue_event {
         id, created_at, source, external_key, connection_id, customer_id, deal_id, partnership_id, partner_id, kind, amount_minor, amount_currency,
         occurred_at,
+    }
+    deal_registration {
+        id, version, created_at, updated_at, turn, partnership_id, partner_id, program_id, status, account_name, account_domain, account_country,
+        account_duns, contact_name, contact_email, products, territories, value_minor, value_currency, expected_close_on, use_case, submitted_at,
+        protected_until, extensions, decided_at, decided_by, decision, deal_id, receipt, receipt_signature, expiring_announced_at,
     }
     program {
         id, version, created_at, updated_at, name, description, zone, currency, protection_days, extension_days, hold_days, four_eyes_minor, products,

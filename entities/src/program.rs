@@ -218,7 +218,7 @@ pub async fn update(change: &mut Change, row: Model, patch: ProgramPatch) -> Res
         protection_days: diff.field("protectionDays", row.protection_days, patch.protection_days),
         extension_days: diff.field("extensionDays", row.extension_days, patch.extension_days),
         hold_days: diff.field("holdDays", row.hold_days, patch.hold_days),
-        four_eyes_minor: diff.field("fourEyes", row.four_eyes_minor, patch.four_eyes_minor),
+        four_eyes_minor: diff.field("fourEyesLimit", row.four_eyes_minor, patch.four_eyes_minor),
         products: diff.field("products", row.products.clone(), patch.products.map(Texts)),
         territories: diff.field(
             "territories",
@@ -274,7 +274,7 @@ fn check(violations: &mut Violations, patch: &ProgramPatch) {
     if patch.four_eyes_minor.is_some_and(|limit| limit < 0) {
         violations.add(
             ViolationCode::Invalid,
-            "fourEyes",
+            "fourEyesLimit",
             "A limit is not negative.",
         );
     }

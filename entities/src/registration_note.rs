@@ -25,7 +25,9 @@ text_enum! {
         Question,
         /// Why we decided as we did.
         Decision,
-        /// Why a protection should last longer.
+        /// What the partner says a protection should last longer for.
+        ExtensionRequest,
+        /// What a protection was lengthened for.
         Evidence,
     }
 }

@@ -1179,3 +1179,246 @@ async fn the_same_inputs_have_the_same_hash() {
     })
     .await;
 }
+
+/// Payments and refunds of deals that two partnerships share, in an order of their own.
+async fn play(bed: &Bed, each_on_its_own: bool) -> (Vec<(LedgerKind, i64)>, i64) {
+    let mut partnerships = Vec::new();
+    for (name, basis) in [
+        ("a", BonusBasis::AllEligibleRevenue),
+        ("b", BonusBasis::AboveCommitment),
+    ] {
+        let of = bed.partnership(name, PartnerType::Technology, None).await;
+        bed.agreed(&of, "2026-09-01", with_bonus(bed, basis)).await;
+        partnerships.push(of);
+    }
+    let mut deals = Vec::new();
+    for n in 0..4_i32 {
+        let shares = [
+            (&partnerships[0], Sourced, 10_000 - 2_500 * n),
+            (&partnerships[1], Resold, 2_500 * n),
+        ];
+        deals.push(
+            bed.deal_with(&format!("d{n}"), DealStage::Won, None, &shares)
+                .await,
+        );
+    }
+    // A sequence that looks like chance and is always the same.
+    let mut state = 7_u64;
+    let mut next = |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let author = bed.author("worker");
+    let mut paid = [0_i64; 4];
+    for n in 0..60 {
+        let place = usize::try_from(next(4)).unwrap();
+        let amount = i64::try_from(next(60_000) + 1).unwrap();
+        let on = format!("2026-09-22T10:{n:02}:00Z");
+        let (kind, amount) = if n % 3 == 2 && paid[place] > 0 {
+            let whole = next(3) == 0;
+            (
+                RevenueKind::Refund,
+                if whole {
+                    paid[place]
+                } else {
+                    amount.min(paid[place])
+                },
+            )
+        } else {
+            (RevenueKind::Payment, amount)
+        };
+        paid[place] += if kind == RevenueKind::Refund {
+            -amount
+        } else {
+            amount
+        };
+        bed.told(
+            Origin::Sync,
+            &format!("e{n}"),
+            kind,
+            eur(amount),
+            &on,
+            Some(deals[place].id),
+            None,
+        )
+        .await;
+        if each_on_its_own {
+            accrue(&bed.database, &author).await.unwrap();
+        }
+    }
+    accrue(&bed.database, &author).await.unwrap();
+    let halfway = bed.entries().await;
+    for (place, left) in paid.iter().enumerate().filter(|(_, left)| **left > 0) {
+        let on = format!("2026-09-23T10:{place:02}:00Z");
+        bed.told(
+            Origin::Sync,
+            &format!("end{place}"),
+            RevenueKind::Refund,
+            eur(*left),
+            &on,
+            Some(deals[place].id),
+            None,
+        )
+        .await;
+    }
+    accrue(&bed.database, &author).await.unwrap();
+    let entries = bed.entries().await;
+    for entry in entries.iter().filter(|entry| entry.reverses_id.is_none()) {
+        let back: i64 = entries
+            .iter()
+            .filter(|one| one.reverses_id == Some(entry.id))
+            .map(|one| one.amount_minor)
+            .sum();
+        assert_eq!(
+            entry.amount_minor + back,
+            0,
+            "everything refunded is nothing earned"
+        );
+    }
+    let shown = halfway
+        .iter()
+        .map(|entry| (entry.kind, entry.amount_minor))
+        .collect();
+    (shown, entries.iter().map(|entry| entry.amount_minor).sum())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn computed_at_once_or_one_by_one_it_is_the_same() {
+    each(async |bed: Bed| {
+        let (mut one_by_one, nothing) = play(&bed, true).await;
+        assert_eq!(nothing, 0);
+        let other = tokio::sync::Mutex::new(Vec::new());
+        each(async |again: Bed| {
+            let (entries, nothing) = play(&again, false).await;
+            assert_eq!(nothing, 0);
+            *other.lock().await = entries;
+        })
+        .await;
+        let mut at_once = other.into_inner();
+        assert!(at_once.len() > 80 && at_once.iter().any(|(kind, _)| *kind == LedgerKind::Bonus));
+        one_by_one.sort_unstable();
+        at_once.sort_unstable();
+        assert_eq!(one_by_one, at_once);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_level_is_held_against_what_was_promised_and_a_preset_is_loaded_once() {
+    use entities::agreement::SlaMetric;
+    use entities::preset::{self, Preset};
+    use entities::sla_measurement::{self, NewMeasurement};
+    each(async |bed: Bed| {
+        let of = bed.partnership("a", PartnerType::Channel, None).await;
+        let mut terms = bed.terms(2_000);
+        terms.revenue_share = None;
+        let agreed = bed.agreed(&of, "2026-09-01", terms).await;
+        let mut change = bed.by("staff").await;
+        let new = |metric, starts_on: &str, ends_on: &str, measured_micros| NewMeasurement {
+            metric,
+            starts_on: day(starts_on),
+            ends_on: day(ends_on),
+            measured_micros,
+            evidence: "the monitor".to_owned(),
+        };
+        let kept = sla_measurement::measure(
+            &mut change,
+            &agreed,
+            new(
+                SlaMetric::UptimePercent,
+                "2026-09-01",
+                "2026-09-10",
+                99_900_000,
+            ),
+        )
+        .await
+        .unwrap();
+        let broken = sla_measurement::measure(
+            &mut change,
+            &agreed,
+            new(
+                SlaMetric::SupportResponseHours,
+                "2026-09-01",
+                "2026-09-10",
+                24_000_001,
+            ),
+        )
+        .await
+        .unwrap();
+        assert_eq!((kept.met, broken.met), (true, false));
+        let twice = sla_measurement::measure(
+            &mut change,
+            &agreed,
+            new(SlaMetric::UptimePercent, "2026-09-10", "2026-09-20", 1),
+        )
+        .await;
+        assert_eq!(
+            refusal(twice),
+            (ViolationCode::Taken, "startsOn".to_owned())
+        );
+        let early = sla_measurement::measure(
+            &mut change,
+            &agreed,
+            new(SlaMetric::UptimePercent, "2026-08-01", "2026-08-02", 1),
+        )
+        .await;
+        assert_eq!(
+            refusal(early),
+            (ViolationCode::NotFound, "metric".to_owned())
+        );
+
+        let preset = Preset::included("revenue-share").unwrap();
+        let today = day("2026-09-21");
+        assert_eq!(
+            preset::load(&mut change, &preset, today, today)
+                .await
+                .unwrap()
+                .len(),
+            5
+        );
+        assert_eq!(
+            preset::load(&mut change, &preset, today, today)
+                .await
+                .unwrap(),
+            []
+        );
+        change.commit().await.unwrap();
+        assert_eq!(
+            refusal(Preset::included("nonsense")).0,
+            ViolationCode::NotFound
+        );
+        assert_eq!(
+            refusal(Preset::parse("{\"name\": \"x\", \"surprise\": 1}")).0,
+            ViolationCode::Invalid
+        );
+        // The vector of the domain, by way of everything: CHANNEL, 225,000 in one contract year.
+        for (key, minor) in [("v1", 14_000_000), ("v2", 8_500_000)] {
+            bed.told(
+                Origin::Sync,
+                key,
+                RevenueKind::Payment,
+                eur(minor),
+                "2026-09-22T10:00:00Z",
+                None,
+                Some(&of),
+            )
+            .await;
+        }
+        accrue(&bed.database, &bed.author("worker")).await.unwrap();
+        let entries = bed.entries().await;
+        let of_kind = |wanted| {
+            entries
+                .iter()
+                .filter(|row| row.kind == wanted)
+                .map(|row| row.amount_minor)
+                .sum::<i64>()
+        };
+        assert_eq!(
+            (of_kind(LedgerKind::Commission), of_kind(LedgerKind::Bonus)),
+            (5_625_000, 1_575_000)
+        );
+    })
+    .await;
+}

@@ -481,6 +481,13 @@ impl Desk {
                 let Some(entry) = self.find(key, id, reversed) else {
                     return Err(Error::Damaged(format!("{reversed} is missing")));
                 };
+                // A refund of several payments may take from one bonus more than once: it is one entry, as the database insists.
+                let same = |draft: &&mut Draft| draft.reverses == Some(reversed);
+                if let Some(draft) = outcome.drafts.iter_mut().find(same) {
+                    draft.amount -= amount;
+                    draft.explanation.taken = Some(taken);
+                    continue;
+                }
                 outcome.drafts.push(Draft {
                     id: make.entry(),
                     partnership_id: partnership,

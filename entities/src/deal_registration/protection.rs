@@ -21,6 +21,33 @@ pub const MOST_EXTENSIONS: i32 = 2;
 /// By how much where it is of no programme.
 const USUAL_EXTENSION_DAYS: i32 = 45;
 
+/// Asks for a longer protection. Nothing becomes of it until somebody extends.
+///
+/// # Errors
+/// One that is not protected any more or was extended as often as may be, or no words; then nothing is written.
+pub async fn request_extension(change: &mut Change, row: Model, evidence: String) -> Result<Model> {
+    let lasts = row
+        .protected_until
+        .is_some_and(|until| until > change.now());
+    if row.status != RegistrationStatus::Approved || !lasts {
+        let message = "Only a protection that lasts is extended.";
+        return Err(Error::invalid(
+            ViolationCode::TransitionNotAllowed,
+            "status",
+            message,
+        ));
+    }
+    if row.extensions >= MOST_EXTENSIONS {
+        let message = format!("A protection is extended at most {MOST_EXTENSIONS} times.");
+        return Err(Error::invalid(ViolationCode::Locked, "extensions", message));
+    }
+    let mut violations = Violations::default();
+    violations.text("evidence", &evidence, 5_000);
+    violations.finish()?;
+    registration_note::write(change, &row, NoteKind::ExtensionRequest, false, evidence).await?;
+    Ok(row)
+}
+
 /// Extends a protection, for evidence that was not given before.
 ///
 /// # Errors
