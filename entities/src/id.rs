@@ -143,6 +143,44 @@ typed_ids! {
     OAuthClientId = "client";
     /// What a person allowed a client, and the family of refresh tokens that follows from it.
     OAuthGrantId = "grant";
+    /// A partner programme.
+    ProgramId = "program";
+    /// A step of a programme.
+    TierId = "tier";
+    /// A partnership's part in a programme.
+    ProgramEnrollmentId = "program_enrollment";
+    /// A tier that a partnership was given.
+    TierAssignmentId = "tier_assignment";
+    /// What a programme or a type of partnership earns by.
+    CommissionRuleId = "commission_rule";
+    /// An agreement with a partner.
+    AgreementId = "agreement";
+    /// The terms of an agreement from a day on.
+    AgreementVersionId = "agreement_version";
+    /// One side's signature below a version.
+    AgreementSignatureId = "agreement_signature";
+    /// What was measured of a promised service level.
+    SlaMeasurementId = "sla_measurement";
+    /// Something an agreement asks for by a day.
+    ObligationId = "obligation";
+    /// One computation of what revenue earns.
+    CommissionRunId = "commission_run";
+    /// The counters of a contract year.
+    CommitmentYearId = "commitment_year";
+    /// What a partner earned, owes or was paid.
+    LedgerEntryId = "ledger_entry";
+    /// What a partner's ledger said at the end of a period.
+    StatementId = "statement";
+    /// A partner's objection to an entry.
+    LedgerDisputeId = "ledger_dispute";
+    /// A payment to a partner.
+    PayoutId = "payout";
+    /// A partner's claim on an account.
+    DealRegistrationId = "deal_registration";
+    /// What was said of a registration.
+    RegistrationNoteId = "registration_note";
+    /// A partner's question whether an account is free.
+    AccountCheckId = "account_check";
 }
 
 /// Makes ids: UUIDv7 of the given instant, rising even within one millisecond.

@@ -4,7 +4,9 @@
 //! vendor and no environment: time, chance and the database are handed in. Reading begins with [`visible::Visible`], writing
 //! with [`change::Change`]; there is no third way.
 
+pub mod accrual;
 mod among;
+pub mod calendar;
 pub mod chance;
 pub mod change;
 pub mod clock;
@@ -18,18 +20,42 @@ pub mod money;
 pub mod positional;
 mod queue;
 pub mod reader;
+mod text_enum;
+mod turn;
 pub mod viewer;
 pub mod visible;
 mod write;
 
+pub mod agreement;
+pub mod agreement_signature;
+pub mod agreement_version;
+pub mod commission_rule;
+pub mod commission_run;
+pub mod commitment_year;
 pub mod contact;
 pub mod customer;
 pub mod deal;
 pub mod deal_confirmation;
 pub mod deal_partner;
+pub mod deal_registration;
+pub mod ledger_dispute;
+pub mod ledger_entry;
+pub mod obligation;
 pub mod partner;
 pub mod partnership;
+pub mod payout;
+pub mod preset;
+pub mod program;
+pub mod program_enrollment;
+pub mod registration_note;
+pub mod revenue_accrual;
 pub mod revenue_event;
+pub mod revenue_reversal;
+pub mod revenue_share;
+pub mod sla_measurement;
+pub mod statement;
+pub mod tier;
+pub mod tier_assignment;
 
 pub mod authorization_request;
 pub mod chat_message;

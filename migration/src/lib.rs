@@ -18,6 +18,9 @@ mod m20261121_000010_chat;
 mod m20261121_000011_lean_indexes;
 mod m20261121_000012_unfinished_work;
 mod m20261121_000013_people;
+mod m20261121_000014_program;
+mod m20261121_000015_ledger;
+mod m20261121_000016_deal_registration;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -43,6 +46,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000011_lean_indexes::Migration),
             Box::new(m20261121_000012_unfinished_work::Migration),
             Box::new(m20261121_000013_people::Migration),
+            Box::new(m20261121_000014_program::Migration),
+            Box::new(m20261121_000015_ledger::Migration),
+            Box::new(m20261121_000016_deal_registration::Migration),
         ]
     }
 }
