@@ -133,6 +133,8 @@ typed_ids! {
     DealConfirmationId = "deal_confirmation";
     /// A wish under the law on personal data.
     PrivacyRequestId = "privacy_request";
+    /// That somebody's personal data was handed over or erased: what the events of it are about.
+    PersonRequestId = "person_request";
     /// A person who signs in.
     UserId = "user";
     /// A signed-in browser.
@@ -143,6 +145,8 @@ typed_ids! {
     OAuthClientId = "client";
     /// What a person allowed a client, and the family of refresh tokens that follows from it.
     OAuthGrantId = "grant";
+    /// A key that signs tokens, as the event log names it; elsewhere it is known by its thumbprint.
+    SigningKeyId = "signing_key";
 }
 
 /// Makes ids: UUIDv7 of the given instant, rising even within one millisecond.

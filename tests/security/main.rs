@@ -8,12 +8,15 @@
     reason = "tests fail by panicking, and measure time and memory"
 )]
 
+mod audit;
 mod bad_input;
 mod contract;
 mod forgery;
 mod hurtful;
 mod mirror;
+mod oauth;
 mod open_paths;
+mod people;
 mod scopes;
 mod signing;
 mod tokens;
