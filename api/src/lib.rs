@@ -13,6 +13,8 @@ pub mod demo;
 pub mod graphql;
 pub mod http;
 pub mod logging;
+pub mod mail;
 pub mod oauth;
+pub mod people;
 pub mod state;
 pub mod worker;

@@ -8,7 +8,10 @@ pub mod schema;
 
 use crate::config::public_url::PublicUrl;
 use crate::config::{Config, ConfigError};
+use crate::mail::{MailError, Mailer};
 use crate::oauth::token::TokenAuthority;
+use crate::oauth::{AuthorizationServer, revocation};
+use crate::people::People;
 use entities::chance::{Chance, SystemChance};
 use entities::clock::SystemClock;
 use entities::database::{Database, DatabaseOptions};
@@ -39,6 +42,9 @@ pub enum StartError {
         "the database lacks {0} migration(s) of this version: run `entente migrate`, or set ENTENTE_MIGRATE_ON_START=true"
     )]
     Pending(usize),
+    /// What was revoked cannot be read.
+    #[error("the revoked tokens cannot be read: {0}")]
+    Revocations(#[source] entities::error::Error),
     /// The event log cannot be begun.
     #[error("the event log cannot be begun: {0}")]
     Epoch(#[source] entities::error::Error),
@@ -48,6 +54,9 @@ pub enum StartError {
     /// The outgoing client cannot be made.
     #[error(transparent)]
     Client(#[from] HttpError),
+    /// The configured mail server cannot be used.
+    #[error(transparent)]
+    Mail(#[from] MailError),
 }
 
 impl StartError {
@@ -56,7 +65,10 @@ impl StartError {
     pub const fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Config(_) | Self::Pending(_) | Self::Keys(keys::KeysError::Sealed { .. })
+            Self::Config(_)
+                | Self::Pending(_)
+                | Self::Mail(_)
+                | Self::Keys(keys::KeysError::Sealed { .. })
         )
     }
 }
@@ -143,6 +155,8 @@ pub struct Core {
     pub apps: Arc<Apps>,
     /// The engine.
     pub engine: Engine,
+    /// The outgoing client.
+    pub http: Client,
 }
 
 impl Core {
@@ -166,11 +180,12 @@ impl Core {
             lease: Duration::from_secs(config.sync.lease_seconds),
             ..Settings::default()
         };
+        let http = Client::new(outside.policy, ClientSettings::default())?;
         let engine = Engine::new(EngineParts {
             database: database.clone(),
             registry: registry.clone(),
             vault: vault.clone(),
-            http: Client::new(outside.policy, ClientSettings::default())?,
+            http: http.clone(),
             apps: outside.apps.clone(),
             settings,
         });
@@ -181,6 +196,7 @@ impl Core {
             registry,
             apps: Arc::new(outside.apps),
             engine,
+            http,
         })
     }
 }
@@ -213,12 +229,16 @@ pub struct State {
     pub public_url: PublicUrl,
     /// Issues and verifies tokens.
     pub tokens: Arc<TokenAuthority>,
+    /// Gives tokens to clients.
+    pub authorization: AuthorizationServer,
     /// Where verified deliveries are handed in.
     pub inbox: IngestHandle,
+    /// Signs people in.
+    pub people: Arc<People>,
 }
 
 impl State {
-    /// Reads or makes the signing keys and opens the inbox. `issuer` is the public address, or, for a demonstration, that of its first start.
+    /// Reads or makes the signing keys, reads what was revoked, and opens the inbox. `issuer` is the public address, or, for a demonstration, that of its first start.
     ///
     /// # Errors
     /// When the keys cannot be used.
@@ -229,21 +249,38 @@ impl State {
         config: &Config,
     ) -> Result<Self, StartError> {
         let ring = keys::load(&core.database, &core.vault, core.chance.as_ref()).await?;
+        revocation::load(&core.database)
+            .await
+            .map_err(StartError::Revocations)?;
         let audience = format!("{issuer}/graphql");
         let tokens = TokenAuthority::new(
             issuer,
             audience,
             ring,
             Arc::clone(core.database.clock()),
+            Arc::clone(core.database.revocations()),
             config.token.remembered,
+        );
+        let tokens = Arc::new(tokens);
+        let authorization = AuthorizationServer::new(
+            core.database.clone(),
+            Arc::clone(&tokens),
+            Arc::clone(&core.chance),
+            public_url.clone(),
         );
         core.engine.reached_at(public_url.url_at("/"));
         let inbox = Ingest::spawn(core.database.clone());
+        let shows_mail = config.dev_mail && public_url.is_loopback();
+        let mail = Mailer::new(config.mail.as_ref(), shows_mail, core.database.clock())?;
+        let staff = config.staff_provider.as_ref();
+        let people = Arc::new(People::new(&core, public_url.clone(), mail, staff));
         Ok(Self {
             core,
             public_url,
-            tokens: Arc::new(tokens),
+            tokens,
+            authorization,
             inbox,
+            people,
         })
     }
 }

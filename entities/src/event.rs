@@ -104,6 +104,7 @@ event_kinds! {
     DealLost = "deal.lost",
     DealReopened = "deal.reopened",
     DealAttributed = "deal.attributed",
+    DealOwnerErased = "deal.owner_erased",
     DealOutcomeConfirmed = "deal.outcome_confirmed",
     DealOutcomeDisputed = "deal.outcome_disputed",
     DealArchived = "deal.archived",
@@ -417,6 +418,17 @@ impl From<&Head> for Position {
     }
 }
 
+/// Narrows a SELECT of events to those below the horizon: none can appear later before one of these.
+pub(crate) fn settled(database: &Database, select: Select<Entity>) -> Select<Entity> {
+    if !database.is_postgres() {
+        return select;
+    }
+    select.filter(Expr::cust_with_values(
+        "\"event\".\"position\" < ($1::bigint + pg_snapshot_xmin(pg_current_snapshot())::text::bigint)",
+        [database.epoch() << 48],
+    ))
+}
+
 /// The events after a place, oldest first, up to the horizon: no event can appear later before one of these.
 fn after(database: &Database, viewer: &Viewer, after: Option<Position>) -> Select<Entity> {
     let mut select = Entity::visible_to(viewer);
@@ -428,13 +440,7 @@ fn after(database: &Database, viewer: &Viewer, after: Option<Position>) -> Selec
             ])),
         );
     }
-    if database.is_postgres() {
-        let horizon = Expr::cust_with_values(
-            "\"event\".\"position\" < ($1::bigint + pg_snapshot_xmin(pg_current_snapshot())::text::bigint)",
-            [database.epoch() << 48],
-        );
-        select = select.filter(horizon);
-    }
+    let select = settled(database, select);
     select
         .order_by_asc(Column::Position)
         .order_by_asc(Column::Seq)

@@ -133,6 +133,8 @@ typed_ids! {
     DealConfirmationId = "deal_confirmation";
     /// A wish under the law on personal data.
     PrivacyRequestId = "privacy_request";
+    /// That somebody's personal data was handed over or erased: what the events of it are about.
+    PersonRequestId = "person_request";
     /// A person who signs in.
     UserId = "user";
     /// A signed-in browser.
@@ -181,6 +183,8 @@ typed_ids! {
     RegistrationNoteId = "registration_note";
     /// A partner's question whether an account is free.
     AccountCheckId = "account_check";
+    /// A key that signs tokens, as the event log names it; elsewhere it is known by its thumbprint.
+    SigningKeyId = "signing_key";
 }
 
 /// Makes ids: UUIDv7 of the given instant, rising even within one millisecond.

@@ -7,9 +7,9 @@ use crate::clock::Timestamp;
 use crate::diff::Texts;
 use crate::{
     agreement, commission_rule, connection, contact, customer, deal, deal_confirmation,
-    deal_partner, deal_registration, ledger_dispute, ledger_entry, obligation, partner,
-    partnership, payout, privacy_request, program, revenue_event, statement, sync_conflict,
-    sync_run,
+    deal_partner, deal_registration, identity_provider, ledger_dispute, ledger_entry, oauth_client,
+    obligation, partner, partnership, payout, privacy_request, program, revenue_event, statement,
+    sync_conflict, sync_run, user,
 };
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
@@ -233,5 +233,15 @@ positional! {
     sync_conflict {
         id, version, created_at, updated_at, connection_id, resource, external_id, subject_kind, subject_id, field, ours, theirs, policy, status,
         winner, resolved_by, resolved_at,
+    }
+    user {
+        id, version, created_at, updated_at, partner_id, role, name, email, status, password_hash, token_epoch, last_signed_in_at, erased_at,
+    }
+    oauth_client {
+        id, version, created_at, updated_at, partner_id, name, auth_method, secret_hash, previous_secret_hash, previous_secret_until, jwks,
+        redirect_uris, grant_types, scope, token_epoch, created_by, last_used_at, disabled_at,
+    }
+    identity_provider {
+        id, version, created_at, updated_at, partner_id, name, issuer, client_id, sealed_secret, domains, disabled_at,
     }
 }

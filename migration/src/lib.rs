@@ -21,6 +21,7 @@ mod m20261121_000013_people;
 mod m20261121_000014_program;
 mod m20261121_000015_ledger;
 mod m20261121_000016_deal_registration;
+mod m20261121_000020_audit;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000014_program::Migration),
             Box::new(m20261121_000015_ledger::Migration),
             Box::new(m20261121_000016_deal_registration::Migration),
+            Box::new(m20261121_000020_audit::Migration),
         ]
     }
 }

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod audit;
 mod chat;
 mod connection;
 mod connector;
@@ -21,24 +22,29 @@ mod deal_summary;
 mod demo;
 mod events;
 mod filters;
+mod identity_provider;
 mod mapping;
 mod mutations;
 mod nested;
 mod node;
+mod oauth_client;
 mod outbound_push;
 mod pages;
 mod partner;
 mod partnership;
+mod person;
 mod privacy_request;
 mod raw;
 mod record_timeline;
 mod revenue_event;
 mod salesforce;
 mod shopify;
+mod sign_in;
 mod statements;
 mod sync_conflict;
 mod sync_failure;
 mod sync_now;
 mod three_systems;
+mod user;
 mod viewer;
 mod visibility;

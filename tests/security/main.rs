@@ -8,6 +8,7 @@
     reason = "tests fail by panicking, and measure time and memory"
 )]
 
+mod audit;
 mod bad_input;
 mod contract;
 mod forgery;
@@ -15,7 +16,9 @@ mod hot_path;
 mod hurtful;
 mod isolation;
 mod mirror;
+mod oauth;
 mod open_paths;
+mod people;
 mod scopes;
 mod secrets;
 mod signing;

@@ -14,7 +14,7 @@ use tests::{Answer, HubSpotSetup, Options, TestApp};
 const FREE: [&str; 3] = ["node", "nodes", "viewer"];
 
 /// The kinds of rows and the scope that reads them.
-const ROWS: [(&str, &str); 12] = [
+const ROWS: [(&str, &str); 15] = [
     ("Partner", "partners:read"),
     ("Partnership", "partners:read"),
     ("Contact", "partners:read"),
@@ -27,6 +27,9 @@ const ROWS: [(&str, &str); 12] = [
     ("SyncConflict", "integrations:read"),
     ("PrivacyRequest", "admin"),
     ("Event", "events:read"),
+    ("User", "users:manage"),
+    ("OAuthClient", "clients:manage"),
+    ("IdentityProvider", "users:manage"),
 ];
 
 fn read_scope(ty: &str) -> Option<&'static str> {
@@ -195,13 +198,42 @@ fn reached(ty: &str, selection: &str) -> String {
         }
         "RevenueEvent" => format!("{{ revenueEvents(first: 5) {{ nodes {{ {selection} }} }} }}"),
         "Connection" => format!("{{ connections(first: 5) {{ nodes {{ {selection} }} }} }}"),
+        "User" => format!("{{ users(first: 5) {{ nodes {{ {selection} }} }} }}"),
+        "OAuthClient" => format!("{{ oauthClients(first: 5) {{ nodes {{ {selection} }} }} }}"),
+        "IdentityProvider" => {
+            format!("{{ identityProviders(first: 5) {{ nodes {{ {selection} }} }} }}")
+        }
         other => panic!("teach this test how a {other} is reached"),
+    }
+}
+
+/// Somebody who signs in, a client and an identity provider of a partner.
+async fn organisation(app: &TestApp, partner: &str) {
+    let token = app.admin();
+    for (mutation, input) in [
+        (
+            "inviteUser",
+            json!({"name": "A", "email": "a@x.example", "role": "PARTNER_REP", "partnerId": partner}),
+        ),
+        (
+            "createOAuthClient",
+            json!({"name": "C", "authMethod": "CLIENT_SECRET_BASIC", "grantTypes": ["CLIENT_CREDENTIALS"], "scopes": ["deals:read"], "partnerId": partner}),
+        ),
+        (
+            "setIdentityProvider",
+            json!({"name": "I", "issuer": "https://id.x.example", "clientId": "c", "clientSecret": "s", "domains": ["x.example"], "partnerId": partner}),
+        ),
+    ] {
+        let answer = app.mutate(&token, mutation, input, "__typename").await;
+        assert_eq!(answer.refusals(mutation), Vec::<String>::new(), "{answer}");
     }
 }
 
 #[tokio::test]
 async fn fields_below_the_root_are_refused_without_their_scope() {
-    let app = TestApp::start(Options::hubspot(HubSpotSetup::empty())).await;
+    let app =
+        TestApp::start(Options::hubspot(HubSpotSetup::empty()).with("ENTENTE_DEV_MAIL", true))
+            .await;
     let made = programme::fill(
         &app,
         Size {
@@ -230,6 +262,7 @@ async fn fields_below_the_root_are_refused_without_their_scope() {
         .await
         .unwrap();
     change.commit().await.unwrap();
+    organisation(&app, &made.partners[0].id.to_string()).await;
     let contract = Contract::published();
     let mut covered = BTreeSet::new();
     for object in contract

@@ -4,7 +4,9 @@ use super::Failure;
 use crate::config::Config;
 use crate::http::metrics;
 use crate::http::server::{Running, ServerSettings, server};
+use crate::oauth::revocation;
 use crate::state::{Core, State, keys};
+use crate::worker::chain::Chain;
 use crate::worker::notify::{self, NodeMark};
 use crate::worker::{self, Wakers, WorkerSettings};
 use actix_web::web;
@@ -71,6 +73,9 @@ impl Process {
             Arc::clone(&state.tokens),
             Arc::clone(&state.core.chance),
         ));
+        process
+            .watchers
+            .spawn(revocation::watch(state.core.database.clone()));
         let server = server(
             web::Data::from(Arc::clone(&state)),
             figures,
@@ -115,8 +120,16 @@ impl Process {
             remote,
             self.mark.clone(),
         ));
+        let one = WorkerSettings {
+            concurrency: 1,
+            ..settings
+        };
+        let chain = Chain(core.database.clone());
+        let sealing = worker::run(chain, Wakers::none(), one, self.stop.clone());
         let work = worker::run(core.engine.clone(), wakers, settings, self.stop.clone());
-        self.worker = Some(tokio::spawn(work));
+        self.worker = Some(tokio::spawn(async {
+            tokio::join!(work, sealing);
+        }));
     }
 
     /// Ends when the server ends by itself, with the reason. Without a server it waits for ever.

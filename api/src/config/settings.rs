@@ -43,6 +43,8 @@ section! {
         workers: usize,
         /// How long running requests may go on after SIGTERM.
         drain_seconds: u64,
+        /// How many proxies of ours stand before the server.
+        forwarded_hops: usize,
     }
 }
 
@@ -91,6 +93,10 @@ section! {
         budget: u64,
         /// Cost that comes back each second.
         restore_rate: u64,
+        /// Requests a minute from one address where people sign in.
+        sign_in_per_minute: u64,
+        /// Requests a minute from one address at the authorization server.
+        token_per_minute: u64,
     }
 }
 
@@ -202,6 +208,34 @@ pub struct SlackSettings {
     pub signing_secret_previous: Option<SecretString>,
 }
 
+/// Where mail leaves.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MailSettings {
+    /// The mail server.
+    #[serde(deserialize_with = "secret")]
+    pub smtp_url: Option<SecretString>,
+    /// The sender.
+    pub from: Option<String>,
+}
+
+/// The staff's identity provider.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OidcSettings {
+    /// The issuer.
+    pub issuer: Option<String>,
+    /// Public id of our registration.
+    pub client_id: Option<String>,
+    /// Its secret.
+    #[serde(deserialize_with = "secret")]
+    pub client_secret: Option<SecretString>,
+    /// The domains of the addresses it may speak for, with commas between.
+    pub domains: Option<String>,
+    /// What people know it by.
+    pub name: Option<String>,
+}
+
 /// Everything together, as the layers give it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -217,6 +251,7 @@ pub(super) struct Settings {
     pub(super) vault_key_previous: Option<SecretString>,
     pub(super) migrate_on_start: bool,
     pub(super) graphiql: bool,
+    pub(super) dev_mail: bool,
     pub(super) log: LogSettings,
     pub(super) http: HttpSettings,
     pub(super) pool: PoolSettings,
@@ -224,6 +259,10 @@ pub(super) struct Settings {
     pub(super) limits: LimitSettings,
     pub(super) sync: SyncSettings,
     pub(super) worker: WorkerSettings,
+    #[serde(default)]
+    pub(super) mail: MailSettings,
+    #[serde(default)]
+    pub(super) oidc: OidcSettings,
     #[serde(default)]
     pub(super) hubspot: AppSettings,
     #[serde(default)]

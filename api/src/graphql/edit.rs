@@ -122,7 +122,49 @@ impl<'a> Edit<'a> {
         key: Option<&String>,
         validate_only: Option<bool>,
     ) -> Result<Opened<'a>> {
-        let mut edit = Self::begin(ctx, scope, validate_only).await?;
+        let edit = Self::begin(ctx, scope, validate_only).await?;
+        edit.under_key(mutation, input, key).await
+    }
+
+    /// Begins a mutation that a partner's people may make as well, of what is their own organisation's: its users, its software, its identity
+    /// providers. **Nothing here narrows it to that.** Every row it touches must come from [`entities::management`], which does; a mutation that
+    /// reads rows in any other way must use [`Edit::begin`], which lets no partner in.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without the scope.
+    pub async fn begin_managing_own_organisation(
+        ctx: &Context<'a>,
+        scope: Scope,
+        validate_only: Option<bool>,
+    ) -> Result<Self> {
+        let request = context::request(ctx)?;
+        context::require(request, scope)?;
+        let change = Change::begin(&request.database, Author::of(&request.viewer)).await?;
+        Ok(Self {
+            request,
+            change,
+            validate_only: validate_only.unwrap_or(false),
+            repeat: None,
+        })
+    }
+
+    /// Whether nothing will be written, whatever the operation does.
+    #[must_use]
+    pub const fn only_validates(&self) -> bool {
+        self.validate_only
+    }
+
+    /// The edit, as the creation of a row under an idempotency key where one is given.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn under_key(
+        self,
+        mutation: &str,
+        input: &impl InputType,
+        key: Option<&String>,
+    ) -> Result<Opened<'a>> {
+        let mut edit = self;
         let Some(key) = key else {
             return Ok(Opened::Fresh(Box::new(edit)));
         };
@@ -286,9 +328,13 @@ pub fn created<M>(rows: Vec<M>) -> entities::error::Result<M> {
         .ok_or_else(|| Error::Damaged("a creation without a row".to_owned()))
 }
 
-/// Makes a mutation's payload: the row, or why it was refused. The row is shown to tokens that may read such rows.
+/// Makes a mutation's payload: the row, or why it was refused. The row is shown to tokens that may read such rows. A name that the library would
+/// spell otherwise is given in brackets.
 macro_rules! payload {
     ($name:ident { $field:ident: $node:ident }, $what:literal, $read:expr) => {
+        $crate::graphql::edit::payload!($name[] { $field: $node }, $what, $read);
+    };
+    ($name:ident[$($graphql_name:tt)*] { $field:ident: $node:ident }, $what:literal, $read:expr) => {
         #[doc = concat!("The answer of ", $what, ".")]
         pub struct $name {
             $field: Option<$node>,
@@ -296,7 +342,7 @@ macro_rules! payload {
         }
 
         #[doc = concat!("The answer of ", $what, ".")]
-        #[async_graphql::Object]
+        #[async_graphql::Object($($graphql_name)*)]
         impl $name {
             /// The row as it now is; null when the input was refused, or when the token may write such rows but not read them. With
             /// `validateOnly` it is the row as it would be.

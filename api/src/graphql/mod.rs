@@ -4,6 +4,7 @@
 //! `Entity::visible_to(&viewer)`; a level of a query costs one statement for each field, see [`siblings`].
 
 pub mod admission;
+pub mod audit;
 pub mod chat;
 pub mod connection;
 pub mod connector;
@@ -18,12 +19,15 @@ pub mod edit;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod identity_provider;
 pub mod list;
 pub mod node;
+pub mod oauth_client;
 pub mod order;
 pub mod page;
 pub mod partner;
 pub mod partnership;
+pub mod person;
 pub mod privacy_request;
 pub mod record_timeline;
 pub mod revenue_event;
@@ -34,4 +38,5 @@ pub mod siblings;
 pub mod sync_conflict;
 pub mod sync_failure;
 pub mod sync_run;
+pub mod user;
 pub mod viewer;

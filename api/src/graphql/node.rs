@@ -6,6 +6,8 @@ use super::context::{RequestContext, request};
 use super::customer::Customer;
 use super::deal::Deal;
 use super::error::ErrorCode;
+use super::identity_provider::IdentityProvider;
+use super::oauth_client::OAuthClient;
 use super::partner::Partner;
 use super::partnership::Partnership;
 use super::privacy_request::PrivacyRequest;
@@ -13,16 +15,18 @@ use super::revenue_event::RevenueEvent;
 use super::siblings::{Group, Member};
 use super::sync_conflict::SyncConflict;
 use super::sync_run::SyncRun;
+use super::user::User;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
-    self, ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, PrivacyRequestId,
-    RevenueEventId, SyncConflictId, SyncRunId, TypedId,
+    self, ConnectionId, ContactId, CustomerId, DealId, IdentityProviderId, OAuthClientId,
+    PartnerId, PartnershipId, PrivacyRequestId, RevenueEventId, SyncConflictId, SyncRunId, TypedId,
+    UserId,
 };
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use entities::{
-    connection, contact, customer, deal, partner, partnership, privacy_request, revenue_event,
-    sync_conflict, sync_run,
+    connection, contact, customer, deal, identity_provider, oauth_client, partner, partnership,
+    privacy_request, revenue_event, sync_conflict, sync_run, user,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -51,6 +55,12 @@ pub enum Node {
     SyncConflict(SyncConflict),
     /// A wish under the law on personal data.
     PrivacyRequest(PrivacyRequest),
+    /// A person who signs in.
+    User(User),
+    /// Software that asks for tokens.
+    OAuthClient(OAuthClient),
+    /// Where a partner's people sign in.
+    IdentityProvider(IdentityProvider),
 }
 
 /// The most ids of one `nodes`.
@@ -141,6 +151,19 @@ async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>>
         privacy_request,
         PrivacyRequest,
         Scope::Admin
+    );
+    kind!(UserId, user, User, Scope::UsersManage);
+    kind!(
+        OAuthClientId,
+        oauth_client,
+        OAuthClient,
+        Scope::ClientsManage
+    );
+    kind!(
+        IdentityProviderId,
+        identity_provider,
+        IdentityProvider,
+        Scope::UsersManage
     );
     let get = |(prefix, uuid): (String, Uuid)| {
         found

@@ -318,11 +318,14 @@ without_plain_fields!(
     super::connection::Connection,
     super::contact::Contact,
     super::customer::Customer,
+    super::identity_provider::IdentityProvider,
+    super::oauth_client::OAuthClient,
     super::partnership::Partnership,
     super::privacy_request::PrivacyRequest,
     super::revenue_event::RevenueEvent,
     super::sync_conflict::SyncConflict,
     super::sync_run::SyncRun,
+    super::user::User,
 );
 
 #[cfg(test)]

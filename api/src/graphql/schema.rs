@@ -1,5 +1,6 @@
 //! The schema, put together from the stems.
 
+use super::audit::AuditQuery;
 use super::chat::ChatQuery;
 use super::connection::control::ConnectionControl;
 use super::connection::remap::{MappingMutation, MappingQuery};
@@ -10,15 +11,19 @@ use super::customer::{CustomerMutation, CustomerQuery};
 use super::deal::{DealMutation, DealQuery};
 use super::error::ErrorCode;
 use super::event::EventQuery;
+use super::identity_provider::{IdentityProviderMutation, IdentityProviderQuery};
 use super::node::{Node, NodeQuery};
+use super::oauth_client::{OAuthClientMutation, OAuthClientQuery};
 use super::partner::{PartnerMutation, PartnerQuery};
 use super::partnership::{PartnershipMutation, PartnershipQuery};
+use super::person::PersonMutation;
 use super::privacy_request::PrivacyRequestQuery;
 use super::record_timeline::RecordTimelineQuery;
 use super::revenue_event::RevenueEventQuery;
 use super::sync_conflict::{SyncConflictMutation, SyncConflictQuery};
 use super::sync_failure::{SyncFailureMutation, SyncFailureQuery};
 use super::sync_run::SyncRunQuery;
+use super::user::{UserMutation, UserQuery};
 use super::viewer::ViewerQuery;
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
 
@@ -43,6 +48,10 @@ pub struct Query(
     RecordTimelineQuery,
     PrivacyRequestQuery,
     EventQuery,
+    AuditQuery,
+    UserQuery,
+    OAuthClientQuery,
+    IdentityProviderQuery,
 );
 
 /// Everything that can be changed.
@@ -59,6 +68,10 @@ pub struct Mutation(
     MappingMutation,
     SyncConflictMutation,
     SyncFailureMutation,
+    UserMutation,
+    OAuthClientMutation,
+    IdentityProviderMutation,
+    PersonMutation,
 );
 
 /// The schema of the API.

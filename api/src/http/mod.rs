@@ -2,18 +2,26 @@
 //!
 //! Handlers here read requests, decide nothing about the programme, and write answers. Every refusal has a code of the one table;
 //! on the GraphQL path it is shaped like a GraphQL answer, elsewhere it is a problem document. Open are only the health addresses, the
-//! inlets that vendors sign, the way to a vendor's consent and back, and, where it is configured, the page to try queries on; every other
-//! address, known or not, answers 401 to a caller without a valid token.
+//! inlets that vendors sign, the way to a vendor's consent and back, the pages where people sign in, the authorization server's addresses, and,
+//! where it is configured, the page to try queries on; every other address, known or not, answers 401 to a caller without a valid token.
 
+pub mod account;
 pub mod bearer;
 pub mod connect;
+pub mod dev_mail;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
+pub mod invitation;
+pub mod limit;
 pub mod metrics;
+pub mod oauth;
+pub mod page;
 pub mod problem;
 pub mod request_id;
 pub mod server;
+pub mod session;
+pub mod sign_in;
 pub mod webhooks;
 
 use crate::state::State;
@@ -49,6 +57,7 @@ pub fn routes(config: &mut web::ServiceConfig, graphiql: bool) {
             "/oauth/callback/{connector}",
             web::get().to(connect::callback),
         );
+    config.configure(sign_in::routes);
     if graphiql {
         config.route("/graphiql", web::get().to(graphiql::page));
     }

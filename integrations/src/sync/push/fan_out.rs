@@ -28,8 +28,9 @@ const READER: &str = "push";
 const EVENTS: u64 = 2_000;
 
 /// What happens to a row and changes nothing that a vendor is told: what people say of a deal; and an erasure, which is not theirs to hear of.
-const KEPT_HERE: [&str; 3] = [
+const KEPT_HERE: [&str; 4] = [
     EventKind::ContactErased.as_str(),
+    EventKind::DealOwnerErased.as_str(),
     EventKind::DealOutcomeConfirmed.as_str(),
     EventKind::DealOutcomeDisputed.as_str(),
 ];
