@@ -6,6 +6,7 @@ use crate::http::metrics;
 use crate::http::server::{Running, ServerSettings, server};
 use crate::state::{Core, State, keys};
 use crate::worker::notify::{self, NodeMark};
+use crate::worker::programme::{self, Clockwork};
 use crate::worker::{self, Wakers, WorkerSettings};
 use actix_web::web;
 use entities::database::Wake;
@@ -115,8 +116,16 @@ impl Process {
             remote,
             self.mark.clone(),
         ));
+        let one = WorkerSettings {
+            concurrency: 1,
+            poll: programme::POLL,
+        };
+        let clockwork = Clockwork(core.database.clone());
+        let programme = worker::run(clockwork, Wakers::none(), one, self.stop.clone());
         let work = worker::run(core.engine.clone(), wakers, settings, self.stop.clone());
-        self.worker = Some(tokio::spawn(work));
+        self.worker = Some(tokio::spawn(async {
+            tokio::join!(work, programme);
+        }));
     }
 
     /// Ends when the server ends by itself, with the reason. Without a server it waits for ever.

@@ -3,6 +3,11 @@
 //! A resolver opens an [`Edit`], calls one operation of an entity and finishes. A violation becomes a `userError` and nothing is
 //! written; a fault becomes a top-level error and nothing is written either.
 
+mod many;
+mod own;
+
+pub(crate) use many::payload_many;
+
 use super::context::{self, RequestContext};
 use super::error::ErrorCode;
 use async_graphql::{Context, Enum, InputType, Result, SimpleObject};
@@ -122,7 +127,21 @@ impl<'a> Edit<'a> {
         key: Option<&String>,
         validate_only: Option<bool>,
     ) -> Result<Opened<'a>> {
-        let mut edit = Self::begin(ctx, scope, validate_only).await?;
+        let edit = Self::begin(ctx, scope, validate_only).await?;
+        edit.under_key(mutation, input, key).await
+    }
+
+    /// The edit, as the creation of a row under an idempotency key where one is given.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn under_key(
+        self,
+        mutation: &str,
+        input: &impl InputType,
+        key: Option<&String>,
+    ) -> Result<Opened<'a>> {
+        let mut edit = self;
         let Some(key) = key else {
             return Ok(Opened::Fresh(Box::new(edit)));
         };

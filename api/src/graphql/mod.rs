@@ -3,8 +3,12 @@
 //! A resolver parses, calls the entity's operation and maps its answer; a rule has no place here. Reads begin with
 //! `Entity::visible_to(&viewer)`; a level of a query costs one statement for each field, see [`siblings`].
 
+pub mod accrual;
 pub mod admission;
+pub mod agreement;
 pub mod chat;
+pub mod commission_rule;
+pub mod commitment_year;
 pub mod connection;
 pub mod connector;
 pub mod contact;
@@ -13,25 +17,35 @@ pub mod customer;
 pub mod deal;
 pub mod deal_confirmation;
 pub mod deal_partner;
+pub mod deal_registration;
 pub mod document_cache;
+pub mod earning_terms;
 pub mod edit;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod ledger_dispute;
+pub mod ledger_entry;
 pub mod list;
 pub mod node;
+pub mod obligation;
 pub mod order;
 pub mod page;
 pub mod partner;
 pub mod partnership;
+pub mod payout;
 pub mod privacy_request;
+pub mod program;
 pub mod record_timeline;
+pub mod references;
 pub mod revenue_event;
 pub mod rows;
 pub mod scalar;
 pub mod schema;
 pub mod siblings;
+pub mod statement;
 pub mod sync_conflict;
 pub mod sync_failure;
 pub mod sync_run;
+pub mod tier;
 pub mod viewer;

@@ -7,6 +7,7 @@
 //! that takes too long is dropped, which rolls its transaction back and leaves its lease to run out.
 
 pub mod notify;
+pub mod programme;
 
 use futures::FutureExt;
 use integrations::sync::{Engine, SyncError};
@@ -58,6 +59,16 @@ pub struct Wakers {
 }
 
 impl Wakers {
+    /// Nothing wakes: the worker looks once in its polling interval.
+    #[must_use]
+    pub fn none() -> Self {
+        let silent = || watch::channel(0).1;
+        Self {
+            local: silent(),
+            remote: silent(),
+        }
+    }
+
     /// Waits for the next wake; a source that has ended wakes nobody.
     async fn woken(&mut self) {
         tokio::select! {
