@@ -9,7 +9,9 @@
     reason = "tests"
 )]
 
+mod agreement;
 mod chat;
+mod commission_rule;
 mod connection;
 mod connector;
 mod contact;
@@ -17,10 +19,13 @@ mod crm;
 mod customer;
 mod deal;
 mod deal_partner;
+mod deal_registration;
 mod deal_summary;
 mod demo;
 mod events;
 mod filters;
+mod ledger_dispute;
+mod ledger_entry;
 mod mapping;
 mod mutations;
 mod nested;
@@ -29,11 +34,14 @@ mod outbound_push;
 mod pages;
 mod partner;
 mod partnership;
+mod payout;
 mod privacy_request;
+mod program;
 mod raw;
 mod record_timeline;
 mod revenue_event;
 mod salesforce;
+mod scene;
 mod shopify;
 mod statements;
 mod sync_conflict;
