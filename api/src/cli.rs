@@ -6,6 +6,7 @@
 mod admin;
 mod audit;
 mod keys;
+mod preset;
 mod process;
 mod serve;
 mod token;
@@ -111,6 +112,8 @@ enum Command {
     /// Verify the audit trail.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// The numbers a programme may begin with.
+    Preset(preset::PresetArgs),
     /// Print every setting with its value, its source and its meaning.
     Config(ConfigArgs),
 }
@@ -214,6 +217,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Audit(audit::AuditCommand::Verify(args)) => {
             let config = load(flags(args.data.as_ref(), None))?;
             on_runtime(audit::verify(config, args))
+        }
+        Command::Preset(args) => {
+            let data = args.data().and_then(|data| data.data.as_ref());
+            on_runtime(preset::run(load(flags(data, None))?, args))
         }
         Command::Demo(args) => {
             let mut sources =

@@ -9,8 +9,10 @@
     reason = "tests"
 )]
 
+mod agreement;
 mod audit;
 mod chat;
+mod commission_rule;
 mod connection;
 mod connector;
 mod contact;
@@ -18,11 +20,14 @@ mod crm;
 mod customer;
 mod deal;
 mod deal_partner;
+mod deal_registration;
 mod deal_summary;
 mod demo;
 mod events;
 mod filters;
 mod identity_provider;
+mod ledger_dispute;
+mod ledger_entry;
 mod mapping;
 mod mutations;
 mod nested;
@@ -32,12 +37,15 @@ mod outbound_push;
 mod pages;
 mod partner;
 mod partnership;
+mod payout;
 mod person;
 mod privacy_request;
+mod program;
 mod raw;
 mod record_timeline;
 mod revenue_event;
 mod salesforce;
+mod scene;
 mod shopify;
 mod sign_in;
 mod statements;

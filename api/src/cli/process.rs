@@ -8,6 +8,7 @@ use crate::oauth::revocation;
 use crate::state::{Core, State, keys};
 use crate::worker::chain::Chain;
 use crate::worker::notify::{self, NodeMark};
+use crate::worker::programme::{self, Clockwork};
 use crate::worker::{self, Wakers, WorkerSettings};
 use actix_web::web;
 use entities::database::Wake;
@@ -126,9 +127,15 @@ impl Process {
         };
         let chain = Chain(core.database.clone());
         let sealing = worker::run(chain, Wakers::none(), one, self.stop.clone());
+        let slow = WorkerSettings {
+            poll: programme::POLL,
+            ..one
+        };
+        let clockwork = Clockwork(core.database.clone());
+        let programme = worker::run(clockwork, Wakers::none(), slow, self.stop.clone());
         let work = worker::run(core.engine.clone(), wakers, settings, self.stop.clone());
         self.worker = Some(tokio::spawn(async {
-            tokio::join!(work, sealing);
+            tokio::join!(work, sealing, programme);
         }));
     }
 

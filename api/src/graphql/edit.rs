@@ -3,6 +3,11 @@
 //! A resolver opens an [`Edit`], calls one operation of an entity and finishes. A violation becomes a `userError` and nothing is
 //! written; a fault becomes a top-level error and nothing is written either.
 
+mod many;
+mod own;
+
+pub(crate) use many::payload_many;
+
 use super::context::{self, RequestContext};
 use super::error::ErrorCode;
 use async_graphql::{Context, Enum, InputType, Result, SimpleObject};

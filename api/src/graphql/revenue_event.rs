@@ -1,4 +1,6 @@
-//! Money that came from customers or went back, in the API. Nothing here changes it: it is told by the systems that take it.
+//! Money that came from customers or went back, in the API. It is told by the systems that take it, or by hand, and never changed.
+
+mod mutation;
 
 use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
 use super::customer::Customer;
@@ -17,6 +19,8 @@ use entities::visible::Visible;
 use entities::{connection, customer, deal, partner};
 use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{QueryFilter, QuerySelect, QueryTrait, Select};
+
+pub use mutation::RevenueEventMutation;
 
 /// What kind of money it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]

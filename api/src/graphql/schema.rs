@@ -1,7 +1,12 @@
 //! The schema, put together from the stems.
 
+use super::accrual::{AccrualMutation, AccrualQuery};
+use super::agreement::{AgreementMutation, AgreementQuery, ExclusivityQuery};
 use super::audit::AuditQuery;
 use super::chat::ChatQuery;
+use super::commission_rule::{
+    CommissionRuleMutation, CommissionRuleQuery, CommissionSimulationQuery,
+};
 use super::connection::control::ConnectionControl;
 use super::connection::remap::{MappingMutation, MappingQuery};
 use super::connection::{ConnectionMutation, ConnectionQuery};
@@ -9,20 +14,31 @@ use super::connector::{ConnectorMutation, ConnectorQuery};
 use super::contact::{ContactMutation, ContactQuery};
 use super::customer::{CustomerMutation, CustomerQuery};
 use super::deal::{DealMutation, DealQuery};
+use super::deal_registration::{
+    AccountCheckMutation, DealRegistrationMutation, DealRegistrationQuery,
+    RegistrationConflictQuery, RegistrationDecisionMutation,
+};
 use super::error::ErrorCode;
 use super::event::EventQuery;
 use super::identity_provider::{IdentityProviderMutation, IdentityProviderQuery};
+use super::ledger_dispute::{LedgerDisputeMutation, LedgerDisputeQuery};
+use super::ledger_entry::{ExplanationQuery, LedgerEntryMutation, LedgerEntryQuery};
 use super::node::{Node, NodeQuery};
 use super::oauth_client::{OAuthClientMutation, OAuthClientQuery};
+use super::obligation::{ObligationMutation, ObligationQuery};
 use super::partner::{PartnerMutation, PartnerQuery};
 use super::partnership::{PartnershipMutation, PartnershipQuery};
+use super::payout::{PayoutExportQuery, PayoutMutation, PayoutQuery};
 use super::person::PersonMutation;
 use super::privacy_request::PrivacyRequestQuery;
+use super::program::{ProgramMutation, ProgramQuery};
 use super::record_timeline::RecordTimelineQuery;
-use super::revenue_event::RevenueEventQuery;
+use super::revenue_event::{RevenueEventMutation, RevenueEventQuery};
+use super::statement::{StatementMutation, StatementQuery};
 use super::sync_conflict::{SyncConflictMutation, SyncConflictQuery};
 use super::sync_failure::{SyncFailureMutation, SyncFailureQuery};
 use super::sync_run::SyncRunQuery;
+use super::tier::TierMutation;
 use super::user::{UserMutation, UserQuery};
 use super::viewer::ViewerQuery;
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
@@ -38,6 +54,21 @@ pub struct Query(
     ContactQuery,
     DealQuery,
     RevenueEventQuery,
+    DealRegistrationQuery,
+    RegistrationConflictQuery,
+    ProgramQuery,
+    CommissionRuleQuery,
+    CommissionSimulationQuery,
+    AgreementQuery,
+    ExclusivityQuery,
+    ObligationQuery,
+    LedgerEntryQuery,
+    ExplanationQuery,
+    AccrualQuery,
+    StatementQuery,
+    LedgerDisputeQuery,
+    PayoutQuery,
+    PayoutExportQuery,
     ConnectorQuery,
     ConnectionQuery,
     MappingQuery,
@@ -62,6 +93,20 @@ pub struct Mutation(
     CustomerMutation,
     ContactMutation,
     DealMutation,
+    DealRegistrationMutation,
+    RegistrationDecisionMutation,
+    AccountCheckMutation,
+    RevenueEventMutation,
+    ProgramMutation,
+    TierMutation,
+    CommissionRuleMutation,
+    AgreementMutation,
+    ObligationMutation,
+    LedgerEntryMutation,
+    AccrualMutation,
+    StatementMutation,
+    LedgerDisputeMutation,
+    PayoutMutation,
     ConnectorMutation,
     ConnectionMutation,
     ConnectionControl,

@@ -8,6 +8,7 @@
 
 pub mod chain;
 pub mod notify;
+pub mod programme;
 
 use futures::FutureExt;
 use integrations::sync::{Engine, SyncError};
