@@ -18,8 +18,9 @@ use super::sync_run::SyncRun;
 use super::user::User;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
-    self, ConnectionId, ContactId, CustomerId, DealId, IdentityProviderId, OAuthClientId, PartnerId,
-    PartnershipId, PrivacyRequestId, RevenueEventId, SyncConflictId, SyncRunId, TypedId, UserId,
+    self, ConnectionId, ContactId, CustomerId, DealId, IdentityProviderId, OAuthClientId,
+    PartnerId, PartnershipId, PrivacyRequestId, RevenueEventId, SyncConflictId, SyncRunId, TypedId,
+    UserId,
 };
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};

@@ -26,21 +26,22 @@ impl ClientKey {
 
     fn read(key: &Value) -> Option<Self> {
         let text = |member: &str| key.get(member).and_then(Value::as_str);
-        let (names, algorithm, decoding): (&[&str], _, _) = match (text("kty")?, text("crv"), text("alg")) {
-            ("OKP", Some("Ed25519"), None | Some("EdDSA" | "Ed25519")) => (
-                &["EdDSA", "Ed25519"],
-                Algorithm::EdDSA,
-                DecodingKey::from_ed_components(text("x")?).ok()?,
-            ),
-            ("EC", Some("P-256"), None | Some("ES256")) => (
-                &["ES256"],
-                Algorithm::ES256,
-                DecodingKey::from_ec_components(text("x")?, text("y")?).ok()?,
-            ),
-            ("RSA", None, Some("RS256")) => (&["RS256"], Algorithm::RS256, rsa(key)?),
-            ("RSA", None, Some("PS256")) => (&["PS256"], Algorithm::PS256, rsa(key)?),
-            _ => return None,
-        };
+        let (names, algorithm, decoding): (&[&str], _, _) =
+            match (text("kty")?, text("crv"), text("alg")) {
+                ("OKP", Some("Ed25519"), None | Some("EdDSA" | "Ed25519")) => (
+                    &["EdDSA", "Ed25519"],
+                    Algorithm::EdDSA,
+                    DecodingKey::from_ed_components(text("x")?).ok()?,
+                ),
+                ("EC", Some("P-256"), None | Some("ES256")) => (
+                    &["ES256"],
+                    Algorithm::ES256,
+                    DecodingKey::from_ec_components(text("x")?, text("y")?).ok()?,
+                ),
+                ("RSA", None, Some("RS256")) => (&["RS256"], Algorithm::RS256, rsa(key)?),
+                ("RSA", None, Some("PS256")) => (&["PS256"], Algorithm::PS256, rsa(key)?),
+                _ => return None,
+            };
         Some(Self {
             kid: text("kid").map(str::to_owned),
             names,
