@@ -3,6 +3,7 @@
 //! A failure is one line on standard error; the exit code is 2 when the caller can mend it (arguments, configuration, a data directory
 //! made for something else) and 1 when something failed. Standard output holds answers only: a token, a schema, the one line of `--json`.
 
+mod import;
 mod preset;
 mod process;
 mod serve;
@@ -100,6 +101,8 @@ enum Command {
     Schema,
     /// Make an access token.
     Token(token::TokenArgs),
+    /// Import a file of revenue and print what became of its rows.
+    Import(import::ImportArgs),
     /// The numbers a programme may begin with.
     Preset(preset::PresetArgs),
     /// Print every setting with its value, its source and its meaning.
@@ -193,6 +196,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate(args) => on_runtime(migrate(load(flags(args.data.as_ref(), None))?)),
         Command::Token(args) => {
             on_runtime(token::token(load(flags(args.data.as_ref(), None))?, args))
+        }
+        Command::Import(args) => {
+            let data = args.data.data.as_ref();
+            on_runtime(import::run(load(flags(data, None))?, args))
         }
         Command::Preset(args) => {
             let data = args.data().and_then(|data| data.data.as_ref());

@@ -24,6 +24,7 @@ mod deal_summary;
 mod demo;
 mod events;
 mod filters;
+mod import;
 mod ledger_dispute;
 mod ledger_entry;
 mod mapping;

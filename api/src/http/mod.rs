@@ -10,6 +10,7 @@ pub mod connect;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
+pub mod imports;
 pub mod metrics;
 pub mod problem;
 pub mod request_id;
@@ -39,6 +40,7 @@ pub fn routes(config: &mut web::ServiceConfig, graphiql: bool) {
         .route("/readyz", web::get().to(health::readyz))
         .route("/metrics", web::get().to(metrics::scrape))
         .route("/schema.graphql", web::get().to(graphiql::schema_text))
+        .route("/imports", web::post().to(imports::receive))
         .route("/hooks/{connector}", web::post().to(webhooks::receive))
         .route(
             "/hooks/{connector}/{hook}",
