@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod contract;
+mod core_rows;
 mod forgery;
 mod hurtful;
 mod mirror;

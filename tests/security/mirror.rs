@@ -1,5 +1,6 @@
 //! Two partners that mirror each other, with a mark in every text, and one token's view of everything.
 
+use crate::core_rows;
 use chrono::NaiveDate;
 use entities::change::Change;
 use entities::clock::Timestamp;
@@ -182,6 +183,7 @@ async fn side(app: &TestApp, mark: &'static str) -> Side {
     let shares: Vec<_> = deals.iter().map(|deal| (deal.clone(), share())).collect();
     deal_partner::attribute(&mut change, &shares).await.unwrap();
     let revenue = paid(&mut change, payment(mark, &deals[1], &partnership)).await;
+    let core = core_rows::of_partner(&mut change, mark, &partner, &partnership).await;
     change.commit().await.unwrap();
     let mut own: Vec<String> = deals.iter().map(|deal| deal.id.to_string()).collect();
     own.extend(contacts.iter().map(|contact| contact.id.to_string()));
@@ -191,6 +193,7 @@ async fn side(app: &TestApp, mark: &'static str) -> Side {
         customer.id.to_string(),
         revenue.id.to_string(),
     ]);
+    own.extend(core);
     let (deal, contact) = (deals[0].clone(), contacts[0].clone());
     Side {
         mark,
@@ -215,7 +218,15 @@ pub struct Mirror {
 
 /// Both sides, a deal they share, a deal of nobody, and a connection with a run.
 pub async fn mirror() -> Mirror {
-    let app = TestApp::start(Options::hubspot(HubSpotSetup::empty())).await;
+    // Everything that can be selected is more than one operation may be.
+    let options = Options::hubspot(HubSpotSetup::empty())
+        .with("ENTENTE_LIMITS_DOCUMENT_BYTES", 200_000)
+        .with("ENTENTE_LIMITS_TOKENS", 50_000)
+        .with("ENTENTE_LIMITS_EXPANDED_FIELDS", 100_000)
+        .with("ENTENTE_LIMITS_ROOT_FIELDS", 20)
+        .with("ENTENTE_LIMITS_COST", 10_000_000)
+        .with("ENTENTE_LIMITS_BUDGET", 1_000_000_000);
+    let app = TestApp::start(options).await;
     let (mut a, mut b) = (side(&app, "CANARY-A").await, side(&app, "CANARY-B").await);
     let mut change = app.change().await;
     let both = new_deal("SHARED", "deal", None, DealStage::Prospect, 90_000);
