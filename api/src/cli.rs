@@ -5,6 +5,7 @@
 
 mod admin;
 mod audit;
+mod import;
 mod keys;
 mod preset;
 mod process;
@@ -112,6 +113,8 @@ enum Command {
     /// Verify the audit trail.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Import a file of revenue and print what became of its rows.
+    Import(import::ImportArgs),
     /// The numbers a programme may begin with.
     Preset(preset::PresetArgs),
     /// Print every setting with its value, its source and its meaning.
@@ -217,6 +220,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Audit(audit::AuditCommand::Verify(args)) => {
             let config = load(flags(args.data.as_ref(), None))?;
             on_runtime(audit::verify(config, args))
+        }
+        Command::Import(args) => {
+            let data = args.data.data.as_ref();
+            on_runtime(import::run(load(flags(data, None))?, args))
         }
         Command::Preset(args) => {
             let data = args.data().and_then(|data| data.data.as_ref());

@@ -12,6 +12,7 @@ pub mod data_dir;
 pub mod demo;
 pub mod graphql;
 pub mod http;
+pub mod import;
 pub mod logging;
 pub mod mail;
 pub mod oauth;

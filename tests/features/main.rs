@@ -26,6 +26,7 @@ mod demo;
 mod events;
 mod filters;
 mod identity_provider;
+mod import;
 mod ledger_dispute;
 mod ledger_entry;
 mod mapping;

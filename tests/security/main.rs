@@ -11,6 +11,7 @@
 mod audit;
 mod bad_input;
 mod contract;
+mod core_rows;
 mod forgery;
 mod hot_path;
 mod hurtful;

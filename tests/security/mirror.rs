@@ -3,6 +3,7 @@
 //! A and B know nothing of each other but a deal and a customer they share. C is a company below A, P the one above it: who leads A's side sees C,
 //! and nobody of A sees P.
 
+use crate::core_rows;
 use crate::secrets::Secrets;
 use chrono::NaiveDate;
 use entities::change::Change;
@@ -288,6 +289,7 @@ async fn side(app: &TestApp, mark: &'static str, figures: Figures, parent: Optio
         payment(mark, figures.payment, &deals[1], &partnership),
     )
     .await;
+    let core = core_rows::of_partner(&mut change, mark, &partner, &partnership).await;
     change.commit().await.unwrap();
     let mut own: Vec<String> = deals.iter().map(|deal| deal.id.to_string()).collect();
     own.extend(contacts.iter().map(|contact| contact.id.to_string()));
@@ -297,6 +299,7 @@ async fn side(app: &TestApp, mark: &'static str, figures: Figures, parent: Optio
         customer.id.to_string(),
         revenue.id.to_string(),
     ]);
+    own.extend(core);
     let won = deals[1].id;
     let (deal, contact) = (deals[0].clone(), contacts[0].clone());
     Side {
@@ -328,7 +331,15 @@ pub struct Mirror {
 
 /// All sides, a deal that A and B share, a customer they share, a deal of nobody, and a connection with a run.
 pub async fn mirror() -> Mirror {
-    mirror_on(TestApp::start(Options::hubspot(HubSpotSetup::empty())).await).await
+    // Everything that can be selected is more than one operation may be.
+    let options = Options::hubspot(HubSpotSetup::empty())
+        .with("ENTENTE_LIMITS_DOCUMENT_BYTES", 200_000)
+        .with("ENTENTE_LIMITS_TOKENS", 50_000)
+        .with("ENTENTE_LIMITS_EXPANDED_FIELDS", 100_000)
+        .with("ENTENTE_LIMITS_ROOT_FIELDS", 20)
+        .with("ENTENTE_LIMITS_COST", 10_000_000)
+        .with("ENTENTE_LIMITS_BUDGET", 1_000_000_000);
+    mirror_on(TestApp::start(options).await).await
 }
 
 /// The same in an app that was started with HubSpot's sandbox.

@@ -12,6 +12,7 @@ pub mod dev_mail;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
+pub mod imports;
 pub mod invitation;
 pub mod limit;
 pub mod metrics;
@@ -47,6 +48,7 @@ pub fn routes(config: &mut web::ServiceConfig, graphiql: bool) {
         .route("/readyz", web::get().to(health::readyz))
         .route("/metrics", web::get().to(metrics::scrape))
         .route("/schema.graphql", web::get().to(graphiql::schema_text))
+        .route("/imports", web::post().to(imports::receive))
         .route("/hooks/{connector}", web::post().to(webhooks::receive))
         .route(
             "/hooks/{connector}/{hook}",
