@@ -8,7 +8,6 @@ use entities::id::{
     ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, RevenueEventId,
     SyncRunId, TypedId,
 };
-use entities::viewer::PartnerRole;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
