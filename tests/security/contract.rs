@@ -80,6 +80,27 @@ impl Contract {
         }
     }
 
+    /// The same without some types of rows, their pages, every field that leads to one of them, and these fields of the root.
+    pub fn without(mut self, rows: &[&str], roots: &[&str]) -> Self {
+        let is_gone = |name: &str| {
+            let row = ["Connection", "Edge"]
+                .iter()
+                .find_map(|suffix| name.strip_suffix(suffix))
+                .unwrap_or(name);
+            rows.contains(&row) || rows.contains(&name)
+        };
+        self.types.retain(|name, _| !is_gone(name));
+        for (name, ty) in &mut self.types {
+            if let TypeKind::Object(object) = &mut ty.kind {
+                object.fields.retain(|field| {
+                    let is_root = name == "Query" && roots.contains(&field.node.name.node.as_str());
+                    !is_root && !is_gone(base(&field.node.ty.node))
+                });
+            }
+        }
+        self
+    }
+
     /// The names of the object types.
     pub fn objects(&self) -> impl Iterator<Item = &str> {
         self.types

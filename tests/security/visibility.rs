@@ -24,7 +24,8 @@ async fn every_field_there_is_shows_the_own_side_only() {
     let mut seen = BTreeSet::new();
     for field in contract.fields("Query") {
         let name = field.name.node.as_str();
-        if !opens(&table, name) {
+        // The audit trail is for administrators and auditors, whatever scopes others have.
+        if !opens(&table, name) || name == "auditTrail" {
             let query = format!("{{ {} }}", contract.call(field));
             let answer = mirror.app.graphql(&mirror.token, &query, json!({})).await;
             mirror.clean(&query, &answer);

@@ -88,7 +88,7 @@ pub struct AccrualQuery;
 #[Object]
 impl AccrualQuery {
     /// What `accrueHistory` would compute from an instant on; nothing is written. For staff.
-    #[graphql(directive = requires_scope::apply("earnings:read".to_owned()))]
+    #[graphql(guard = "RequireScope(Scope::EarningsRead)", directive = requires_scope::apply("earnings:read".to_owned()))]
     async fn preview_history_accrual(
         &self,
         ctx: &Context<'_>,

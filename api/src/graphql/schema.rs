@@ -43,25 +43,35 @@ use super::user::{UserMutation, UserQuery};
 use super::viewer::ViewerQuery;
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
 
-/// Everything that can be asked.
+// In groups: the library looks a field up one stem after another, each within the one before, and forty of them would need a stack of forty.
+
+/// Who takes part, and in what.
 #[derive(MergedObject, Default)]
-pub struct Query(
-    NodeQuery,
-    ViewerQuery,
+pub struct RowQueries(
     PartnerQuery,
     PartnershipQuery,
     CustomerQuery,
     ContactQuery,
     DealQuery,
     RevenueEventQuery,
+);
+
+/// What is agreed and claimed.
+#[derive(MergedObject, Default)]
+pub struct CommitmentQueries(
     DealRegistrationQuery,
     RegistrationConflictQuery,
     ProgramQuery,
-    CommissionRuleQuery,
-    CommissionSimulationQuery,
     AgreementQuery,
     ExclusivityQuery,
     ObligationQuery,
+);
+
+/// What is earned and paid.
+#[derive(MergedObject, Default)]
+pub struct MoneyQueries(
+    CommissionRuleQuery,
+    CommissionSimulationQuery,
     LedgerEntryQuery,
     ExplanationQuery,
     AccrualQuery,
@@ -69,6 +79,11 @@ pub struct Query(
     LedgerDisputeQuery,
     PayoutQuery,
     PayoutExportQuery,
+);
+
+/// What is connected, and how it goes.
+#[derive(MergedObject, Default)]
+pub struct SyncQueries(
     ConnectorQuery,
     ConnectionQuery,
     MappingQuery,
@@ -77,6 +92,11 @@ pub struct Query(
     SyncConflictQuery,
     SyncFailureQuery,
     RecordTimelineQuery,
+);
+
+/// Who comes in, and what happened.
+#[derive(MergedObject, Default)]
+pub struct AccessQueries(
     PrivacyRequestQuery,
     EventQuery,
     AuditQuery,
@@ -85,38 +105,80 @@ pub struct Query(
     IdentityProviderQuery,
 );
 
-/// Everything that can be changed.
+/// Everything that can be asked.
 #[derive(MergedObject, Default)]
-pub struct Mutation(
+pub struct Query(
+    NodeQuery,
+    ViewerQuery,
+    RowQueries,
+    CommitmentQueries,
+    MoneyQueries,
+    SyncQueries,
+    AccessQueries,
+);
+
+/// Who takes part, and in what.
+#[derive(MergedObject, Default)]
+pub struct RowMutations(
     PartnerMutation,
     PartnershipMutation,
     CustomerMutation,
     ContactMutation,
     DealMutation,
+    RevenueEventMutation,
+);
+
+/// What is agreed and claimed.
+#[derive(MergedObject, Default)]
+pub struct CommitmentMutations(
     DealRegistrationMutation,
     RegistrationDecisionMutation,
     AccountCheckMutation,
-    RevenueEventMutation,
     ProgramMutation,
     TierMutation,
-    CommissionRuleMutation,
     AgreementMutation,
     ObligationMutation,
+);
+
+/// What is earned and paid.
+#[derive(MergedObject, Default)]
+pub struct MoneyMutations(
+    CommissionRuleMutation,
     LedgerEntryMutation,
     AccrualMutation,
     StatementMutation,
     LedgerDisputeMutation,
     PayoutMutation,
+);
+
+/// What is connected.
+#[derive(MergedObject, Default)]
+pub struct SyncMutations(
     ConnectorMutation,
     ConnectionMutation,
     ConnectionControl,
     MappingMutation,
     SyncConflictMutation,
     SyncFailureMutation,
+);
+
+/// Who comes in.
+#[derive(MergedObject, Default)]
+pub struct AccessMutations(
     UserMutation,
     OAuthClientMutation,
     IdentityProviderMutation,
     PersonMutation,
+);
+
+/// Everything that can be changed.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    RowMutations,
+    CommitmentMutations,
+    MoneyMutations,
+    SyncMutations,
+    AccessMutations,
 );
 
 /// The schema of the API.

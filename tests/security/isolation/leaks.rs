@@ -80,7 +80,7 @@ fn nothing_heard(world: &World) {
 #[tokio::test]
 async fn nothing_of_the_other_side_shows_however_deep_one_reads() {
     let world = World::made().await;
-    let contract = Contract::published();
+    let contract = super::exceptions::known();
     let mut actors = each_role_of_a(&world.mirror);
     actors.extend([of_b(&world.mirror), stranger(&world.mirror)]);
     listen();
@@ -153,7 +153,7 @@ fn texts(world: &World) -> Vec<(String, String)> {
 #[tokio::test]
 async fn anothers_row_and_one_that_never_was_are_one_answer_to_the_byte() {
     let world = World::made().await;
-    let contract = Contract::published();
+    let contract = super::exceptions::known();
     let b = of_b(&world.mirror);
     let of_b_before = everything(&world, &contract, &b).await;
     let (ids, texts) = (world.hidden_from_a(), texts(&world));
@@ -210,7 +210,7 @@ async fn anothers_row_and_one_that_never_was_are_one_answer_to_the_byte() {
 #[tokio::test]
 async fn own_rows_are_found_at_the_places_where_others_are_not() {
     let world = World::made().await;
-    let contract = Contract::published();
+    let contract = super::exceptions::known();
     let own: Vec<String> = world.of_a.values().cloned().collect();
     for actor in each_role_of_a(&world.mirror) {
         let secrets = actor.secrets(&world.mirror, &world.secret).unwrap();

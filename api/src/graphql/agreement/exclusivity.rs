@@ -2,7 +2,7 @@
 
 use super::Agreement;
 use super::terms::{Exclusivity, ExclusivityScopeInput};
-use crate::graphql::context::requires_scope;
+use crate::graphql::context::{RequireScope, requires_scope};
 use crate::graphql::edit::{self, id_input};
 use crate::graphql::references::refused;
 use crate::graphql::scalar::Date;
@@ -55,7 +55,7 @@ pub struct ExclusivityQuery;
 #[Object]
 impl ExclusivityQuery {
     /// The agreements, signed or in force, that an exclusive one would meet. For staff.
-    #[graphql(directive = requires_scope::apply("agreements:read".to_owned()))]
+    #[graphql(guard = "RequireScope(Scope::AgreementsRead)", directive = requires_scope::apply("agreements:read".to_owned()))]
     async fn exclusivity_overlaps(
         &self,
         ctx: &Context<'_>,

@@ -65,7 +65,7 @@ pub struct CommissionSimulationQuery;
 impl CommissionSimulationQuery {
     /// What each partnership earns from the revenue of a period, and what it would earn had these rules held from the period's first day. Nothing is
     /// written. For staff.
-    #[graphql(directive = requires_scope::apply("earnings:read".to_owned()))]
+    #[graphql(guard = "RequireScope(Scope::EarningsRead)", directive = requires_scope::apply("earnings:read".to_owned()))]
     async fn simulate_commissions(
         &self,
         ctx: &Context<'_>,

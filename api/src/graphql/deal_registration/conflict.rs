@@ -72,7 +72,7 @@ pub struct RegistrationConflictQuery;
 #[Object]
 impl RegistrationConflictQuery {
     /// What stands against a registration, 50 at most; null when there is no such registration. For staff.
-    #[graphql(directive = requires_scope::apply("registrations:decide".to_owned()))]
+    #[graphql(guard = "RequireScope(Scope::RegistrationsDecide)", directive = requires_scope::apply("registrations:decide".to_owned()))]
     async fn registration_conflicts(
         &self,
         ctx: &Context<'_>,

@@ -1,6 +1,6 @@
 //! A batch of payouts as a file.
 
-use crate::graphql::context::requires_scope;
+use crate::graphql::context::{RequireScope, requires_scope};
 use crate::graphql::edit;
 use async_graphql::{Context, Object, Result};
 use entities::payout;
@@ -13,7 +13,7 @@ pub struct PayoutExportQuery;
 #[Object]
 impl PayoutExportQuery {
     /// The payouts of a batch that are approved or further, as CSV for a bank or an accountant. For staff.
-    #[graphql(directive = requires_scope::apply("earnings:read".to_owned()))]
+    #[graphql(guard = "RequireScope(Scope::EarningsRead)", directive = requires_scope::apply("earnings:read".to_owned()))]
     async fn payout_batch_csv(
         &self,
         ctx: &Context<'_>,
