@@ -29,6 +29,19 @@ pub struct Shadow {
     /// What could not be taken over, by field: why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub flags: BTreeMap<String, String>,
+    /// What left for the vendor in a call whose answer has not been taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Sent>,
+}
+
+/// What the vendor holds if a call whose answer is not known has happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The values that were written; none clears.
+    pub fields: BTreeMap<String, Option<String>>,
+    /// Every association as it is afterwards, as in [`Shadow::links`]; none where the call changes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<BTreeMap<String, Vec<String>>>,
 }
 
 /// A link.

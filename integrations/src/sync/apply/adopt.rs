@@ -16,7 +16,7 @@ use entities::sync_run::Findings;
 use entities::viewer::Viewer;
 use entities::visible::{self, Versioned, Visible};
 use entities::{contact, customer, deal, partner};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// A row of ours: the prefix of its id, and the id.
@@ -157,7 +157,7 @@ pub(in crate::sync) async fn tie(
         Base::Theirs => Shadow {
             fields: seen.fields,
             links: seen.links,
-            flags: BTreeMap::new(),
+            ..Shadow::default()
         },
         Base::Nothing => Shadow::default(),
     };
@@ -240,6 +240,8 @@ pub(in crate::sync) async fn answered(
             continue;
         }
         let mut shadow = before.shadow.clone();
+        // This is the answer.
+        shadow.sent = None;
         shadow
             .flags
             .retain(|property, _| !fields.contains_key(property));
@@ -272,7 +274,7 @@ pub(in crate::sync) async fn answered(
 }
 
 /// Links as they are once some were made and others taken away.
-fn relink(links: &mut Links, made: &[RecordLink], unmade: &[RecordLink]) {
+pub(super) fn relink(links: &mut Links, made: &[RecordLink], unmade: &[RecordLink]) {
     let key = |link: &RecordLink| format!("{}:{}", link.resource, link.external_id);
     for link in made {
         let labels = links.entry(key(link)).or_default();

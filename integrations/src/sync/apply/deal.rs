@@ -172,11 +172,15 @@ fn base_reading(
     candidate: &Candidate,
     passed_over: &HashSet<&str>,
 ) -> Option<DealReading> {
-    let mut base = map::deal(
-        &candidate.base_mapping(&scope.connection.mapping).deal,
-        scope.references,
-        &candidate.base()?.fields,
-    );
+    let mapping = &candidate.base_mapping(&scope.connection.mapping).deal;
+    let mut base = map::deal(mapping, scope.references, &candidate.base()?.fields);
+    if let (Some(_), Some(link)) = (&candidate.arrived, &candidate.link) {
+        // What follows from a value of ours there, our row has never been told.
+        let before = map::deal(mapping, scope.references, &link.shadow.fields);
+        base.source_stage = before.source_stage;
+        base.owner_name = before.owner_name;
+        base.owner_email = before.owner_email;
+    }
     if !passed_over.is_empty() {
         base.owner_name = Reading::Value(None);
         base.owner_email = Reading::Value(None);

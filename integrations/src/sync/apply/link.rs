@@ -59,7 +59,12 @@ pub(super) fn after(
     candidate: Candidate,
     outcome: Outcome,
 ) -> Option<Model> {
-    let Candidate { incoming, link, .. } = candidate;
+    let Candidate {
+        incoming,
+        link,
+        arrived,
+        ..
+    } = candidate;
     if let Some(before) = link.as_ref().filter(|_| outcome.refused) {
         return refused(change, before, outcome.flags);
     }
@@ -75,10 +80,14 @@ pub(super) fn after(
         .into_iter()
         .map(|flag| (flag.property, flag.code.to_owned()))
         .collect();
+    let known = arrived
+        .as_deref()
+        .or(link.as_ref().map(|link| &link.shadow));
     let shadow = Shadow {
         fields: incoming.fields,
         links: incoming.links,
         flags,
+        sent: known.and_then(|known| known.sent.clone()),
     };
     let (subject_kind, subject_id) = match outcome.subject {
         Some((kind, id)) => (Some(kind.to_owned()), Some(id)),

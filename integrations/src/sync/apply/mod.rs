@@ -24,6 +24,7 @@ mod share;
 mod sponsor;
 #[cfg(test)]
 mod tests;
+pub(super) mod unanswered;
 
 use super::error::Result;
 use super::findings;
@@ -93,6 +94,8 @@ struct Incoming {
 struct Candidate {
     incoming: Incoming,
     link: Option<external_link::Model>,
+    /// The shadow as it is once the record shows what we had sent, where it does.
+    arrived: Option<Box<Shadow>>,
     /// The fields of which a person has chosen the vendor's value.
     take: BTreeSet<String>,
     /// The mapping that made our row, where it is another than the present one.
@@ -100,12 +103,24 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// What the vendor was known to hold when our row last took it over.
-    fn base(&self) -> Option<&Shadow> {
-        self.link
+    fn new(incoming: Incoming, link: Option<external_link::Model>) -> Self {
+        let arrived = link
             .as_ref()
-            .filter(|link| link.subject_id.is_some())
-            .map(|link| &link.shadow)
+            .and_then(|link| unanswered::arrived(&link.shadow, &incoming));
+        Self {
+            incoming,
+            link,
+            arrived,
+            take: BTreeSet::new(),
+            before: None,
+        }
+    }
+
+    /// What the vendor was known to hold when our row last took it over, or was given it.
+    fn base(&self) -> Option<&Shadow> {
+        let link = self.link.as_ref()?;
+        link.subject_id?;
+        Some(self.arrived.as_deref().unwrap_or(&link.shadow))
     }
 
     /// Whether the vendor's value of a field is taken whatever the base says.
@@ -207,12 +222,7 @@ fn from_shadow(link: external_link::Model) -> Candidate {
         fields: link.shadow.fields.clone(),
         links: link.shadow.links.clone(),
     };
-    Candidate {
-        incoming,
-        link: Some(link),
-        take: BTreeSet::new(),
-        before: None,
-    }
+    Candidate::new(incoming, Some(link))
 }
 
 async fn conflicts_of(
@@ -297,12 +307,7 @@ async fn sift(
             unchanged += 1;
             continue;
         }
-        let candidate = Candidate {
-            incoming: incoming(scope.wanted, record, link.as_ref()),
-            link,
-            take: BTreeSet::new(),
-            before: None,
-        };
+        let candidate = Candidate::new(incoming(scope.wanted, record, link.as_ref()), link);
         report_unmapped(scope.wanted, resource, &candidate.incoming, findings);
         let subject = candidate.link.as_ref().and_then(|link| link.subject_id);
         // Whether an open conflict has ended depends on our row as well.
@@ -346,6 +351,7 @@ fn says_nothing_new(source: Source, candidate: &Candidate) -> bool {
     link.shadow.fields == incoming.fields
         && link.shadow.links == incoming.links
         && link.archived == incoming.archived
+        && candidate.arrived.is_none()
         && !refused
 }
 

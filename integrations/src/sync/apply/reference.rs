@@ -58,12 +58,7 @@ pub(super) async fn apply(
             continue;
         }
         let is_new = link.is_none();
-        let candidate = super::Candidate {
-            incoming,
-            link,
-            take: Default::default(),
-            before: None,
-        };
+        let candidate = super::Candidate::new(incoming, link);
         let written = link::after(
             change,
             scope,

@@ -36,10 +36,7 @@ pub(in crate::sync) async fn remapped(
         .collect();
     let candidate = |link: external_link::Model| {
         let candidate = match fresh.remove(&link.external_id) {
-            Some(record) => Candidate {
-                incoming: incoming(scope.wanted, record, Some(&link)),
-                ..from_shadow(link)
-            },
+            Some(record) => Candidate::new(incoming(scope.wanted, record, Some(&link)), Some(link)),
             None => from_shadow(link),
         };
         Candidate {

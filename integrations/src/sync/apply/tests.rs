@@ -100,12 +100,10 @@ fn an_older_version_out_of_an_index_is_passed_over_but_not_one_read_by_id() {
     let before = link(Shadow::default());
     let mut older = record(&[("a", Some("old"))], vec![], true);
     older.updated_at_ms = 4;
-    let candidate = Candidate {
-        incoming: incoming(&wanted(&["a"]), older, Some(&before)),
-        link: Some(before),
-        take: Default::default(),
-        before: None,
-    };
+    let candidate = Candidate::new(
+        incoming(&wanted(&["a"]), older, Some(&before)),
+        Some(before),
+    );
     assert!(says_nothing_new(Source::Index, &candidate));
     assert!(!says_nothing_new(Source::Direct, &candidate));
 }
@@ -132,7 +130,7 @@ proptest! {
         let first = incoming(&wanted, record(&pairs, ties.clone(), true), None);
         let known = link(Shadow { fields: first.fields, links: first.links, ..Shadow::default() });
         let second = incoming(&wanted, record(&pairs, ties, true), Some(&known));
-        let candidate = Candidate { incoming: second, link: Some(known), take: Default::default(), before: None };
+        let candidate = Candidate::new(second, Some(known));
         prop_assert!(says_nothing_new(Source::Direct, &candidate));
     }
 

@@ -102,6 +102,7 @@ fn tombstone(change: &Change, connection: &connection::Model, external_id: &str)
 /// What is known of a record that is not the person's own, without what tells who the person is.
 fn without(link: &Model, subject: &Subject) -> Shadow {
     let mut shadow = link.shadow.clone();
+    shadow.sent = None;
     let texts: Vec<String> = [&subject.email, &subject.phone]
         .into_iter()
         .flatten()

@@ -1,7 +1,7 @@
 //! Working on pushes: read, merge, compare, send.
 //!
 //! Owns: the order of the steps and the line between what is known and what may have happened. Refuses: to call a vendor inside a transaction, and to
-//! create before it is noted that it may have been done. Invariant: a push disappears only in the transaction that took in the vendor's answer, or
+//! write before it is noted that it may have been done. Invariant: a push disappears only in the transaction that took in the vendor's answer, or
 //! found that there is nothing to say, and only if its row was not named again meanwhile.
 
 use super::call::Writer;
@@ -18,7 +18,7 @@ use crate::connector::{ConnectorError, Fetched, Record, Resource};
 use crate::http::Work;
 use crate::push::PushOutcome;
 use crate::sync::apply::adopt::{self, Base};
-use crate::sync::apply::{Scope, Source, Wanted};
+use crate::sync::apply::{Scope, Source, Wanted, unanswered};
 use crate::sync::claim::millis;
 use crate::sync::error::{Result, SyncError};
 use crate::sync::map::References;
@@ -252,6 +252,12 @@ impl Engine {
         let sendings = self
             .settle_plans(&mut change, resource, plans, &mut found)
             .await?;
+        // Creations are noted in their own rows, once the account is known to be able to keep our reference.
+        unanswered::note(
+            &change,
+            sendings.iter().filter_map(Sending::leaving).collect(),
+        )
+        .await?;
         told::tell(&mut change, id, &found).await?;
         change.commit().await?;
         Ok(sendings)

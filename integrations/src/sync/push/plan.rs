@@ -10,6 +10,7 @@ use super::rows::{Row, subject_of};
 use crate::push::PushItem;
 use crate::record::{Fields, RecordLink, Resource};
 use crate::sync::apply::adopt::Subject;
+use crate::sync::apply::unanswered::Leaving;
 use crate::sync::map::References;
 use crate::sync::map::outgoing::{self, Outgoing, There, Write};
 use crate::sync::merge::Flag;
@@ -80,6 +81,20 @@ impl Sending {
             unlinks: self.unmade.clone(),
             archive: self.archive,
         }
+    }
+
+    /// What has to be noted before it is sent: nothing of a creation, nor where only the record as a whole is put away.
+    pub(super) fn leaving(&self) -> Option<Leaving<'_>> {
+        let link = self.link.as_ref().filter(|_| !self.archive)?;
+        let values = self.writes.iter();
+        Some(Leaving {
+            link,
+            fields: values
+                .map(|(name, write)| (name.clone(), write.value.clone()))
+                .collect(),
+            made: &self.made,
+            unmade: &self.unmade,
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::connector::ConnectorError;
 use crate::push::PushOutcome;
 use crate::record::{Fields, Record, Resource};
 use crate::sync::apply::adopt::Answer;
-use crate::sync::apply::{self, Scope, Source, Wanted};
+use crate::sync::apply::{self, Scope, Source, Wanted, unanswered};
 use crate::sync::error::{Result, SyncError};
 use crate::sync::map::{self, References};
 use crate::sync::run::Engine;
@@ -85,6 +85,12 @@ impl Engine {
         )
         .await?;
         outbound_push::settle(change.transaction(), &done, change.now()).await?;
+        let untaken: Vec<&str> = refused
+            .iter()
+            .filter(|(_, error)| !matches!(error, ConnectorError::Transient { .. }))
+            .filter_map(|(sent, _)| Some(sent.link.as_ref()?.external_id.as_str()))
+            .collect();
+        unanswered::forget(&change, &scope, resource, &untaken).await?;
         refused.extend(partly);
         let mut pause = None;
         for (sent, error) in refused {

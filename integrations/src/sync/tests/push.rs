@@ -1,5 +1,7 @@
 //! The way out, against a vendor in memory: what is written there, how often, and what happens when it is uncertain.
 
+mod unanswered;
+
 use super::pusher::Fault;
 use super::*;
 use crate::connector::PushItem;
