@@ -15,4 +15,5 @@ pub mod http;
 pub mod logging;
 pub mod oauth;
 pub mod state;
+pub mod webhook;
 pub mod worker;

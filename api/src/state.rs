@@ -8,13 +8,17 @@ pub mod schema;
 
 use crate::config::public_url::PublicUrl;
 use crate::config::{Config, ConfigError};
+use crate::graphql::schema as graphql_schema;
+use crate::http::graphql::arrange::shapes::UnreadableSchema;
 use crate::oauth::token::TokenAuthority;
+use crate::webhook::Renderer;
 use entities::chance::{Chance, SystemChance};
 use entities::clock::SystemClock;
 use entities::database::{Database, DatabaseOptions};
 use entities::event;
 use integrations::connector::Registry;
-use integrations::http::{Client, ClientSettings, HostPolicy, HttpError};
+use integrations::http::{Client, ClientSettings, HostPolicy, HttpError, Receivers};
+use integrations::outbound::{Courier, Outbound, OutboundSettings};
 use integrations::sync::{Apps, Engine, EngineParts, Ingest, IngestHandle, Settings};
 use integrations::vault::Vault;
 use integrations::{Endpoints, connectors};
@@ -48,6 +52,9 @@ pub enum StartError {
     /// The outgoing client cannot be made.
     #[error(transparent)]
     Client(#[from] HttpError),
+    /// The schema's own document cannot be read.
+    #[error("the schema cannot be read: {0}")]
+    Schema(#[from] UnreadableSchema),
 }
 
 impl StartError {
@@ -104,6 +111,7 @@ pub struct Outside {
     policy: HostPolicy,
     endpoints: Endpoints,
     apps: Apps,
+    receivers: Option<HostPolicy>,
 }
 
 impl Outside {
@@ -114,6 +122,7 @@ impl Outside {
             policy: HostPolicy::public(),
             endpoints: Endpoints::default(),
             apps,
+            receivers: None,
         }
     }
 
@@ -124,6 +133,26 @@ impl Outside {
             policy,
             endpoints,
             apps,
+            receivers: None,
+        }
+    }
+
+    /// The same with another policy for the receivers of webhooks; only a test or a demonstration has one.
+    #[must_use]
+    pub fn with_receivers(mut self, receivers: HostPolicy) -> Self {
+        self.receivers = Some(receivers);
+        self
+    }
+
+    /// Where webhooks may go. A demonstration that reaches its sandboxes only sends none elsewhere either.
+    fn receivers(&self, config: &Config) -> HostPolicy {
+        match &self.receivers {
+            Some(receivers) => receivers.clone(),
+            None if self.policy.is_sandbox() => self.policy.clone(),
+            None => HostPolicy::receivers(
+                Receivers::on(config.webhook_ports().to_vec())
+                    .with_plain_http(config.webhooks.plain_http),
+            ),
         }
     }
 }
@@ -143,6 +172,10 @@ pub struct Core {
     pub apps: Arc<Apps>,
     /// The engine.
     pub engine: Engine,
+    /// Webhooks out.
+    pub outbound: Outbound,
+    /// What they say.
+    pub renderer: Arc<Renderer>,
 }
 
 impl Core {
@@ -156,6 +189,20 @@ impl Core {
         outside: Outside,
         config: &Config,
     ) -> Result<Self, StartError> {
+        let outbound = Outbound::new(
+            database.clone(),
+            vault.clone(),
+            outside.receivers(config),
+            OutboundSettings {
+                lease: Duration::from_secs(config.webhooks.lease_seconds),
+                ..OutboundSettings::default()
+            },
+        )?;
+        let renderer = Renderer::new(
+            graphql_schema::build(),
+            database.clone(),
+            config.limits.admission(),
+        )?;
         let registry = connectors(outside.endpoints);
         let settings = Settings {
             every: Duration::from_secs(config.sync.interval_seconds),
@@ -177,11 +224,19 @@ impl Core {
             registry,
             apps: Arc::new(outside.apps),
             engine,
+            outbound,
+            renderer: Arc::new(renderer),
         })
     }
 }
 
 impl Core {
+    /// A courier for webhooks.
+    #[must_use]
+    pub fn courier(&self) -> Courier {
+        Courier::new(self.outbound.clone(), self.renderer.clone())
+    }
+
     /// Closes the database's connections; SQLite then moves its log into its file. Nothing may be asked of it afterwards.
     pub async fn close(&self) {
         for connection in [self.database.read().connection(), self.database.write()] {

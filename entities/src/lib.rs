@@ -37,6 +37,7 @@ pub mod chat_post;
 pub mod connect_ticket;
 pub mod connection;
 pub mod event_reader;
+pub mod event_retention;
 pub mod external_link;
 pub mod idempotency_key;
 pub mod inbound_signal;
@@ -49,3 +50,6 @@ pub mod sync_conflict;
 pub mod sync_cursor;
 pub mod sync_run;
 pub mod sync_seen;
+
+pub mod webhook_delivery;
+pub mod webhook_endpoint;

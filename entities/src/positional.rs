@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::diff::Texts;
 use crate::{
     connection, contact, customer, deal, deal_confirmation, deal_partner, partner, partnership,
-    privacy_request, revenue_event, sync_conflict, sync_run,
+    privacy_request, revenue_event, sync_conflict, sync_run, webhook_delivery, webhook_endpoint,
 };
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
@@ -196,5 +196,13 @@ positional! {
     sync_conflict {
         id, version, created_at, updated_at, connection_id, resource, external_id, subject_kind, subject_id, field, ours, theirs, policy, status,
         winner, resolved_by, resolved_at,
+    }
+    webhook_endpoint {
+        id, version, created_at, updated_at, partner_id, name, url, kinds, partners, with_history, selection, rendering, owner, secret,
+        previous_secret, previous_secret_until, status, disabled_reason, failing_since,
+    }
+    webhook_delivery {
+        id, created_at, endpoint_id, event_id, kind, occurred_at, state, rendering, body, attempts, retry, available_at, lease_owner, lease_until,
+        fence, settled_at, attempted_at, address, answer_status, answer_body, answer_millis, error,
     }
 }

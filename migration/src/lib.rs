@@ -18,6 +18,7 @@ mod m20261121_000010_chat;
 mod m20261121_000011_lean_indexes;
 mod m20261121_000012_unfinished_work;
 mod m20261121_000013_people;
+mod m20261121_000030_webhooks;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000011_lean_indexes::Migration),
             Box::new(m20261121_000012_unfinished_work::Migration),
             Box::new(m20261121_000013_people::Migration),
+            Box::new(m20261121_000030_webhooks::Migration),
         ]
     }
 }

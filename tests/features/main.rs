@@ -41,3 +41,5 @@ mod sync_failure;
 mod sync_now;
 mod viewer;
 mod visibility;
+mod webhook_delivery;
+mod webhook_endpoint;

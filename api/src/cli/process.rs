@@ -6,6 +6,7 @@ use crate::http::metrics;
 use crate::http::server::{Running, ServerSettings, server};
 use crate::state::{Core, State, keys};
 use crate::worker::notify::{self, NodeMark};
+use crate::worker::retention::{self, Retention};
 use crate::worker::{self, Wakers, WorkerSettings};
 use actix_web::web;
 use entities::database::Wake;
@@ -21,6 +22,8 @@ pub struct ProcessSettings {
     pub server: ServerSettings,
     /// Its worker.
     pub worker: WorkerSettings,
+    /// What it throws away.
+    pub retention: Retention,
 }
 
 impl ProcessSettings {
@@ -37,6 +40,10 @@ impl ProcessSettings {
             worker: WorkerSettings {
                 concurrency: config.worker.concurrency,
                 poll: config.poll(),
+            },
+            retention: Retention {
+                events_days: config.retention.events_days,
+                deliveries_days: config.retention.deliveries_days,
             },
         }
     }
@@ -86,7 +93,7 @@ impl Process {
     #[must_use]
     pub fn work(core: &Core, settings: &ProcessSettings) -> Self {
         let mut process = Self::idle(core);
-        process.begin_work(core, settings.worker);
+        process.begin_work(core, settings);
         process
     }
 
@@ -104,7 +111,13 @@ impl Process {
     }
 
     /// Starts the worker.
-    pub fn begin_work(&mut self, core: &Core, settings: WorkerSettings) {
+    pub fn begin_work(&mut self, core: &Core, settings: &ProcessSettings) {
+        let (retention, settings) = (settings.retention, settings.worker);
+        self.watchers.spawn(retention::run(
+            core.database.clone(),
+            retention,
+            self.stop.clone(),
+        ));
         let remote = Wake::default();
         let wakers = Wakers {
             local: core.database.wake().subscribe(),
@@ -115,8 +128,17 @@ impl Process {
             remote,
             self.mark.clone(),
         ));
-        let work = worker::run(core.engine.clone(), wakers, settings, self.stop.clone());
-        self.worker = Some(tokio::spawn(work));
+        let work = worker::run(
+            core.engine.clone(),
+            wakers.clone(),
+            settings,
+            self.stop.clone(),
+        );
+        let deliver =
+            worker::webhooks::run(core.courier(), wakers, settings.poll, self.stop.clone());
+        self.worker = Some(tokio::spawn(async {
+            tokio::join!(work, deliver);
+        }));
     }
 
     /// Ends when the server ends by itself, with the reason. Without a server it waits for ever.

@@ -122,7 +122,49 @@ impl<'a> Edit<'a> {
         key: Option<&String>,
         validate_only: Option<bool>,
     ) -> Result<Opened<'a>> {
-        let mut edit = Self::begin(ctx, scope, validate_only).await?;
+        let edit = Self::begin(ctx, scope, validate_only).await?;
+        edit.under_key(mutation, input, key).await
+    }
+
+    /// Begins a mutation that a partner's people may make as well, of what is their own organisation's: its users, its software, its identity
+    /// providers. **Nothing here narrows it to that.** Every row it touches must come from [`entities::management`], which does; a mutation that
+    /// reads rows in any other way must use [`Edit::begin`], which lets no partner in.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without the scope.
+    pub async fn begin_managing_own_organisation(
+        ctx: &Context<'a>,
+        scope: Scope,
+        validate_only: Option<bool>,
+    ) -> Result<Self> {
+        let request = context::request(ctx)?;
+        context::require(request, scope)?;
+        let change = Change::begin(&request.database, Author::of(&request.viewer)).await?;
+        Ok(Self {
+            request,
+            change,
+            validate_only: validate_only.unwrap_or(false),
+            repeat: None,
+        })
+    }
+
+    /// Whether nothing will be written, whatever the operation does.
+    #[must_use]
+    pub const fn only_validates(&self) -> bool {
+        self.validate_only
+    }
+
+    /// The edit, as the creation of a row under an idempotency key where one is given.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn under_key(
+        self,
+        mutation: &str,
+        input: &impl InputType,
+        key: Option<&String>,
+    ) -> Result<Opened<'a>> {
+        let mut edit = self;
         let Some(key) = key else {
             return Ok(Opened::Fresh(Box::new(edit)));
         };

@@ -1,15 +1,19 @@
 //! The event log in the API: gapless, in order, for whoever missed something.
 
-use super::context::{RequireScope, cost, request, requires_scope};
+use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
 use super::error::ErrorCode;
+use super::node::{self, Node};
 use super::page::{DEFAULT_SIZE, MAX_SIZE};
 use super::scalar::DateTime;
+use super::siblings::{Group, Member, members};
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Enum, ID, Json, Object, Result, SimpleObject};
 use entities::change;
 use entities::event::{self, EventKind, Model, Position};
-use entities::id;
+use entities::event_retention;
+use entities::id::{self, EventId};
 use entities::viewer::Scope;
+use std::collections::HashMap;
 
 /// Where a change came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -30,9 +34,17 @@ pub enum EventOrigin {
 }
 
 /// Something that happened.
+#[derive(Clone)]
 pub struct Event {
-    row: Model,
-    internal: bool,
+    pub(crate) row: Member<Model>,
+    pub(crate) internal: bool,
+}
+
+/// The rows that the events of a page are about.
+struct Subjects(HashMap<String, Node>);
+
+fn subject_id(row: &Model) -> String {
+    id::show(&row.subject_kind, row.subject_id)
 }
 
 /// Something that happened.
@@ -40,38 +52,54 @@ pub struct Event {
 impl Event {
     /// The event's id.
     async fn id(&self) -> ID {
-        self.row.id.to_string().into()
+        self.row.row().id.to_string().into()
     }
     /// What happened: `deal.won`.
     async fn r#type(&self) -> &str {
-        &self.row.kind
+        &self.row.row().kind
     }
     /// When.
     async fn occurred_at(&self) -> DateTime {
-        DateTime(self.row.occurred_at)
+        DateTime(self.row.row().occurred_at)
     }
     /// Where the change came from.
     async fn origin(&self) -> EventOrigin {
-        self.row.origin.into()
+        self.row.row().origin.into()
     }
     /// Who made it. Internal: null for partners.
     async fn actor(&self) -> Option<&str> {
-        self.internal.then_some(self.row.actor.as_str())
+        self.internal.then_some(self.row.row().actor.as_str())
     }
     /// The connection it came by. Internal: null for partners.
     async fn connection_id(&self) -> Option<ID> {
         self.row
+            .row()
             .connection_id
             .filter(|_| self.internal)
             .map(|id| id.to_string().into())
     }
     /// The id of the row it is about; read it with `node`.
     async fn subject_id(&self) -> ID {
-        id::show(&self.row.subject_kind, self.row.subject_id).into()
+        subject_id(self.row.row()).into()
+    }
+    /// The row it is about, as it is now; null when there is none that you may see.
+    async fn subject(&self, ctx: &Context<'_>) -> Result<Option<Node>> {
+        let group = self.row.group();
+        let load = async {
+            let ids: Vec<String> = group.rows().iter().map(subject_id).collect();
+            let asked: Vec<ID> = ids.iter().map(|id| ID(id.clone())).collect();
+            let found = node::find(request(ctx)?, &asked).await?;
+            let pairs = ids.into_iter().zip(found);
+            Ok(Subjects(
+                pairs.filter_map(|(id, node)| Some((id, node?))).collect(),
+            ))
+        };
+        let subjects = group.load("subject".to_owned(), load).await?;
+        Ok(subjects.0.get(&subject_id(self.row.row())).cloned())
     }
     /// What changed, or the facts of what happened. Of persons only the names of the fields are kept.
     async fn data(&self) -> Json<&serde_json::Value> {
-        Json(&self.row.data)
+        Json(&self.row.row().data)
     }
 }
 
@@ -93,11 +121,11 @@ pub struct EventConnection {
     pub page_info: PageInfo,
 }
 
-fn cursor(position: Position) -> String {
+pub(crate) fn cursor(position: Position) -> String {
     format!("{:x}.{:x}", position.position, position.seq)
 }
 
-fn read_cursor(text: &str) -> Result<Position> {
+pub(crate) fn read_cursor(text: &str) -> Result<Position> {
     let parse = |part: &str| i64::from_str_radix(part, 16).ok();
     text.split_once('.')
         .and_then(|(position, seq)| {
@@ -109,12 +137,41 @@ fn read_cursor(text: &str) -> Result<Position> {
         .ok_or_else(|| ErrorCode::BadUserInput.error("This is no cursor of the event log."))
 }
 
+/// Fails when events after a place have left the log: whoever goes on from there would be given a log with a gap.
+pub(crate) async fn still_whole(request: &RequestContext, place: Option<Position>) -> Result<()> {
+    let Some(place) = place else { return Ok(()) };
+    match event_retention::mark(request.database.read()).await? {
+        Some(mark) if place < mark => Err(ErrorCode::BadUserInput.error(
+            "Events after this cursor have left the log. Begin without a cursor, at the oldest that is kept.",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Queries about the event log.
 #[derive(Default)]
 pub struct EventQuery;
 
 #[Object]
 impl EventQuery {
+    /// One event; null when there is none that you may see.
+    #[graphql(guard = "RequireScope(Scope::EventsRead)", directive = requires_scope::apply("events:read".to_owned()), directive = cost::apply(1))]
+    async fn event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The event's id.")] id: ID,
+    ) -> Result<Option<Event>> {
+        let request = request(ctx)?;
+        let Ok(id) = id.parse::<EventId>() else {
+            return Ok(None);
+        };
+        let found = event::find_seen(request.database.read(), &request.viewer, id).await?;
+        Ok(found.map(|row| Event {
+            row: Member::single(row),
+            internal: request.viewer.sees_internal(),
+        }))
+    }
+
     /// What happened after a place in the log, oldest first. No event appears later before one that was answered.
     #[graphql(guard = "RequireScope(Scope::EventsRead)", directive = requires_scope::apply("events:read".to_owned()), directive = cost::apply(1))]
     async fn events(
@@ -145,6 +202,7 @@ impl EventQuery {
             );
         }
         let place = after.as_deref().map(read_cursor).transpose()?;
+        still_whole(request, place).await?;
         let mut rows = event::list_after(
             &request.database,
             &request.viewer,
@@ -157,10 +215,10 @@ impl EventQuery {
         let more = rows.len() > size;
         rows.truncate(size);
         let internal = request.viewer.sees_internal();
-        let edges: Vec<EventEdge> = rows
-            .into_iter()
+        let group = Group::new(rows);
+        let edges: Vec<EventEdge> = members(&group, 0..group.rows().len())
             .map(|row| EventEdge {
-                cursor: cursor(Position::from(&row)),
+                cursor: cursor(Position::from(row.row())),
                 node: Event { row, internal },
             })
             .collect();

@@ -35,3 +35,5 @@ pub mod sync_conflict;
 pub mod sync_failure;
 pub mod sync_run;
 pub mod viewer;
+pub mod webhook_delivery;
+pub mod webhook_endpoint;

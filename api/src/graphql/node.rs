@@ -13,16 +13,17 @@ use super::revenue_event::RevenueEvent;
 use super::siblings::{Group, Member};
 use super::sync_conflict::SyncConflict;
 use super::sync_run::SyncRun;
+use super::webhook_endpoint::WebhookEndpoint;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
     self, ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, PrivacyRequestId,
-    RevenueEventId, SyncConflictId, SyncRunId, TypedId,
+    RevenueEventId, SyncConflictId, SyncRunId, TypedId, WebhookEndpointId,
 };
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use entities::{
     connection, contact, customer, deal, partner, partnership, privacy_request, revenue_event,
-    sync_conflict, sync_run,
+    sync_conflict, sync_run, webhook_endpoint,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -51,6 +52,8 @@ pub enum Node {
     SyncConflict(SyncConflict),
     /// A wish under the law on personal data.
     PrivacyRequest(PrivacyRequest),
+    /// Where a subscriber wants to hear.
+    WebhookEndpoint(WebhookEndpoint),
 }
 
 /// The most ids of one `nodes`.
@@ -87,7 +90,7 @@ where
 }
 
 /// The rows of these ids, in their order.
-async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>> {
+pub(crate) async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>> {
     let parsed: Vec<Option<(String, Uuid)>> = ids.iter().map(|id| id::parse_any(id).ok()).collect();
     let of = |prefix: &str| {
         parsed
@@ -141,6 +144,12 @@ async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>>
         privacy_request,
         PrivacyRequest,
         Scope::Admin
+    );
+    kind!(
+        WebhookEndpointId,
+        webhook_endpoint,
+        WebhookEndpoint,
+        Scope::WebhooksManage
     );
     let get = |(prefix, uuid): (String, Uuid)| {
         found

@@ -322,6 +322,8 @@ without_plain_fields!(
     super::privacy_request::PrivacyRequest,
     super::revenue_event::RevenueEvent,
     super::sync_conflict::SyncConflict,
+    super::webhook_delivery::WebhookDelivery,
+    super::webhook_endpoint::WebhookEndpoint,
     super::sync_run::SyncRun,
 );
 

@@ -20,6 +20,9 @@ use super::sync_conflict::{SyncConflictMutation, SyncConflictQuery};
 use super::sync_failure::{SyncFailureMutation, SyncFailureQuery};
 use super::sync_run::SyncRunQuery;
 use super::viewer::ViewerQuery;
+use super::webhook_delivery::{WebhookDeliveryMutation, WebhookDeliveryQuery};
+use super::webhook_endpoint::WebhookEndpointQuery;
+use super::webhook_endpoint::mutation::WebhookEndpointMutation;
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
 
 /// Everything that can be asked.
@@ -43,6 +46,8 @@ pub struct Query(
     RecordTimelineQuery,
     PrivacyRequestQuery,
     EventQuery,
+    WebhookEndpointQuery,
+    WebhookDeliveryQuery,
 );
 
 /// Everything that can be changed.
@@ -59,6 +64,8 @@ pub struct Mutation(
     MappingMutation,
     SyncConflictMutation,
     SyncFailureMutation,
+    WebhookEndpointMutation,
+    WebhookDeliveryMutation,
 );
 
 /// The schema of the API.

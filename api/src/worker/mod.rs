@@ -7,6 +7,8 @@
 //! that takes too long is dropped, which rolls its transaction back and leaves its lease to run out.
 
 pub mod notify;
+pub mod retention;
+pub mod webhooks;
 
 use futures::FutureExt;
 use integrations::sync::{Engine, SyncError};
