@@ -3,6 +3,7 @@
 //! Everything is built here once and handed on. The outside world is an argument ([`Outside`]): a server reaches public addresses only,
 //! and only a demonstration can hand in the policy that lets its sandbox be called.
 
+pub mod feed;
 pub mod keys;
 pub mod schema;
 
@@ -16,6 +17,7 @@ use entities::chance::{Chance, SystemChance};
 use entities::clock::SystemClock;
 use entities::database::{Database, DatabaseOptions};
 use entities::event;
+use feed::Feed;
 use integrations::connector::Registry;
 use integrations::http::{Client, ClientSettings, HostPolicy, HttpError, Receivers};
 use integrations::outbound::{Courier, Outbound, OutboundSettings};
@@ -266,6 +268,8 @@ pub struct State {
     pub tokens: Arc<TokenAuthority>,
     /// Where verified deliveries are handed in.
     pub inbox: IngestHandle,
+    /// The event log as it grows.
+    pub feed: Feed,
 }
 
 impl State {
@@ -290,11 +294,13 @@ impl State {
         );
         core.engine.reached_at(public_url.url_at("/"));
         let inbox = Ingest::spawn(core.database.clone());
+        let feed = Feed::spawn(core.database.clone());
         Ok(Self {
             core,
             public_url,
             tokens: Arc::new(tokens),
             inbox,
+            feed,
         })
     }
 }

@@ -71,6 +71,8 @@ async fn every_field_there_is_shows_the_own_side_only() {
                                 | "partnerships"
                                 | "privacyRequests"
                                 | "revenueEvents"
+                                | "webhookEndpoints"
+                                | "webhookDeliveries"
                         )
                 })
                 .collect()

@@ -78,6 +78,11 @@ impl Process {
             Arc::clone(&state.tokens),
             Arc::clone(&state.core.chance),
         ));
+        process.watchers.spawn(notify::listen(
+            state.core.database.clone(),
+            state.feed.remote().clone(),
+            process.mark.clone(),
+        ));
         let server = server(
             web::Data::from(Arc::clone(&state)),
             figures,

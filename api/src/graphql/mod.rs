@@ -31,6 +31,7 @@ pub mod rows;
 pub mod scalar;
 pub mod schema;
 pub mod siblings;
+pub mod subscription;
 pub mod sync_conflict;
 pub mod sync_failure;
 pub mod sync_run;

@@ -16,6 +16,7 @@ use super::partnership::{PartnershipMutation, PartnershipQuery};
 use super::privacy_request::PrivacyRequestQuery;
 use super::record_timeline::RecordTimelineQuery;
 use super::revenue_event::RevenueEventQuery;
+use super::subscription::SubscriptionRoot;
 use super::sync_conflict::{SyncConflictMutation, SyncConflictQuery};
 use super::sync_failure::{SyncFailureMutation, SyncFailureQuery};
 use super::sync_run::SyncRunQuery;
@@ -23,7 +24,7 @@ use super::viewer::ViewerQuery;
 use super::webhook_delivery::{WebhookDeliveryMutation, WebhookDeliveryQuery};
 use super::webhook_endpoint::WebhookEndpointQuery;
 use super::webhook_endpoint::mutation::WebhookEndpointMutation;
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
+use async_graphql::{MergedObject, SDLExportOptions, Schema};
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
@@ -69,13 +70,13 @@ pub struct Mutation(
 );
 
 /// The schema of the API.
-pub type ApiSchema = Schema<Query, Mutation, EmptySubscription>;
+pub type ApiSchema = Schema<Query, Mutation, SubscriptionRoot>;
 
 /// Builds the schema. It has no extension: one without any hook already halves the speed of execution; what others do in
 /// extensions happens around `execute`.
 #[must_use]
 pub fn build() -> ApiSchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), SubscriptionRoot)
         .register_output_type::<Node>()
         .register_output_type::<ErrorCode>()
         // The names of fields are no secret, but guesses are not to be answered with them.

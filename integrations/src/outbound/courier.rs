@@ -324,7 +324,8 @@ impl Ending {
         if self.arrived || self.failed {
             webhook_endpoint::note_failing(change, id, since).await?;
         }
-        if self.arrived && !self.gone || !self.failed && !self.gone {
+        // What arrives says that the receiver is there, whatever else failed.
+        if !self.gone && (self.arrived || !self.failed) {
             return Ok(());
         }
         let system = Viewer::system("webhook");
