@@ -3,6 +3,11 @@
 //! A failure is one line on standard error; the exit code is 2 when the caller can mend it (arguments, configuration, a data directory
 //! made for something else) and 1 when something failed. Standard output holds answers only: a token, a schema, the one line of `--json`.
 
+mod admin;
+mod audit;
+mod import;
+mod keys;
+mod preset;
 mod process;
 mod serve;
 mod token;
@@ -99,6 +104,19 @@ enum Command {
     Schema,
     /// Make an access token.
     Token(token::TokenArgs),
+    /// Make the first administrator, or let one in again.
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
+    /// Rotate or list the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Verify the audit trail.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Import a file of revenue and print what became of its rows.
+    Import(import::ImportArgs),
+    /// The numbers a programme may begin with.
+    Preset(preset::PresetArgs),
     /// Print every setting with its value, its source and its meaning.
     Config(ConfigArgs),
 }
@@ -190,6 +208,26 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate(args) => on_runtime(migrate(load(flags(args.data.as_ref(), None))?)),
         Command::Token(args) => {
             on_runtime(token::token(load(flags(args.data.as_ref(), None))?, args))
+        }
+        Command::Admin(command) => {
+            let config = load(flags(command.data(), None))?;
+            on_runtime(admin::admin(config, command))
+        }
+        Command::Keys(command) => {
+            let config = load(flags(command.data(), None))?;
+            on_runtime(keys::keys(config, command))
+        }
+        Command::Audit(audit::AuditCommand::Verify(args)) => {
+            let config = load(flags(args.data.as_ref(), None))?;
+            on_runtime(audit::verify(config, args))
+        }
+        Command::Import(args) => {
+            let data = args.data.data.as_ref();
+            on_runtime(import::run(load(flags(data, None))?, args))
+        }
+        Command::Preset(args) => {
+            let data = args.data().and_then(|data| data.data.as_ref());
+            on_runtime(preset::run(load(flags(data, None))?, args))
         }
         Command::Demo(args) => {
             let mut sources =

@@ -6,10 +6,13 @@
 
 mod app;
 pub mod keys;
+mod people;
 pub mod public_url;
 mod settings;
 pub mod show;
 
+use crate::mail::MailServer;
+use crate::people::provider::StaffProvider;
 use figment::error::{Actual, Kind as FigmentKind};
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Tag, Value};
@@ -26,8 +29,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use settings::{
-    AppSettings, HttpSettings, LimitSettings, LogFormat, LogSettings, PoolSettings,
-    RetentionSettings, SlackSettings, SyncSettings, TokenSettings, WebhookSettings, WorkerSettings,
+    AppSettings, HttpSettings, LimitSettings, LogFormat, LogSettings, MailSettings, OidcSettings,
+    PoolSettings, RetentionSettings, ShopifySettings, SlackSettings, SyncSettings, TokenSettings,
+    WebhookSettings, WorkerSettings,
 };
 
 /// The file that is read when none is named, if it is there.
@@ -118,6 +122,12 @@ pub struct Config {
     pub migrate_on_start: bool,
     /// Whether there is a page to try queries on.
     pub graphiql: bool,
+    /// Whether messages to people are shown at `/dev/mail`.
+    pub dev_mail: bool,
+    /// Where mail leaves.
+    pub mail: Option<MailServer>,
+    /// The staff's identity provider.
+    pub staff_provider: Option<StaffProvider>,
     /// The log.
     pub log: LogSettings,
     /// The server.
@@ -137,6 +147,8 @@ pub struct Config {
     /// How long what has happened is kept.
     pub retention: RetentionSettings,
     webhook_ports: Vec<u16>,
+    /// Whether shops are asked for their orders of all times.
+    pub all_orders: bool,
     apps: BTreeMap<String, AppCredentials>,
 }
 
@@ -167,6 +179,13 @@ impl Config {
             .transpose()?;
         check_bounds(&settings, &figment)?;
         let apps = app::registrations(&settings)?;
+        let mail = people::mail(&settings.mail)?;
+        let staff_provider = people::provider(&settings.oidc)?;
+        let in_the_world = public_url.as_ref().is_some_and(|url| !url.is_loopback());
+        if settings.dev_mail && in_the_world {
+            let problem = "it shows everybody's mail, so public_url must be on loopback";
+            return Err(bad(&figment, "dev_mail", problem));
+        }
         Ok(Self {
             database_url: settings.database_url,
             data_dir: settings.data_dir,
@@ -176,6 +195,9 @@ impl Config {
             vault_key_previous: settings.vault_key_previous,
             migrate_on_start: settings.migrate_on_start,
             graphiql: settings.graphiql,
+            dev_mail: settings.dev_mail,
+            mail,
+            staff_provider,
             log: settings.log,
             http: settings.http,
             pool: settings.pool,
@@ -192,6 +214,7 @@ impl Config {
             })?,
             webhooks: settings.webhooks,
             retention: settings.retention,
+            all_orders: settings.shopify.all_orders,
             apps,
             figment,
         })

@@ -22,7 +22,7 @@ use crate::data_dir::demo_file::{DemoFile, DemoSource};
 use crate::data_dir::{DataDir, Use};
 use crate::logging::{self, Flush, LoggingError};
 use crate::oauth::token::{Basis, TokenRequest};
-use crate::state::{Core, State, chance, open_database, prepare_schema};
+use crate::state::{Core, State, chance, keys, open_database, prepare_schema};
 use connecting::{Connected, connect_all};
 use entities::viewer::{Scopes, StaffRole, ViewerKind};
 use integrations::vault::Vault;
@@ -176,7 +176,7 @@ impl Stage<'_> {
 
     /// Shows what there is to show, and says where everything is.
     async fn perform(&self, state: &State, connected: &Connected) -> Result<(), Failure> {
-        let token = token(state)?;
+        let token = token(state).await?;
         let welcome = Welcome {
             graphql: state.public_url.audience(),
             graphiql: state.public_url.at("/graphiql"),
@@ -201,7 +201,7 @@ impl Stage<'_> {
     }
 }
 
-fn token(state: &State) -> Result<SecretString, Failure> {
+async fn token(state: &State) -> Result<SecretString, Failure> {
     let request = TokenRequest {
         subject: "demo".to_owned(),
         client_id: "entente-demo".to_owned(),
@@ -210,8 +210,14 @@ fn token(state: &State) -> Result<SecretString, Failure> {
         lifetime_seconds: TOKEN_SECONDS,
         basis: Basis::default(),
     };
-    state
-        .tokens
-        .issue(&request, state.core.chance.as_ref())
+    let core = &state.core;
+    let issued = keys::issue_long(
+        &core.database,
+        &state.tokens,
+        &request,
+        core.chance.as_ref(),
+    );
+    issued
+        .await
         .map_err(|error| Failure::fault("the token cannot be made", error))
 }

@@ -11,7 +11,10 @@ use crate::config::public_url::PublicUrl;
 use crate::config::{Config, ConfigError};
 use crate::graphql::schema as graphql_schema;
 use crate::http::graphql::arrange::shapes::UnreadableSchema;
+use crate::mail::{MailError, Mailer};
 use crate::oauth::token::TokenAuthority;
+use crate::oauth::{AuthorizationServer, revocation};
+use crate::people::People;
 use crate::webhook::Renderer;
 use entities::chance::{Chance, SystemChance};
 use entities::clock::SystemClock;
@@ -45,6 +48,9 @@ pub enum StartError {
         "the database lacks {0} migration(s) of this version: run `entente migrate`, or set ENTENTE_MIGRATE_ON_START=true"
     )]
     Pending(usize),
+    /// What was revoked cannot be read.
+    #[error("the revoked tokens cannot be read: {0}")]
+    Revocations(#[source] entities::error::Error),
     /// The event log cannot be begun.
     #[error("the event log cannot be begun: {0}")]
     Epoch(#[source] entities::error::Error),
@@ -57,6 +63,9 @@ pub enum StartError {
     /// The schema's own document cannot be read.
     #[error("the schema cannot be read: {0}")]
     Schema(#[from] UnreadableSchema),
+    /// The configured mail server cannot be used.
+    #[error(transparent)]
+    Mail(#[from] MailError),
 }
 
 impl StartError {
@@ -65,7 +74,10 @@ impl StartError {
     pub const fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Config(_) | Self::Pending(_) | Self::Keys(keys::KeysError::Sealed { .. })
+            Self::Config(_)
+                | Self::Pending(_)
+                | Self::Mail(_)
+                | Self::Keys(keys::KeysError::Sealed { .. })
         )
     }
 }
@@ -178,6 +190,8 @@ pub struct Core {
     pub outbound: Outbound,
     /// What they say.
     pub renderer: Arc<Renderer>,
+    /// The outgoing client.
+    pub http: Client,
 }
 
 impl Core {
@@ -205,17 +219,22 @@ impl Core {
             database.clone(),
             config.limits.admission(),
         )?;
-        let registry = connectors(outside.endpoints);
+        let mut endpoints = outside.endpoints;
+        if config.all_orders {
+            endpoints.shopify = endpoints.shopify.with_all_orders();
+        }
+        let registry = connectors(endpoints);
         let settings = Settings {
             every: Duration::from_secs(config.sync.interval_seconds),
             lease: Duration::from_secs(config.sync.lease_seconds),
             ..Settings::default()
         };
+        let http = Client::new(outside.policy, ClientSettings::default())?;
         let engine = Engine::new(EngineParts {
             database: database.clone(),
             registry: registry.clone(),
             vault: vault.clone(),
-            http: Client::new(outside.policy, ClientSettings::default())?,
+            http: http.clone(),
             apps: outside.apps.clone(),
             settings,
         });
@@ -228,6 +247,7 @@ impl Core {
             engine,
             outbound,
             renderer: Arc::new(renderer),
+            http,
         })
     }
 }
@@ -266,14 +286,18 @@ pub struct State {
     pub public_url: PublicUrl,
     /// Issues and verifies tokens.
     pub tokens: Arc<TokenAuthority>,
+    /// Gives tokens to clients.
+    pub authorization: AuthorizationServer,
     /// Where verified deliveries are handed in.
     pub inbox: IngestHandle,
     /// The event log as it grows.
     pub feed: Feed,
+    /// Signs people in.
+    pub people: Arc<People>,
 }
 
 impl State {
-    /// Reads or makes the signing keys and opens the inbox. `issuer` is the public address, or, for a demonstration, that of its first start.
+    /// Reads or makes the signing keys, reads what was revoked, and opens the inbox. `issuer` is the public address, or, for a demonstration, that of its first start.
     ///
     /// # Errors
     /// When the keys cannot be used.
@@ -284,23 +308,40 @@ impl State {
         config: &Config,
     ) -> Result<Self, StartError> {
         let ring = keys::load(&core.database, &core.vault, core.chance.as_ref()).await?;
+        revocation::load(&core.database)
+            .await
+            .map_err(StartError::Revocations)?;
         let audience = format!("{issuer}/graphql");
         let tokens = TokenAuthority::new(
             issuer,
             audience,
             ring,
             Arc::clone(core.database.clock()),
+            Arc::clone(core.database.revocations()),
             config.token.remembered,
+        );
+        let tokens = Arc::new(tokens);
+        let authorization = AuthorizationServer::new(
+            core.database.clone(),
+            Arc::clone(&tokens),
+            Arc::clone(&core.chance),
+            public_url.clone(),
         );
         core.engine.reached_at(public_url.url_at("/"));
         let inbox = Ingest::spawn(core.database.clone());
         let feed = Feed::spawn(core.database.clone());
+        let shows_mail = config.dev_mail && public_url.is_loopback();
+        let mail = Mailer::new(config.mail.as_ref(), shows_mail, core.database.clock())?;
+        let staff = config.staff_provider.as_ref();
+        let people = Arc::new(People::new(&core, public_url.clone(), mail, staff));
         Ok(Self {
             core,
             public_url,
-            tokens: Arc::new(tokens),
+            tokens,
+            authorization,
             inbox,
             feed,
+            people,
         })
     }
 }

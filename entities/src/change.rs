@@ -9,6 +9,7 @@ use crate::database::Database;
 use crate::error::Result;
 use crate::event::{self, NewEvent};
 use crate::id::{ConnectionId, TypedId};
+use crate::token_revocation;
 use crate::viewer::{Viewer, ViewerKind};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction};
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -94,6 +95,7 @@ pub struct Change {
     author: Author,
     now: Timestamp,
     events: Vec<NewEvent>,
+    revocations: Vec<token_revocation::Model>,
 }
 
 impl Change {
@@ -109,6 +111,7 @@ impl Change {
             author,
             now: database.now(),
             events: Vec::new(),
+            revocations: Vec::new(),
         })
     }
 
@@ -160,13 +163,18 @@ impl Change {
         self.events.push(event);
     }
 
+    /// Notes that tokens are refused once this is committed.
+    pub(crate) fn revoke(&mut self, row: token_revocation::Model) {
+        self.revocations.push(row);
+    }
+
     /// How many events have been recorded so far.
     #[must_use]
     pub const fn event_count(&self) -> usize {
         self.events.len()
     }
 
-    /// Writes the events, commits, and wakes the workers.
+    /// Writes the events, commits, has this process refuse what was revoked, and wakes the workers.
     ///
     /// # Errors
     /// When the database fails; then nothing was written.
@@ -181,6 +189,9 @@ impl Change {
         )
         .await?;
         self.transaction.commit().await?;
+        if !self.revocations.is_empty() {
+            self.database.revocations().add(&self.revocations, self.now);
+        }
         if wakes {
             self.database.wake().wake();
         }

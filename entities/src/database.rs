@@ -9,6 +9,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
 use crate::id::{Ids, TypedId};
 use crate::reader::Reader;
+use crate::token_revocation::Revocations;
 use sea_orm::{
     ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
@@ -111,6 +112,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     ids: Ids,
     wake: Wake,
+    revocations: Arc<Revocations>,
     epoch: std::sync::atomic::AtomicI64,
 }
 
@@ -156,6 +158,7 @@ impl Database {
             clock,
             ids: Ids::new(chance),
             wake: Wake::default(),
+            revocations: Arc::default(),
             epoch: 0.into(),
         };
         Ok(Self {
@@ -243,6 +246,12 @@ impl Database {
     #[must_use]
     pub fn wake(&self) -> &Wake {
         &self.shared.wake
+    }
+
+    /// The tokens that this process refuses before their end; see [`crate::token_revocation`].
+    #[must_use]
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.shared.revocations
     }
 
     /// The epoch of the event log's positions; see [`crate::event`].

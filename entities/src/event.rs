@@ -104,6 +104,7 @@ event_kinds! {
     DealLost = "deal.lost",
     DealReopened = "deal.reopened",
     DealAttributed = "deal.attributed",
+    DealOwnerErased = "deal.owner_erased",
     DealOutcomeConfirmed = "deal.outcome_confirmed",
     DealOutcomeDisputed = "deal.outcome_disputed",
     DealArchived = "deal.archived",
@@ -111,6 +112,62 @@ event_kinds! {
     RevenueRecorded = "revenue.recorded",
     RevenueRefunded = "revenue.refunded",
     RevenueAttributed = "revenue.attributed",
+    ProgramCreated = "program.created",
+    ProgramUpdated = "program.updated",
+    ProgramEnrolled = "program.enrolled",
+    TierCreated = "tier.created",
+    TierUpdated = "tier.updated",
+    TierAssigned = "tier.assigned",
+    CommissionRulePublished = "commission_rule.published",
+    AgreementCreated = "agreement.created",
+    AgreementUpdated = "agreement.updated",
+    AgreementStatusChanged = "agreement.status_changed",
+    AgreementSigned = "agreement.signed",
+    AgreementActivated = "agreement.activated",
+    AgreementAmended = "agreement.amended",
+    AgreementRenewed = "agreement.renewed",
+    AgreementNoticeGiven = "agreement.notice_given",
+    AgreementExpiring = "agreement.expiring",
+    AgreementExpired = "agreement.expired",
+    AgreementTerminated = "agreement.terminated",
+    AgreementSuperseded = "agreement.superseded",
+    AgreementSlaMeasured = "agreement.sla_measured",
+    ObligationDue = "obligation.due",
+    ObligationClosed = "obligation.closed",
+    CommitmentMet = "commitment.met",
+    CommitmentAtRisk = "commitment.at_risk",
+    CommitmentMissed = "commitment.missed",
+    CommissionCreated = "commission.created",
+    CommissionApproved = "commission.approved",
+    CommissionHeld = "commission.held",
+    CommissionReleased = "commission.released",
+    CommissionVoided = "commission.voided",
+    CommissionAdjusted = "commission.adjusted",
+    CommissionClawedBack = "commission.clawed_back",
+    CommissionDisputed = "commission.disputed",
+    CommissionDisputeResolved = "commission.dispute_resolved",
+    StatementFinalized = "statement.finalized",
+    PayoutCreated = "payout.created",
+    PayoutApproved = "payout.approved",
+    PayoutProcessing = "payout.processing",
+    PayoutPaid = "payout.paid",
+    PayoutFailed = "payout.failed",
+    PayoutCancelled = "payout.cancelled",
+    RegistrationCreated = "deal_registration.created",
+    RegistrationUpdated = "deal_registration.updated",
+    RegistrationSubmitted = "deal_registration.submitted",
+    RegistrationUnderReview = "deal_registration.under_review",
+    RegistrationInfoRequested = "deal_registration.info_requested",
+    RegistrationApproved = "deal_registration.approved",
+    RegistrationRejected = "deal_registration.rejected",
+    RegistrationDuplicate = "deal_registration.duplicate",
+    RegistrationConflicted = "deal_registration.conflicted",
+    RegistrationExtended = "deal_registration.extended",
+    RegistrationExpiring = "deal_registration.expiring",
+    RegistrationExpired = "deal_registration.expired",
+    RegistrationWithdrawn = "deal_registration.withdrawn",
+    RegistrationConverted = "deal_registration.converted",
+    RegistrationNoted = "deal_registration.noted",
     PrivacyRequested = "privacy.requested",
     PrivacyCompleted = "privacy.completed",
     ConnectionConnected = "connection.connected",
@@ -134,10 +191,11 @@ event_kinds! {
     WebhookEndpointPaused = "webhook_endpoint.paused",
     WebhookEndpointResumed = "webhook_endpoint.resumed",
     WebhookEndpointDisabled = "webhook_endpoint.disabled",
+    LogPruned = "log.pruned",
 }
 
-/// What the kinds of the audit trail begin with: who came in, who was refused, and who may do what. They are for administrators and auditors.
-const AUDITED: [&str; 8] = [
+/// What the kinds of the audit trail begin with: who came in, who was refused, who may do what, and what has left the log. They are for administrators and auditors.
+const AUDITED: [&str; 9] = [
     "user.",
     "session.",
     "identity_provider.",
@@ -146,6 +204,7 @@ const AUDITED: [&str; 8] = [
     "oauth_token.",
     "signing_key.",
     "person.",
+    "log.",
 ];
 
 impl EventKind {
@@ -401,6 +460,17 @@ pub async fn end(database: &Database) -> Result<Option<Position>> {
     Ok(last.as_ref().map(Position::from))
 }
 
+/// Narrows a SELECT of events to those below the horizon: none can appear later before one of these.
+pub(crate) fn settled(database: &Database, select: Select<Entity>) -> Select<Entity> {
+    if !database.is_postgres() {
+        return select;
+    }
+    select.filter(Expr::cust_with_values(
+        "\"event\".\"position\" < ($1::bigint + pg_snapshot_xmin(pg_current_snapshot())::text::bigint)",
+        [database.epoch() << 48],
+    ))
+}
+
 /// The events after a place, oldest first, up to the horizon: no event can appear later before one of these.
 fn after(database: &Database, viewer: &Viewer, after: Option<Position>) -> Select<Entity> {
     let mut select = Entity::visible_to(viewer);
@@ -412,13 +482,7 @@ fn after(database: &Database, viewer: &Viewer, after: Option<Position>) -> Selec
             ])),
         );
     }
-    if database.is_postgres() {
-        let horizon = Expr::cust_with_values(
-            "\"event\".\"position\" < ($1::bigint + pg_snapshot_xmin(pg_current_snapshot())::text::bigint)",
-            [database.epoch() << 48],
-        );
-        select = select.filter(horizon);
-    }
+    let select = settled(database, select);
     select
         .order_by_asc(Column::Position)
         .order_by_asc(Column::Seq)

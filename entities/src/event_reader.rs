@@ -9,6 +9,7 @@ use crate::event::Position;
 use crate::viewer::Viewer;
 use crate::visible::{Own, Visible, nothing};
 use sea_orm::IntoActiveModel as _;
+use sea_orm::QuerySelect as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, OnConflict};
 
@@ -66,6 +67,33 @@ pub async fn slowest(connection: &impl ConnectionTrait, except: &str) -> Result<
         seq: row.seq,
     });
     Ok(places.min())
+}
+
+/// Keeps others from moving a reader until the change ends, and says where it stands. One that never read stands at the beginning of the log.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold(change: &Change, reader: &str) -> Result<Position> {
+    let beginning = Model {
+        reader: reader.to_owned(),
+        position: 0,
+        seq: 0,
+    };
+    let nothing = OnConflict::column(Column::Reader).do_nothing().to_owned();
+    Entity::insert_many([beginning.into_active_model()])
+        .on_conflict(nothing)
+        .exec_without_returning(change.transaction())
+        .await?;
+    let row = Entity::visible_to(&Viewer::system("event_reader"))
+        .filter(Column::Reader.eq(reader))
+        .lock_exclusive()
+        .one(change.transaction())
+        .await?
+        .ok_or_else(|| Error::Damaged("a reader of the log vanished".to_owned()))?;
+    Ok(Position {
+        position: row.position,
+        seq: row.seq,
+    })
 }
 
 /// Moves a reader on from where it was seen to stand, and keeps others from moving it until the change ends.

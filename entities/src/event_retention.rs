@@ -1,9 +1,10 @@
 //! Old events leave the log.
 //!
 //! Owns: what may leave, and the mark up to which something has. Refuses: to take the audit trail, what a reader has not come to, and what is still on
-//! its way to a subscriber. Invariants: a batch is a short change of its own, so that writers wait for no more than that; the mark moves in the change
+//! its way to a subscriber, or not sealed yet. Invariants: the audit chain holds afterwards, and lists what has left; a batch is a short change of its own, so that writers wait for no more than that; the mark moves in the change
 //! that deletes, so that whoever asks with an older cursor is told that something is missing instead of being given a log with a gap.
 
+use crate::audit_link;
 use crate::change::{Author, Change, Origin};
 use crate::clock::Timestamp;
 use crate::database::Database;
@@ -57,6 +58,9 @@ pub async fn prune(database: &Database, before: Timestamp, limit: u64) -> Result
     if let Some(slowest) = slowest {
         select = select.filter(event::up_to(slowest));
     }
+    // What was never sealed has not happened for the audit: a chain that was not begun holds everything back.
+    let sealed = event_reader::place(database.read(), audit_link::READER).await?;
+    select = select.filter(event::up_to(sealed.unwrap_or_default()));
     let old: Vec<(EventId, i64, i64)> = select
         .order_by_asc(Column::OccurredAt)
         .limit(limit)
@@ -77,7 +81,7 @@ pub async fn prune(database: &Database, before: Timestamp, limit: u64) -> Result
         origin: Origin::Api,
         connection: None,
     };
-    let change = Change::begin(database, author).await?;
+    let mut change = Change::begin(database, author).await?;
     event_reader::advance(
         &change,
         MARK,
@@ -85,8 +89,12 @@ pub async fn prune(database: &Database, before: Timestamp, limit: u64) -> Result
         from.map_or(last, |from| from.max(last)),
     )
     .await?;
+    let ids: Vec<EventId> = old.into_iter().map(|(id, ..)| id).collect();
+    if let Some(told) = audit_link::leaving(&change, &ids).await? {
+        change.record(told);
+    }
     let done = Entity::delete_many()
-        .filter(Column::Id.is_in(old.iter().map(|(id, ..)| *id)))
+        .filter(Column::Id.is_in(ids))
         .exec(change.transaction())
         .await?;
     change.commit().await?;

@@ -133,6 +133,8 @@ typed_ids! {
     DealConfirmationId = "deal_confirmation";
     /// A wish under the law on personal data.
     PrivacyRequestId = "privacy_request";
+    /// That somebody's personal data was handed over or erased: what the events of it are about.
+    PersonRequestId = "person_request";
     /// A person who signs in.
     UserId = "user";
     /// A signed-in browser.
@@ -147,6 +149,46 @@ typed_ids! {
     WebhookEndpointId = "webhook_endpoint";
     /// One event on its way to one subscriber.
     WebhookDeliveryId = "webhook_delivery";
+    /// A partner programme.
+    ProgramId = "program";
+    /// A step of a programme.
+    TierId = "tier";
+    /// A partnership's part in a programme.
+    ProgramEnrollmentId = "program_enrollment";
+    /// A tier that a partnership was given.
+    TierAssignmentId = "tier_assignment";
+    /// What a programme or a type of partnership earns by.
+    CommissionRuleId = "commission_rule";
+    /// An agreement with a partner.
+    AgreementId = "agreement";
+    /// The terms of an agreement from a day on.
+    AgreementVersionId = "agreement_version";
+    /// One side's signature below a version.
+    AgreementSignatureId = "agreement_signature";
+    /// What was measured of a promised service level.
+    SlaMeasurementId = "sla_measurement";
+    /// Something an agreement asks for by a day.
+    ObligationId = "obligation";
+    /// One computation of what revenue earns.
+    CommissionRunId = "commission_run";
+    /// The counters of a contract year.
+    CommitmentYearId = "commitment_year";
+    /// What a partner earned, owes or was paid.
+    LedgerEntryId = "ledger_entry";
+    /// What a partner's ledger said at the end of a period.
+    StatementId = "statement";
+    /// A partner's objection to an entry.
+    LedgerDisputeId = "ledger_dispute";
+    /// A payment to a partner.
+    PayoutId = "payout";
+    /// A partner's claim on an account.
+    DealRegistrationId = "deal_registration";
+    /// What was said of a registration.
+    RegistrationNoteId = "registration_note";
+    /// A partner's question whether an account is free.
+    AccountCheckId = "account_check";
+    /// A key that signs tokens, as the event log names it; elsewhere it is known by its thumbprint.
+    SigningKeyId = "signing_key";
 }
 
 /// Makes ids: UUIDv7 of the given instant, rising even within one millisecond.

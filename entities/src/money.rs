@@ -62,6 +62,13 @@ impl serde::Serialize for Currency {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Currency {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// An amount in one currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Money {
@@ -165,6 +172,8 @@ impl serde::Serialize for Money {
 pub struct BasisPoints(i32);
 
 impl BasisPoints {
+    /// Nothing of it.
+    pub const NONE: Self = Self(0);
     /// The whole: 100 %.
     pub const WHOLE: Self = Self(10_000);
 
@@ -188,6 +197,14 @@ impl BasisPoints {
 impl serde::Serialize for BasisPoints {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i32(self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for BasisPoints {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let points = i32::deserialize(deserializer)?;
+        Self::new(points)
+            .ok_or_else(|| serde::de::Error::custom("basis points are between 0 and 10,000"))
     }
 }
 

@@ -119,6 +119,24 @@ pub async fn claim(
     queue::claim::<Entity>(database, claiming).await
 }
 
+/// Makes the pushes to a connection due that were given back with this reason and wait for their time. For a reason that has passed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn make_due(change: &Change, connection_id: ConnectionId, reason: &str) -> Result<()> {
+    let now = change.now();
+    Entity::update_many()
+        .col_expr(Column::AvailableAt, Expr::value(now))
+        .filter(Column::ConnectionId.eq(connection_id))
+        .filter(Column::Error.eq(reason))
+        .filter(Column::AvailableAt.gt(now))
+        .filter(Column::LeaseUntil.is_null())
+        .filter(Column::Dead.eq(false))
+        .exec(change.transaction())
+        .await?;
+    Ok(())
+}
+
 /// Notes durably that the creations these pushes ask for are about to leave for the vendor. Only after this may they be sent: whoever
 /// finds the note and no link must look for the record before creating it.
 ///

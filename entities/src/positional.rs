@@ -6,8 +6,10 @@
 use crate::clock::Timestamp;
 use crate::diff::Texts;
 use crate::{
-    connection, contact, customer, deal, deal_confirmation, deal_partner, partner, partnership,
-    privacy_request, revenue_event, sync_conflict, sync_run, webhook_delivery, webhook_endpoint,
+    agreement, commission_rule, connection, contact, customer, deal, deal_confirmation,
+    deal_partner, deal_registration, identity_provider, ledger_dispute, ledger_entry, oauth_client,
+    obligation, partner, partnership, payout, privacy_request, program, revenue_event, statement,
+    sync_conflict, sync_run, user, webhook_delivery, webhook_endpoint,
 };
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
@@ -185,6 +187,41 @@ positional! {
         id, created_at, source, external_key, connection_id, customer_id, deal_id, partnership_id, partner_id, kind, amount_minor, amount_currency,
         occurred_at,
     }
+    deal_registration {
+        id, version, created_at, updated_at, turn, partnership_id, partner_id, program_id, status, account_name, account_domain, account_country,
+        account_duns, contact_name, contact_email, products, territories, value_minor, value_currency, expected_close_on, use_case, submitted_at,
+        protected_until, extensions, decided_at, decided_by, decision, deal_id, receipt, receipt_signature, expiring_announced_at,
+    }
+    program {
+        id, version, created_at, updated_at, name, description, zone, currency, protection_days, extension_days, hold_days, four_eyes_minor, products,
+        territories, archived_at,
+    }
+    commission_rule { id, created_at, program_id, kind, effective_on, terms, note, published_by }
+    agreement {
+        id, version, created_at, updated_at, partnership_id, partner_id, number, status, effective_on, zone, term_months, auto_renew, notice_days,
+        confidentiality_months, term, term_ends_on, notice_given_on, notice_reason, terminates_on, ended_on, superseded_by,
+    }
+    obligation {
+        id, version, created_at, updated_at, agreement_id, partnership_id, partner_id, kind, subject, due_on, owner, status, done_at, done_by, note,
+        announced_at,
+    }
+    ledger_entry {
+        id, version, created_at, updated_at, partnership_id, partner_id, kind, status, amount_minor, amount_currency, revenue_event_id, cause_event_id,
+        deal_id, agreement_id, agreement_version_id, commission_rule_id, commitment_year_id, reverses_id, run_id, available_on, held_reason,
+        statement_id, payout_id, explanation,
+    }
+    ledger_dispute {
+        id, version, created_at, updated_at, ledger_entry_id, partner_id, status, claim, raised_by, answer, internal_note, resolved_by, resolved_at,
+        held_entry,
+    }
+    statement {
+        id, version, created_at, updated_at, partner_id, currency, number, starts_on, ends_on, opening_minor, earned_minor, clawed_back_minor,
+        paid_minor, closing_minor, entries, finalized_by,
+    }
+    payout {
+        id, version, created_at, updated_at, partner_id, batch, status, amount_minor, amount_currency, entries, four_eyes, created_by, approved_by,
+        approved_at, reference, failure, paid_at, attempts,
+    }
     deal_confirmation {
         id, created_at, deal_id, outcome, decision, event_id, connection_id, user_id, user_name, occurred_at, dedupe_key, superseded_at,
     }
@@ -204,5 +241,15 @@ positional! {
     webhook_delivery {
         id, created_at, endpoint_id, event_id, kind, occurred_at, state, rendering, body, attempts, retry, available_at, lease_owner, lease_until,
         fence, settled_at, attempted_at, address, answer_status, answer_body, answer_millis, error,
+    }
+    user {
+        id, version, created_at, updated_at, partner_id, role, name, email, status, password_hash, token_epoch, last_signed_in_at, erased_at,
+    }
+    oauth_client {
+        id, version, created_at, updated_at, partner_id, name, auth_method, secret_hash, previous_secret_hash, previous_secret_until, jwks,
+        redirect_uris, grant_types, scope, token_epoch, created_by, last_used_at, disabled_at,
+    }
+    identity_provider {
+        id, version, created_at, updated_at, partner_id, name, issuer, client_id, sealed_secret, domains, disabled_at,
     }
 }

@@ -7,12 +7,13 @@
 use crate::among;
 use crate::change::Change;
 use crate::clock::Timestamp;
-use crate::error::{Result, ViolationCode, Violations};
+use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{ConnectionId, CustomerId, DealId, PartnerId, PartnershipId, RevenueEventId};
 use crate::money::{Currency, Money};
 use crate::viewer::Viewer;
 use crate::visible::{Own, Visible};
+use crate::{deal, revenue_reversal};
 use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
@@ -21,6 +22,9 @@ use std::collections::{HashMap, HashSet};
 
 /// The source of events that a person entered.
 pub const MANUAL: &str = "manual";
+
+/// The source of events that are the worth of won deals.
+pub const DEALS: &str = "deal";
 
 /// The longest key of an event.
 const MAX_KEY: usize = 512;
@@ -169,12 +173,20 @@ pub async fn record(
     connection_id: Option<ConnectionId>,
     events: Vec<NewRevenue>,
 ) -> Result<Recorded> {
+    record_from(change, source_of(connection_id), connection_id, events).await
+}
+
+async fn record_from(
+    change: &mut Change,
+    source: String,
+    connection_id: Option<ConnectionId>,
+    events: Vec<NewRevenue>,
+) -> Result<Recorded> {
     let mut recorded = Recorded::default();
     if events.is_empty() {
         return Ok(recorded);
     }
     check(&events)?;
-    let source = source_of(connection_id);
     let keys: HashSet<&str> = events
         .iter()
         .map(|event| event.external_key.as_str())
@@ -221,6 +233,14 @@ pub async fn record(
         recorded.created.push(row);
     }
     crate::write::insert::<Entity>(change, &recorded.created).await?;
+    if !change.author().origin.is_history() {
+        let told: Vec<_> = recorded
+            .created
+            .iter()
+            .map(|row| (row.id, row.occurred_at))
+            .collect();
+        crate::revenue_accrual::raise(change, &told).await?;
+    }
     for row in &recorded.created {
         let kind = if row.kind.takes_back() {
             EventKind::RevenueRefunded
@@ -230,6 +250,147 @@ pub async fn record(
         change.record(about(kind, row));
     }
     Ok(recorded)
+}
+
+/// Brings what deals are booked with in line with them: a won deal is booked with its amount, one that is open again, lost or archived with nothing, and
+/// a changed amount is taken back and booked anew. Doing it again changes nothing. The caller holds the deals' rows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn book(change: &mut Change, deals: &[deal::Model]) -> Result<Recorded> {
+    let ids: Vec<DealId> = deals.iter().map(|deal| deal.id).collect();
+    let system = Viewer::system("revenue_event");
+    let known = list_of_deals(change.transaction(), &system, &ids).await?;
+    let mut events = Vec::new();
+    for deal in deals {
+        let booked: Vec<&Model> = known
+            .iter()
+            .filter(|row| row.deal_id == Some(deal.id) && row.source == DEALS)
+            .collect();
+        let wanted = deal
+            .amount()
+            .filter(|amount| deal.stage.is_won() && deal.archived_at.is_none() && amount.minor > 0);
+        // What is taken back is always the whole of the last booking, so that each booking is of one currency.
+        let last = booked
+            .last()
+            .filter(|row| !row.kind.takes_back())
+            .map(|row| row.amount());
+        if wanted == last {
+            continue;
+        }
+        let concerns = Concerns {
+            customer_id: deal.customer_id,
+            deal_id: Some(deal.id),
+            partnership: None,
+        };
+        let mut number = booked.len();
+        let mut add = |kind, amount| {
+            number += 1;
+            events.push(NewRevenue {
+                external_key: format!("{}/{number}", deal.id),
+                kind,
+                amount,
+                // Bookings are listed in the order of their instants.
+                occurred_at: booked
+                    .last()
+                    .map_or(deal.closed_at.unwrap_or(change.now()), |_| change.now()),
+                concerns,
+            });
+        };
+        if let Some(last) = last {
+            add(RevenueKind::CreditNote, last);
+        }
+        if let Some(wanted) = wanted {
+            add(RevenueKind::Invoice, wanted);
+        }
+    }
+    record_from(change, DEALS.to_owned(), None, events).await
+}
+
+/// Records a refund of a payment, and that it is one of it.
+///
+/// # Errors
+/// More than is left of the payment, another currency, something that is no payment; then nothing is recorded.
+pub async fn refund(
+    change: &mut Change,
+    payment: &Model,
+    external_key: String,
+    amount: Money,
+    occurred_at: Timestamp,
+) -> Result<Model> {
+    let mut violations = Violations::default();
+    // Two refunds of one payment take turns, so that together they cannot be more than was paid.
+    crate::visible::lock_all::<Entity>(change, &Viewer::system("revenue_event"), [payment.id.0])
+        .await?;
+    if payment.net().minor <= 0 {
+        let message = "Only what was paid or invoiced is refunded.";
+        violations.add(ViolationCode::Invalid, "paymentId", message);
+    }
+    if amount.currency != payment.amount_currency {
+        let message = "A refund has the currency of its payment.";
+        violations.add(ViolationCode::Invalid, "amount.currency", message);
+    }
+    if occurred_at < payment.occurred_at {
+        let message = "A refund does not come before its payment.";
+        violations.add(ViolationCode::Invalid, "occurredAt", message);
+    }
+    let key = [external_key.as_str()];
+    if !find_all(change.transaction(), &payment.source, &key)
+        .await?
+        .is_empty()
+    {
+        violations.add(
+            ViolationCode::Taken,
+            "externalKey",
+            "The source has an event of this key.",
+        );
+    }
+    let before: i64 = revenue_reversal::of_events(change.transaction(), &[payment.id])
+        .await?
+        .iter()
+        .filter(|row| row.payment_id == payment.id)
+        .map(|row| row.amount_minor)
+        .sum();
+    if amount.minor <= 0 || amount.minor > payment.amount_minor - before {
+        let left = Money {
+            minor: payment.amount_minor - before,
+            currency: payment.amount_currency,
+        };
+        violations.add(
+            ViolationCode::Invalid,
+            "amount",
+            format!("Of the payment {left} are left."),
+        );
+    }
+    violations.finish()?;
+    let kind = match payment.kind {
+        RevenueKind::Invoice => RevenueKind::CreditNote,
+        _ => RevenueKind::Refund,
+    };
+    let new = NewRevenue {
+        external_key,
+        kind,
+        amount,
+        occurred_at,
+        concerns: Concerns {
+            customer_id: payment.customer_id,
+            deal_id: payment.deal_id,
+            partnership: payment.partnership_id.zip(payment.partner_id),
+        },
+    };
+    let source = payment.source.clone();
+    let recorded = record_from(change, source, payment.connection_id, vec![new]).await?;
+    let Some(row) = recorded.created.into_iter().next() else {
+        return Err(Error::Damaged("a refund that was not recorded".to_owned()));
+    };
+    let said = revenue_reversal::Model {
+        refund_id: row.id,
+        payment_id: payment.id,
+        amount_minor: amount.minor,
+        created_at: change.now(),
+    };
+    crate::write::insert::<revenue_reversal::Entity>(change, &[said]).await?;
+    Ok(row)
 }
 
 /// Fills in whom an event concerns where that was open; what is known stays. The answer is the row if anything was filled in.

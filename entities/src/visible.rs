@@ -8,9 +8,13 @@
 use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::id::PartnerId;
+use crate::partner;
 use crate::viewer::{Viewer, ViewerKind};
 use sea_orm::sea_query::extension::postgres::PgFunc;
-use sea_orm::sea_query::{Alias, BinOper, Condition, Expr, Func, SimpleExpr};
+use sea_orm::sea_query::{
+    Alias, CommonTableExpression, Condition, Expr, Func, Query, SelectStatement, SimpleExpr,
+    UnionType, WithClause,
+};
 use sea_orm::{
     ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
@@ -24,9 +28,34 @@ pub struct Own {
     with_children: bool,
 }
 
-/// The companies below one, itself included, as a subselect; `UNION` ends where a hierarchy should run in a circle.
-const FAMILY: &str = "(WITH RECURSIVE \"family\"(\"id\") AS (SELECT \"top\".\"id\" FROM \"partner\" AS \"top\" WHERE \"top\".\"id\" = $1 UNION SELECT \"below\".\"id\" FROM \"partner\" AS \"below\" \
-     JOIN \"family\" ON \"below\".\"parent_id\" = \"family\".\"id\") SELECT \"id\" FROM \"family\")";
+/// The ids of a company and of those directly and indirectly below it; `UNION` ends where a hierarchy should run in a circle.
+fn family(partner: PartnerId) -> SelectStatement {
+    let (family, below, id) = (Alias::new("family"), Alias::new("below"), Alias::new("id"));
+    let next = Query::select()
+        .column((below.clone(), partner::Column::Id))
+        .from_as(partner::Entity, below.clone())
+        .inner_join(
+            family.clone(),
+            Expr::col((below, partner::Column::ParentId)).equals((family.clone(), id.clone())),
+        )
+        .to_owned();
+    let all = Query::select()
+        .column((partner::Entity, partner::Column::Id))
+        .from(partner::Entity)
+        .and_where(Expr::col((partner::Entity, partner::Column::Id)).eq(partner.0))
+        .union(UnionType::Distinct, next)
+        .to_owned();
+    let mut table = CommonTableExpression::new();
+    table
+        .table_name(family.clone())
+        .column(id.clone())
+        .query(all);
+    Query::select()
+        .column((family.clone(), id))
+        .from(family)
+        .with_cte(WithClause::new().recursive(true).cte(table).to_owned())
+        .to_owned()
+}
 
 impl Own {
     /// The rows of a partner, and where wished of the companies below it.
@@ -52,10 +81,7 @@ impl Own {
     pub fn holds(self, column: impl sea_orm::sea_query::IntoColumnRef) -> SimpleExpr {
         let column = Expr::col(column);
         if self.with_children {
-            column.binary(
-                BinOper::In,
-                Expr::cust_with_values(FAMILY, [self.partner.0]),
-            )
+            column.in_subquery(family(self.partner))
         } else {
             column.eq(self.partner.0)
         }

@@ -23,6 +23,7 @@ use sea_orm::sea_query::Condition;
 use sea_orm::{FromJsonQueryResult, IntoActiveModel as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 /// Failing for so long, an endpoint is disabled: five days, in milliseconds.
 pub const PATIENCE_MS: i64 = 5 * 24 * 3_600 * 1_000;
@@ -121,10 +122,22 @@ impl Visible for Entity {
 }
 
 impl Model {
-    /// In whose name it hears.
+    /// In whose name it hears today; nobody's where its owner may not hear any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn viewer(&self, connection: &impl ConnectionTrait) -> Result<Viewer> {
+        self.owner.viewer(connection, self.partner_id).await
+    }
+
+    /// What a body is kept under: another number as soon as the endpoint or what its owner may see is another, so that nothing rendered before is sent after.
     #[must_use]
-    pub fn viewer(&self) -> Viewer {
-        self.owner.viewer(self.partner_id)
+    pub fn rendering_for(&self, viewer: &Viewer) -> i64 {
+        let (kind, scopes) = (viewer.kind(), viewer.scopes().to_claim());
+        let text = format!("{} {kind:?} {scopes}", self.rendering);
+        let digest = Sha256::digest(text.as_bytes());
+        let first = digest.first_chunk::<8>().copied().unwrap_or_default();
+        i64::from_be_bytes(first)
     }
 
     /// Whether a viewer may itself read everything that was rendered for this endpoint.

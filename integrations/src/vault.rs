@@ -163,6 +163,22 @@ impl Vault {
         decrypt(&data_key, parts.data, &binding.bytes("entente vault value"))
     }
 
+    /// What a value looks like under the current master key: the same for the same value and place, and telling nothing of it to whoever has not
+    /// the key. For values that are looked for but should not be readable, and for proofs that we made something. Not for passwords.
+    #[must_use]
+    pub fn fingerprint(&self, binding: Binding<'_>) -> String {
+        use hmac::{Hmac, KeyInit as _, Mac as _};
+        // A key of any length is one; HMAC refuses none.
+        let mac = Hmac::<Sha256>::new_from_slice(self.current.bytes.as_slice());
+        let tag = mac.map(|mac| {
+            mac.chain_update(binding.bytes("entente vault fingerprint"))
+                .finalize()
+                .into_bytes()
+        });
+        tag.map(|tag| URL_SAFE_NO_PAD.encode(tag))
+            .unwrap_or_default()
+    }
+
     /// Whether a value is still under a previous key.
     #[must_use]
     pub fn needs_rewrap(&self, sealed: &str) -> bool {

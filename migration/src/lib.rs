@@ -18,6 +18,10 @@ mod m20261121_000010_chat;
 mod m20261121_000011_lean_indexes;
 mod m20261121_000012_unfinished_work;
 mod m20261121_000013_people;
+mod m20261121_000014_program;
+mod m20261121_000015_ledger;
+mod m20261121_000016_deal_registration;
+mod m20261121_000020_audit;
 mod m20261121_000030_webhooks;
 mod table;
 
@@ -44,6 +48,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000011_lean_indexes::Migration),
             Box::new(m20261121_000012_unfinished_work::Migration),
             Box::new(m20261121_000013_people::Migration),
+            Box::new(m20261121_000014_program::Migration),
+            Box::new(m20261121_000015_ledger::Migration),
+            Box::new(m20261121_000016_deal_registration::Migration),
+            Box::new(m20261121_000020_audit::Migration),
             Box::new(m20261121_000030_webhooks::Migration),
         ]
     }

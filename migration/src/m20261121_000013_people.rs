@@ -17,6 +17,7 @@ impl MigrationTrait for Migration {
         people(manager).await?;
         clients(manager).await?;
         grants(manager).await?;
+        signing_keys(manager).await?;
         audit(manager).await
     }
 }
@@ -39,11 +40,11 @@ async fn people(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     index(manager, "user_account", &["partner_id", "id"]).await?;
 
     let identity_provider = row(vec![
-        optional("partner_id", Uuid),
+        column("partner_id", Uuid),
         column("name", Text),
         column("issuer", Text),
         column("client_id", Text),
-        optional("sealed_secret", Text),
+        column("sealed_secret", Text),
         // The domains of the addresses it may speak for.
         column("domains", Json),
         optional("disabled_at", Instant),
@@ -185,6 +186,8 @@ async fn grants(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         column("code_hash", Text),
         column("client_id", Uuid),
         column("user_id", Uuid),
+        // The person's when they agreed: whoever has another role since then agrees anew.
+        column("subject_epoch", BigInt),
         column("grant_id", Uuid),
         column("redirect_uri", Text),
         column("scope", Text),
@@ -232,6 +235,25 @@ async fn grants(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     .await?;
     index(manager, "token_revocation", &["created_at"]).await?;
     index(manager, "token_revocation", &["expires_at"]).await
+}
+
+/// A key is published before it signs, and its tokens may outlive its time.
+async fn signing_keys(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let mut signs_from = column("signs_from", Instant);
+    signs_from.default(0);
+    let columns = [
+        signs_from,
+        // Until when a token of it lives that was made for longer than usual.
+        optional("tokens_until", Instant),
+        // From when nothing of it is believed, whatever was signed: it is known to others.
+        optional("distrusted_at", Instant),
+    ];
+    for column in columns {
+        let mut table = Table::alter();
+        table.table("signing_key").add_column(column);
+        manager.alter_table(table).await?;
+    }
+    Ok(())
 }
 
 async fn audit(manager: &SchemaManager<'_>) -> Result<(), DbErr> {

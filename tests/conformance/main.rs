@@ -13,6 +13,7 @@ mod graphql_http;
 mod hubspot_writes;
 mod jsforce;
 mod node;
+mod oauth_clients;
 mod official_client;
 mod salesforce_samples;
 mod schema;

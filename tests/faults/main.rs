@@ -9,14 +9,17 @@
     reason = "tests fail by panicking"
 )]
 
+mod both_sides;
 mod crowd;
 mod events;
 mod flips;
 mod grants;
 mod histories;
 mod kill;
+mod kills;
 mod lease;
 mod limits;
+mod linked;
 mod malformed;
 mod outage;
 mod poison;
@@ -29,3 +32,4 @@ mod table;
 mod traps;
 mod unchanged;
 mod webhooks;
+mod worker;

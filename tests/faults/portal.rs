@@ -1,6 +1,7 @@
 //! A connected sandbox whose records a test makes by hand, and what has become of them on our side.
 
-use entities::id::{self, ConnectionId};
+use crate::linked::{self, Link};
+use entities::id::ConnectionId;
 use entities::sync_run;
 use integrations::sync::SyncKind;
 use sandbox::hubspot::{DEAL_TO_COMPANY, DEAL_TO_PARTNER, Store};
@@ -9,7 +10,6 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tests::{HubSpotSetup, Options, TestApp};
-use uuid::Uuid;
 
 /// An app with a connected sandbox.
 pub struct Portal {
@@ -19,24 +19,6 @@ pub struct Portal {
     pub connection: ConnectionId,
     admin: String,
 }
-
-/// A link of a vendor's record to ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// Our row's id, if there is one.
-    pub subject: Option<String>,
-    /// Why it was kept out.
-    pub held: Option<String>,
-    /// Whether the vendor has put it away.
-    pub archived: bool,
-}
-
-const NODE: &str = "query($id: ID!) { node(id: $id) { id
-    ... on Deal { name stage sourceStage version archivedAt closedAt expectedCloseOn amount { amount currency } customer { name }
-        owner { name email } partners { role weightBp partner { name } } }
-    ... on Customer { name domain version archivedAt contacts { nodes { name } } }
-    ... on Partner { name domain version archivedAt employees contacts { nodes { name } } deals { totalCount } }
-    ... on Contact { name email version archivedAt partner { name } customer { name } } } }";
 
 impl Portal {
     /// An empty sandbox, connected, nothing read yet.
@@ -51,23 +33,13 @@ impl Portal {
 
     /// An app with a sandbox, connected, nothing read yet.
     pub async fn on(app: TestApp) -> Self {
-        let (connection, admin) = (app.connect_hubspot().await, String::new());
-        let portal = Self {
+        let connection = app.connect_hubspot().await;
+        let admin = linked::lasting_admin(&app);
+        Self {
             app,
             connection,
             admin,
-        };
-        // An hour is not enough for tests that let days pass.
-        let request = api::oauth::token::TokenRequest {
-            subject: "tests".to_owned(),
-            client_id: "tests".to_owned(),
-            kind: entities::viewer::ViewerKind::Staff(entities::viewer::StaffRole::Admin),
-            scopes: entities::viewer::Scopes::all(),
-            lifetime_seconds: 30 * 24 * 3_600,
-            basis: api::oauth::token::Basis::default(),
-        };
-        let admin = portal.app.issue(&request);
-        Self { admin, ..portal }
+        }
     }
 
     /// The sandbox.
@@ -176,36 +148,13 @@ impl Portal {
 
     /// The link of a record.
     pub async fn link(&self, resource: &str, external_id: impl ToString) -> Option<Link> {
-        let external_id = external_id.to_string();
-        let statement = format!(
-            "SELECT subject_kind, subject_id, held_reason, archived FROM external_link WHERE resource = '{resource}' AND external_id = '{external_id}'"
-        );
-        let rows = self.app.rows(&statement).await;
-        assert!(rows.len() <= 1, "{resource} {external_id} is linked twice");
-        let row = rows.first()?;
-        let kind: Option<String> = row.try_get_by_index(0).unwrap();
-        let subject: Option<Uuid> = row.try_get_by_index(1).unwrap();
-        Some(Link {
-            subject: kind.zip(subject).map(|(kind, id)| id::show(&kind, id)),
-            held: row.try_get_by_index(2).unwrap(),
-            archived: row.try_get_by_index(3).unwrap(),
-        })
+        linked::link(&self.app, resource, &external_id.to_string()).await
     }
 
     /// Our row of a record, as the API shows it; null when there is none.
     pub async fn row(&self, resource: &str, external_id: impl ToString) -> Value {
-        let Some(id) = self
-            .link(resource, external_id)
-            .await
-            .and_then(|link| link.subject)
-        else {
-            return Value::Null;
-        };
-        let answer = self
-            .app
-            .graphql(&self.admin, NODE, serde_json::json!({ "id": id }))
-            .await;
-        answer.at("/node").clone()
+        let external_id = external_id.to_string();
+        linked::row(&self.app, &self.admin, (resource, &external_id)).await
     }
 
     /// The deal of a record.
@@ -228,39 +177,9 @@ impl Portal {
         self.hubspot().counts().requests.values().sum()
     }
 
-    /// Everything a synchronisation may write: rows and versions of the seven tables, and events by kind. Runs and their events are left out.
+    /// Everything a synchronisation may write; see [`linked::snapshot`].
     pub async fn snapshot(&self) -> Vec<(String, i64, i64)> {
-        let mut found = Vec::new();
-        for table in [
-            "partner",
-            "customer",
-            "contact",
-            "partnership",
-            "deal",
-            "deal_partner",
-            "external_link",
-        ] {
-            let count = self
-                .app
-                .number(&format!("SELECT COUNT(*) FROM {table}"))
-                .await;
-            let versions = self
-                .app
-                .number(&format!(
-                    "SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM {table}"
-                ))
-                .await;
-            found.push((table.to_owned(), count, versions));
-        }
-        let events = "SELECT kind, COUNT(*) FROM event WHERE kind NOT LIKE 'sync.%' GROUP BY kind ORDER BY kind";
-        for row in self.app.rows(events).await {
-            found.push((
-                row.try_get_by_index(0).unwrap(),
-                row.try_get_by_index(1).unwrap(),
-                0,
-            ));
-        }
-        found
+        linked::snapshot(&self.app).await
     }
 
     /// Fails unless ours is the mirror of theirs: each live record linked once to a row, each row to one record.

@@ -1,5 +1,7 @@
 //! Salesforce: what changes there arrives here, what changes here arrives there once, and both stay quiet afterwards.
 
+use entities::sync_run::SyncRunStatus;
+use integrations::sync::SyncKind;
 use sandbox::{Effect, Fault, SalesforceFeatures, SalesforceLimits, SalesforceSource};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -181,6 +183,21 @@ async fn what_people_do_there_arrives_here() {
     sync(&app).await;
     sync(&app).await;
     assert_eq!(app.number("SELECT COUNT(*) FROM partner").await, partners);
+    // The loser's share in the deal is the winner's now, as it is there, though nobody told of the deal.
+    let merged = deal(&app, "Rollout").await;
+    let mut shares: Vec<(String, String)> = merged["partners"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|share| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let of = &share["partnership"]["partner"]["name"];
+            (text(&share["role"]), text(of))
+        })
+        .collect();
+    shares.sort();
+    let winner = |role: &str| (role.to_owned(), "Initech".to_owned());
+    assert_eq!(shares, [winner("INFLUENCED"), winner("RESOLD")], "{merged}");
     assert_eq!(
         app.number("SELECT COUNT(*) FROM external_link WHERE archived AND resource = 'company'")
             .await,
@@ -428,5 +445,184 @@ async fn a_locked_row_is_tried_again_and_a_cut_answer_makes_nothing_twice() {
         1
     );
     assert_eq!(errors(&app).await, Vec::<String>::new());
+    app.finish().await;
+}
+
+/// What is made together arrives together: a deal that had to wait for its customer leaves in the moment in which the customer is there.
+#[tokio::test]
+async fn a_deal_that_waits_for_its_customer_leaves_as_soon_as_it_is_there() {
+    let mut app = TestApp::start(options(SalesforceSetup::default())).await;
+    app.expect_warning("pushes could not be worked on");
+    let connection = app.connect(VENDOR).await;
+    app.sync(connection).await;
+    settle(&app).await;
+    // The customer is refused once, for a while, so that the deal finds it on its way.
+    let refusal = Fault::next(
+        "/services/data/v68.0/composite/sobjects/Account",
+        1,
+        Effect::Status {
+            status: 503,
+            body: None,
+            retry_after: None,
+        },
+    );
+    app.salesforce().fail(refusal);
+    let customer = made(
+        &app,
+        "createCustomer",
+        json!({ "name": "Globex" }),
+        "customer",
+    )
+    .await;
+    let input =
+        json!({ "name": "Rollout", "customerId": customer, "expectedCloseOn": "2027-12-31" });
+    made(&app, "createDeal", input, "deal").await;
+    app.drain().await;
+    let store = app.salesforce().store();
+    assert_eq!((store.count("Account"), store.count("Opportunity")), (0, 0));
+    let waits = "SELECT COUNT(*) FROM outbound_push WHERE error LIKE 'END_COMING%'";
+    assert_eq!(app.number(waits).await, 1);
+    // The deal waits for longer than the customer does. In steps so small that both do not become due in the same.
+    for _ in 0..200 {
+        app.advance(Duration::from_millis(50));
+        app.drain().await;
+        if store.count("Account") > 0 {
+            break;
+        }
+    }
+    assert_eq!((store.count("Account"), store.count("Opportunity")), (1, 1));
+    settle(&app).await;
+    app.finish().await;
+}
+
+/// A merge that no delta and no log has told of is found by the complete walk, as the merge that it is and not as a record that has gone.
+#[tokio::test]
+async fn a_merge_that_nobody_told_of_is_found_by_reconciling() {
+    let app = TestApp::start(options(SalesforceSetup::default())).await;
+    let store = app.salesforce().store();
+    let account = |name: &str| {
+        let fields = json!({ "Name": name, "Type": "Technology Partner" });
+        store.create("Account", fields).unwrap()
+    };
+    let (winner, loser) = (account("Initech"), account("Initech Ltd"));
+    let connection = app.connect(VENDOR).await;
+    app.sync(connection).await;
+    settle(&app).await;
+    app.advance(Duration::from_secs(7_200));
+    settle(&app).await;
+    store.merge("Account", &winner, &[&loser]).unwrap();
+    // Behind everybody's cursor, as what a long transaction wrote, and no longer in the log of deletions.
+    let long_ago = app.salesforce().clock().now_ms() - 7_000_000;
+    store.set_stamp("Account", &winner, long_ago).unwrap();
+    store.set_stamp("Account", &loser, long_ago).unwrap();
+    store.purge_delete_log(app.salesforce().clock().now_ms() + 1_000);
+    let run = app
+        .state
+        .core
+        .engine
+        .sync_connection(connection, SyncKind::Reconcile, |_| {})
+        .await
+        .unwrap();
+    assert_eq!(run.status, SyncRunStatus::Completed, "{run:?}");
+    settle(&app).await;
+    // One of two companies would be far above the guard, had it been taken for gone.
+    let answer = app
+        .ask(
+            &app.admin(),
+            "{ connections { nodes { status } } partners(first: 9) { nodes { name archivedAt } } }",
+        )
+        .await;
+    assert_eq!(answer.at("/connections/nodes/0/status"), "ACTIVE");
+    assert_eq!(answer.list("/partners/nodes").len(), 2, "{answer}");
+    let closed = format!(
+        "SELECT COUNT(*) FROM external_link WHERE archived AND resource = 'company' AND external_id = '{loser}'"
+    );
+    assert_eq!(app.number(&closed).await, 1);
+    let mut app = app;
+    app.expect_warning("a lane stumbled");
+    app.finish().await;
+}
+
+const MAPPING: &str = "{ connections { nodes { id mapping {
+    company { partnerWhen { property values } partnership { type stage } partnerFields { field property } customerFields { field property } policy { push archive conflicts fields { field policy } } }
+    contact { fields { field property } policy { push archive conflicts fields { field policy } } }
+    deal { fields { field property } stages { externalId stage } labels { label role weightBp } policy { push archive conflicts fields { field policy } } }
+} } } }";
+
+async fn archive(app: &TestApp, mutation: &str, id: &str, what: &str) {
+    let input = json!({ "id": id, "archived": true });
+    let answer = app
+        .mutate(&app.admin(), mutation, input, &format!("{what} {{ id }}"))
+        .await;
+    assert_eq!(answer.refusals(mutation), Vec::<String>::new(), "{answer}");
+}
+
+/// To put an account away in Salesforce is to delete it, with its people and deals, so that is done only where a person has chosen it.
+#[tokio::test]
+async fn what_is_archived_here_is_deleted_there_only_when_the_mapping_says_so() {
+    let app = TestApp::start(options(SalesforceSetup::default())).await;
+    let connection = app.connect(VENDOR).await;
+    app.sync(connection).await;
+    settle(&app).await;
+    let store = app.salesforce().store();
+    let customer =
+        async |name: &str| made(&app, "createCustomer", json!({ "name": name }), "customer").await;
+    let deal = async |name: &str| {
+        let input = json!({ "name": name, "expectedCloseOn": "2027-12-31" });
+        made(&app, "createDeal", input, "deal").await
+    };
+    let (one, two) = (customer("Globex").await, customer("Initech").await);
+    let (first, second) = (deal("First").await, deal("Second").await);
+    settle(&app).await;
+    assert_eq!((store.count("Account"), store.count("Opportunity")), (2, 2));
+
+    // As it is in the beginning: it stays there, and the runs say so.
+    let before = writes(&app);
+    archive(&app, "updateCustomer", &one, "customer").await;
+    archive(&app, "updateDeal", &first, "deal").await;
+    settle(&app).await;
+    sync(&app).await;
+    assert_eq!((store.count("Account"), store.count("Opportunity")), (2, 2));
+    assert_eq!(writes(&app), before);
+    let told = app
+        .rows("SELECT CAST(findings AS TEXT) FROM sync_run WHERE kind = 'push'")
+        .await;
+    let told: Vec<String> = told
+        .iter()
+        .map(|row| row.try_get_by_index(0).unwrap())
+        .collect();
+    for id in [&one, &first] {
+        let said = |text: &&String| text.contains("NOT_ARCHIVED") && text.contains(id.as_str());
+        assert_eq!(told.iter().filter(said).count(), 1, "{id}: {told:?}");
+    }
+    assert_eq!(errors(&app).await, Vec::<String>::new());
+    // Here they stay archived, however often they are read there.
+    let archived = "SELECT (SELECT COUNT(*) FROM deal WHERE archived_at IS NOT NULL) + (SELECT COUNT(*) FROM customer WHERE archived_at IS NOT NULL)";
+    assert_eq!(app.number(archived).await, 2);
+
+    // Once it is chosen, what is archived from then on is deleted there.
+    let answer = app.ask(&app.admin(), MAPPING).await;
+    let mut mapping = answer.at("/connections/nodes/0/mapping").clone();
+    for kind in ["company", "deal"] {
+        assert_eq!(mapping[kind]["policy"]["archive"], false, "{answer}");
+        mapping[kind]["policy"]["archive"] = json!(true);
+    }
+    let input = json!({ "connectionId": connection.to_string(), "mapping": mapping });
+    let done = app
+        .mutate(&app.admin(), "updateMapping", input, "application")
+        .await;
+    assert_eq!(
+        done.refusals("updateMapping"),
+        Vec::<String>::new(),
+        "{done}"
+    );
+    settle(&app).await;
+    archive(&app, "updateCustomer", &two, "customer").await;
+    archive(&app, "updateDeal", &second, "deal").await;
+    settle(&app).await;
+    sync(&app).await;
+    assert_eq!((store.count("Account"), store.count("Opportunity")), (1, 1));
+    assert_eq!(store.find_by("Account", "Name", "Globex").len(), 1);
+    assert_eq!(app.number(archived).await, 4);
     app.finish().await;
 }

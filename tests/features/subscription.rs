@@ -1,11 +1,14 @@
 //! Subscriptions, over server-sent events and over WebSockets: what is heard, by whom, from where on, and until when.
 
-use entities::viewer::{Scope, ViewerKind};
+use api::oauth::token::{Basis, TokenRequest};
+use entities::token_revocation;
+use entities::user::{self, UserRole};
+use entities::viewer::{Scope, Scopes, StaffRole, ViewerKind};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::programme::{Size, fill};
-use tests::{Options, TestApp, eventually};
+use tests::{Options, ServerEvents as Events, TestApp, eventually, people};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
@@ -14,53 +17,6 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 const SOON: Duration = Duration::from_secs(20);
-
-/// A stream of server-sent events that is read.
-struct Events {
-    response: reqwest::Response,
-    text: String,
-}
-
-impl Events {
-    async fn open(app: &TestApp, token: &str, query: &str, variables: Value) -> Self {
-        let body = json!({ "query": query, "variables": variables });
-        let request = app.http.post(app.url("/graphql/stream"));
-        let response = request.bearer_auth(token).json(&body).send().await.unwrap();
-        assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
-        Self {
-            response,
-            text: String::new(),
-        }
-    }
-
-    /// The next event's name and data.
-    async fn next(&mut self) -> (String, Value) {
-        loop {
-            if let Some((one, rest)) = self.text.clone().split_once("\n\n") {
-                self.text = rest.to_owned();
-                let line = |name: &str| {
-                    let found = one.lines().find_map(|line| line.strip_prefix(name));
-                    found.map(str::to_owned)
-                };
-                let Some(event) = line("event: ") else {
-                    continue;
-                };
-                let data = line("data: ").unwrap_or_default();
-                return (event, serde_json::from_str(&data).unwrap());
-            }
-            let chunk = timeout(SOON, self.response.chunk()).await.expect("in time");
-            let chunk = chunk.unwrap().expect("the stream goes on");
-            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
-        }
-    }
-
-    async fn value(&mut self) -> Value {
-        let (event, data) = self.next().await;
-        assert_eq!(event, "next", "{data}");
-        assert!(data.get("errors").is_none(), "{data}");
-        data["data"].clone()
-    }
-}
 
 /// The end of the log as a token sees it, or its beginning where there is nothing: from there on nothing is missed, however late hearing begins.
 async fn end(app: &TestApp, token: &str) -> String {
@@ -190,6 +146,130 @@ async fn a_stream_ends_with_its_token() {
     app.advance(Duration::from_secs(3_600));
     let (event, data) = events.next().await;
     assert_eq!((event.as_str(), &data["code"]), ("complete", &json!(4_401)));
+    app.finish().await;
+}
+
+/// A token of a person as they are now, which ends with them, and the token's id.
+fn token_of(app: &TestApp, user: &user::Model) -> (String, String) {
+    let token = app.issue(&TokenRequest {
+        subject: user.id.to_string(),
+        client_id: "tests".to_owned(),
+        kind: user.user_role().unwrap().viewer_kind(),
+        scopes: Scopes::all(),
+        lifetime_seconds: 3_600,
+        basis: Basis {
+            subject_epoch: user.token_epoch,
+            ..Basis::default()
+        },
+    });
+    let claims = app.state.tokens.verify(&token).unwrap();
+    (token, claims.token_id.clone())
+}
+
+/// What can happen to whoever listens.
+#[derive(Clone, Copy, Debug)]
+enum Loss {
+    Role,
+    Disabled,
+    Token,
+}
+
+async fn lose(app: &TestApp, user: user::Model, token_id: &str, loss: Loss) {
+    let mut change = people::change(app).await;
+    match loss {
+        Loss::Role => {
+            let role = UserRole::Staff(StaffRole::Support);
+            user::set_role(&mut change, user, role).await.unwrap();
+        }
+        Loss::Disabled => {
+            user::disable(&mut change, user).await.unwrap();
+        }
+        Loss::Token => {
+            let ends = change.now().plus_millis(3_600_000);
+            token_revocation::revoke_token(&mut change, token_id, ends)
+                .await
+                .unwrap();
+        }
+    }
+    change.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_is_taken_back_or_its_role_changes() {
+    let app = TestApp::start(people::options()).await;
+    let admin = UserRole::Staff(StaffRole::Admin);
+    // Somebody stays, for the last administrator loses nothing.
+    people::member(&app, admin, "Stays", "stays@programme.example").await;
+    let query = "subscription { events(after: \"0.0\") { cursor node { type } } }";
+    for (loss, email) in [
+        (Loss::Role, "role@programme.example"),
+        (Loss::Disabled, "disabled@programme.example"),
+        (Loss::Token, "token@programme.example"),
+    ] {
+        let user = people::member(&app, admin, "Goes", email).await;
+        let (token, token_id) = token_of(&app, &user);
+        let after = end(&app, &token).await;
+        let query = query.replace("0.0", &after);
+        let mut events = Events::open(&app, &token, &query, json!({})).await;
+        let mut socket = connect(&app).await;
+        let init = json!({ "type": "connection_init", "payload": { "authorization": token } });
+        say(&mut socket, init).await;
+        hear(&mut socket).await.unwrap();
+        let payload = json!({ "query": query });
+        let subscribe = json!({ "type": "subscribe", "id": "1", "payload": payload });
+        say(&mut socket, subscribe).await;
+        partner(&app, "Before").await;
+        let told = events.value().await;
+        assert_eq!(told["events"]["node"]["type"], "partner.created");
+        hear(&mut socket).await.unwrap();
+
+        lose(&app, user, &token_id, loss).await;
+        partner(&app, "After").await;
+        // Not even what the loss itself wrote into the log is told: the values that are ready are held against the token first.
+        let (event, data) = events.next().await;
+        assert_eq!(
+            (event.as_str(), &data["code"]),
+            ("complete", &json!(4_401)),
+            "{loss:?}: {data}"
+        );
+        let told = hear(&mut socket).await;
+        assert_eq!(told, Err(4_401), "{loss:?}");
+        // Nor does the token open another.
+        let body = json!({ "query": query });
+        let request = app.http.post(app.url("/graphql/stream"));
+        let again = app.send(request.bearer_auth(&token).json(&body)).await;
+        assert_eq!(again.status, 401, "{loss:?}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_comes_back_under_another_role_hears_what_that_role_may() {
+    let app = TestApp::start(people::options()).await;
+    let admin = UserRole::Staff(StaffRole::Admin);
+    people::member(&app, admin, "Stays", "stays@programme.example").await;
+    let user = people::member(&app, admin, "Changes", "changes@programme.example").await;
+    let query = "subscription { events(after: \"0.0\", filter: { types: [\"user.role_changed\", \"partner.created\"] }) { node { type } } }";
+    let (token, token_id) = token_of(&app, &user);
+    lose(&app, user.clone(), &token_id, Loss::Role).await;
+    partner(&app, "After").await;
+    let mut refused = app.http.post(app.url("/graphql/stream"));
+    refused = refused.bearer_auth(&token).json(&json!({ "query": query }));
+    assert_eq!(app.send(refused).await.status, 401);
+    let changed = user::find(app.database().read(), user.id).await.unwrap();
+    let (token, _) = token_of(&app, &changed.unwrap());
+    let mut events = Events::open(&app, &token, query, json!({})).await;
+    assert_eq!(
+        events.value().await["events"]["node"]["type"],
+        "partner.created",
+        "the audit trail is not for support"
+    );
+    let (token, _) = (app.admin(), ());
+    let mut events = Events::open(&app, &token, query, json!({})).await;
+    assert_eq!(
+        events.value().await["events"]["node"]["type"],
+        "user.role_changed"
+    );
     app.finish().await;
 }
 
@@ -381,7 +461,7 @@ async fn a_socket_is_closed_by_its_code() {
 async fn a_socket_ends_when_its_token_does() {
     let app = TestApp::start(Options::standing_at("2026-11-21T12:00:00Z")).await;
     let mut socket = connect(&app).await;
-    let token = app.token_for(ViewerKind::Integration, entities::viewer::Scopes::all());
+    let token = app.token_for(ViewerKind::Integration, Scopes::all());
     say(
         &mut socket,
         json!({ "type": "connection_init", "payload": { "authorization": token } }),

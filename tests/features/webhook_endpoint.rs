@@ -1,13 +1,16 @@
 //! Webhook endpoints: what is taken and refused, who sees which, rotation, and what they are told.
 
+use api::oauth::token::{Basis, TokenRequest};
 use entities::change::{Author, Change, Origin};
 use entities::event::{EventKind, NewEvent};
 use entities::id::{PartnerId, SessionId};
-use entities::viewer::{Scopes, StaffRole, ViewerKind};
+use entities::oauth_client::{self, AuthMethod, GrantType, NewOAuthClient};
+use entities::user::{self, UserRole};
+use entities::viewer::{PartnerRole, Scope, Scopes, StaffRole, Viewer, ViewerKind};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::programme::{Size, fill};
-use tests::{Options, Receiver, TestApp};
+use tests::{Options, Receiver, Reply, TestApp, people};
 
 const NOW: &str = "2026-11-21T12:00:00Z";
 
@@ -426,5 +429,215 @@ async fn whoever_changes_an_endpoint_decides_what_it_may_be_told() {
     app.drain().await;
     let kinds: Vec<String> = receiver.take().iter().map(tests::Message::kind).collect();
     assert_eq!(kinds, ["webhook_endpoint.updated"]);
+    app.finish().await;
+}
+
+/// A token that names a row: a person's, or a client's.
+fn token_of(app: &TestApp, subject: String, kind: ViewerKind) -> String {
+    app.issue(&TokenRequest {
+        subject,
+        client_id: "tests".to_owned(),
+        kind,
+        scopes: Scopes::all(),
+        lifetime_seconds: 3_600,
+        basis: Basis::default(),
+    })
+}
+
+async fn person(app: &TestApp, role: UserRole, name: &str) -> (user::Model, String) {
+    let email = format!("{name}@people.example");
+    let user = people::member(app, role, name, &email).await;
+    let token = token_of(app, user.id.to_string(), role.viewer_kind());
+    (user, token)
+}
+
+async fn software(
+    app: &TestApp,
+    partner_id: Option<PartnerId>,
+    name: &str,
+) -> (oauth_client::Model, String) {
+    let mut change = people::change(app).await;
+    let scopes = [
+        Scope::WebhooksManage,
+        Scope::EventsRead,
+        Scope::PartnersRead,
+    ];
+    let new = NewOAuthClient {
+        name: name.to_owned(),
+        partner_id,
+        auth_method: AuthMethod::ClientSecretBasic,
+        redirect_uris: Vec::new(),
+        grant_types: vec![GrantType::ClientCredentials],
+        scopes: scopes.into_iter().collect(),
+        jwks: None,
+    };
+    let (client, _) = oauth_client::create(&mut change, &Viewer::system("tests"), new)
+        .await
+        .unwrap();
+    change.commit().await.unwrap();
+    let kind = partner_id.map_or(ViewerKind::Integration, |partner| {
+        ViewerKind::Partner(partner, PartnerRole::Software)
+    });
+    let token = token_of(app, client.id.to_string(), kind);
+    (client, token)
+}
+
+/// The paths at which something arrived, in order, each once.
+fn paths(receiver: &Receiver) -> Vec<String> {
+    let messages = receiver.take();
+    let mut paths: Vec<String> = messages.into_iter().map(|message| message.path).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+#[tokio::test]
+async fn an_owner_that_lost_its_rights_hears_nothing_any_more() {
+    let receiver = Receiver::start();
+    let app = TestApp::start(Options {
+        receivers: vec![receiver.address()],
+        ..people::standing()
+    })
+    .await;
+    let staff = UserRole::Staff;
+    let ours = people::partner(&app, "Ours").await;
+    let ended = people::partner(&app, "Ended").await;
+    let of_ours = |role| UserRole::Partner(ours, role);
+    let (_, stays_token) = person(&app, staff(StaffRole::Admin), "stays").await;
+    let (disabled, disabled_token) = person(&app, staff(StaffRole::Admin), "disabled").await;
+    // Finance reads events and manages no webhooks; a partner's seller neither.
+    let (demoted, demoted_token) = person(&app, staff(StaffRole::Support), "demoted").await;
+    let (seller, seller_token) = person(&app, of_ours(PartnerRole::Admin), "seller").await;
+    let (lead, lead_token) = person(&app, of_ours(PartnerRole::Admin), "lead").await;
+    let (_, of_ended) = person(
+        &app,
+        UserRole::Partner(ended, PartnerRole::Admin),
+        "of-ended",
+    )
+    .await;
+    let (client, client_token) = software(&app, Some(ours), "client").await;
+    let (narrowed, narrowed_token) = software(&app, None, "narrowed").await;
+    let (_, works_token) = software(&app, Some(ours), "works").await;
+    let (_, software_of_ended) = software(&app, Some(ended), "software of the ended").await;
+    let all = [
+        ("/client", &client_token),
+        ("/demoted", &demoted_token),
+        ("/disabled", &disabled_token),
+        ("/lead", &lead_token),
+        ("/narrowed", &narrowed_token),
+        ("/of-ended", &of_ended),
+        ("/seller", &seller_token),
+        ("/software-of-ended", &software_of_ended),
+        ("/stays", &stays_token),
+        ("/works", &works_token),
+    ];
+    for (path, token) in all {
+        let more = json!({ "types": ["partner.updated"] });
+        endpoint(&app, token, &receiver.url(path), more).await;
+    }
+    let happen = async |country: &str| {
+        for id in [ours, ended] {
+            let input = json!({ "id": id.to_string(), "country": country });
+            app.mutate(&app.admin(), "updatePartner", input, "partner { id }")
+                .await;
+        }
+    };
+    // What waits for another attempt is kept with its bytes; they were made for somebody who may read them.
+    receiver.answers(Reply::status(500));
+    happen("Peru").await;
+    app.drain().await;
+    assert_eq!(paths(&receiver), all.map(|(path, _)| path.to_owned()));
+
+    let mut change = people::change(&app).await;
+    user::disable(&mut change, disabled).await.unwrap();
+    user::set_role(&mut change, demoted, staff(StaffRole::Finance))
+        .await
+        .unwrap();
+    user::set_role(&mut change, seller, of_ours(PartnerRole::Rep))
+        .await
+        .unwrap();
+    oauth_client::disable(&mut change, client).await.unwrap();
+    let patch = oauth_client::OAuthClientPatch {
+        scopes: Some([Scope::WebhooksManage].into_iter().collect()),
+        ..oauth_client::OAuthClientPatch::default()
+    };
+    oauth_client::update(&mut change, &Viewer::system("tests"), narrowed, patch)
+        .await
+        .unwrap();
+    change.commit().await.unwrap();
+    let input = json!({ "id": ended.to_string(), "status": "TERMINATED" });
+    let done = app
+        .mutate(&app.admin(), "updatePartner", input, "partner { status }")
+        .await;
+    assert_eq!(done.text("/updatePartner/partner/status"), "TERMINATED");
+    receiver.answers(Reply::status(204));
+    let hear_still = ["/lead", "/stays", "/works"];
+    app.advance(Duration::from_secs(60));
+    app.drain().await;
+    assert_eq!(paths(&receiver), hear_still, "neither what waited");
+    happen("Chile").await;
+    app.drain().await;
+    assert_eq!(paths(&receiver), hear_still, "nor what is new");
+    let waits = "SELECT COUNT(*) FROM webhook_delivery WHERE state = 'PENDING'";
+    assert_eq!(app.number(waits).await, 0);
+
+    // Of a partner's people too those only hear who may read events and manage webhooks.
+    let mut change = people::change(&app).await;
+    let row = user::find(change.transaction(), lead.id).await.unwrap();
+    user::set_role(&mut change, row.unwrap(), of_ours(PartnerRole::Finance))
+        .await
+        .unwrap();
+    change.commit().await.unwrap();
+    happen("Brazil").await;
+    app.drain().await;
+    assert_eq!(paths(&receiver), ["/stays", "/works"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn nobody_hears_more_than_on_the_day_the_endpoint_was_made() {
+    let receiver = Receiver::start();
+    let app = TestApp::start(Options {
+        receivers: vec![receiver.address()],
+        ..people::standing()
+    })
+    .await;
+    // Somebody stays, for the last administrator loses nothing.
+    person(&app, UserRole::Staff(StaffRole::Admin), "stays").await;
+    let support = UserRole::Staff(StaffRole::Support);
+    let (rises, rises_token) = person(&app, support, "rises").await;
+    let (falls, falls_token) = person(&app, UserRole::Staff(StaffRole::Admin), "falls").await;
+    let more = json!({ "types": ["user.enabled", "partner.created"] });
+    for (path, token) in [("/rises", &rises_token), ("/falls", &falls_token)] {
+        endpoint(&app, token, &receiver.url(path), more.clone()).await;
+    }
+    let mut change = people::change(&app).await;
+    user::set_role(&mut change, rises, UserRole::Staff(StaffRole::Admin))
+        .await
+        .unwrap();
+    user::set_role(&mut change, falls, support).await.unwrap();
+    change.commit().await.unwrap();
+    let (other, _) = person(&app, support, "other").await;
+    let mut change = people::change(&app).await;
+    let row = user::disable(&mut change, other).await.unwrap();
+    user::enable(&mut change, row).await.unwrap();
+    change.commit().await.unwrap();
+    partner(&app, "New").await;
+    app.drain().await;
+    let mut told: Vec<(String, String)> = receiver
+        .take()
+        .iter()
+        .map(|message| (message.path.clone(), message.kind()))
+        .collect();
+    told.sort();
+    let created = "partner.created".to_owned();
+    assert_eq!(
+        told,
+        [
+            ("/falls".to_owned(), created.clone()),
+            ("/rises".to_owned(), created)
+        ],
+        "the audit trail is told to neither"
+    );
     app.finish().await;
 }

@@ -10,6 +10,24 @@ use async_graphql::parser::types::{
 };
 use std::collections::BTreeMap;
 
+/// What a place of the arguments takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// A global id.
+    Id,
+    /// A text to look for.
+    Text,
+}
+
+/// A place of a field's arguments.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The names that lead to it, the argument's first.
+    pub path: Vec<String>,
+    /// What it takes.
+    pub takes: Takes,
+}
+
 /// The schema that `entente schema` prints.
 pub struct Contract {
     types: BTreeMap<String, TypeDefinition>,
@@ -62,6 +80,27 @@ impl Contract {
         }
     }
 
+    /// The same without some types of rows, their pages, every field that leads to one of them, and these fields of the root.
+    pub fn without(mut self, rows: &[&str], roots: &[&str]) -> Self {
+        let is_gone = |name: &str| {
+            let row = ["Connection", "Edge"]
+                .iter()
+                .find_map(|suffix| name.strip_suffix(suffix))
+                .unwrap_or(name);
+            rows.contains(&row) || rows.contains(&name)
+        };
+        self.types.retain(|name, _| !is_gone(name));
+        for (name, ty) in &mut self.types {
+            if let TypeKind::Object(object) = &mut ty.kind {
+                object.fields.retain(|field| {
+                    let is_root = name == "Query" && roots.contains(&field.node.name.node.as_str());
+                    !is_root && !is_gone(base(&field.node.ty.node))
+                });
+            }
+        }
+        self
+    }
+
     /// The names of the object types.
     pub fn objects(&self) -> impl Iterator<Item = &str> {
         self.types
@@ -101,6 +140,116 @@ impl Contract {
         }
     }
 
+    /// A field of an object or interface.
+    pub fn field(&self, of: &str, name: &str) -> Option<&FieldDefinition> {
+        self.fields(of)
+            .into_iter()
+            .find(|field| field.name.node == name)
+    }
+
+    /// The objects that stand behind an interface or a union; none behind anything else.
+    pub fn behind(&self, name: &str) -> Vec<&str> {
+        if let Some(TypeKind::Union(union)) = self.types.get(name).map(|ty| &ty.kind) {
+            return union
+                .members
+                .iter()
+                .map(|name| name.node.as_str())
+                .collect();
+        }
+        let is_behind = |ty: &TypeDefinition| matches!(&ty.kind, TypeKind::Object(object) if object.implements.iter().any(|of| of.node == name));
+        let of = self.types.iter().filter(|(_, ty)| is_behind(ty));
+        of.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Whether a type is an interface or a union.
+    pub fn is_abstract(&self, name: &str) -> bool {
+        !self.behind(name).is_empty()
+    }
+
+    /// Every place of a field's arguments that takes an id, or a text of a filter: the names that lead to it.
+    pub fn places(&self, field: &FieldDefinition) -> Vec<Place> {
+        let mut places = Vec::new();
+        self.places_in(&field.arguments, &mut Vec::new(), &mut places);
+        places
+    }
+
+    fn places_in(
+        &self,
+        inputs: &[Positioned<InputValueDefinition>],
+        above: &mut Vec<String>,
+        places: &mut Vec<Place>,
+    ) {
+        for input in inputs.iter().map(|input| &input.node) {
+            let name = base(&input.ty.node);
+            let filters_text = above.iter().any(|step| step == "filter");
+            above.push(input.name.node.to_string());
+            match (name, self.types.get(name).map(|ty| &ty.kind)) {
+                ("ID", _) => places.push(Place {
+                    path: above.clone(),
+                    takes: Takes::Id,
+                }),
+                ("String", _) if filters_text => places.push(Place {
+                    path: above.clone(),
+                    takes: Takes::Text,
+                }),
+                // Deeper than this no input of ours goes, and one that held itself would go for ever.
+                (_, Some(TypeKind::InputObject(input))) if above.len() < 6 => {
+                    self.places_in(&input.fields, above, places);
+                }
+                _ => {}
+            }
+            above.pop();
+        }
+    }
+
+    /// Whether the filter of a list knows a field.
+    pub fn filters(&self, field: &FieldDefinition, name: &str) -> bool {
+        let mut arguments = field.arguments.iter().map(|argument| &argument.node);
+        let filter = arguments.find(|argument| argument.name.node == "filter");
+        let filter = filter.and_then(|filter| self.types.get(base(&filter.ty.node)));
+        matches!(filter.map(|ty| &ty.kind), Some(TypeKind::InputObject(input)) if input.fields.iter().any(|field| field.node.name.node == name))
+    }
+
+    /// A call of a field with a value at one of its places and the arguments it cannot do without; a mutation is only validated, where it can be.
+    pub fn call_at(&self, field: &FieldDefinition, place: &Place, value: &str) -> String {
+        let arguments = self.leading(&field.arguments, &place.path, value);
+        format!("{}({arguments})", field.name.node)
+    }
+
+    fn leading(
+        &self,
+        inputs: &[Positioned<InputValueDefinition>],
+        path: &[String],
+        value: &str,
+    ) -> String {
+        let (step, rest) = path.split_first().expect("a place has a path");
+        let mut text = String::new();
+        for input in inputs.iter().map(|input| &input.node) {
+            let name = input.name.node.as_str();
+            if name == step {
+                let written = self.at(&input.ty.node, rest, value);
+                text.push_str(&format!("{name}: {written} "));
+            } else if name == "validateOnly" {
+                text.push_str("validateOnly: true ");
+            } else if !input.ty.node.nullable && input.default_value.is_none() {
+                text.push_str(&format!("{name}: {} ", self.sample(&input.ty.node)));
+            }
+        }
+        text
+    }
+
+    fn at(&self, ty: &Type, path: &[String], value: &str) -> String {
+        if let BaseType::List(inner) = &ty.base {
+            return format!("[{}]", self.at(inner, path, value));
+        }
+        match self.types.get(base(ty)).map(|ty| &ty.kind) {
+            Some(TypeKind::InputObject(input)) => {
+                format!("{{{}}}", self.leading(&input.fields, path, value))
+            }
+            _ => format!("\"{value}\""),
+        }
+    }
+
     fn required(&self, inputs: &[Positioned<InputValueDefinition>]) -> String {
         let needed = inputs
             .iter()
@@ -109,6 +258,20 @@ impl Contract {
         needed
             .map(|input| format!("{}: {} ", input.name.node, self.sample(&input.ty.node)))
             .collect()
+    }
+
+    /// The same, changing nothing where that can be wished.
+    pub fn validated(&self, field: &FieldDefinition) -> String {
+        let call = self.call(field);
+        let validates = field.arguments.iter().any(|argument| {
+            let input = self.types.get(base(&argument.node.ty.node)).map(|ty| &ty.kind);
+            matches!(input, Some(TypeKind::InputObject(input)) if input.fields.iter().any(|field| field.node.name.node == "validateOnly"))
+        });
+        if validates {
+            call.replacen("(input: {", "(input: {validateOnly: true ", 1)
+        } else {
+            call
+        }
     }
 
     /// A call of a field with the arguments it cannot do without, selecting as little as possible.
@@ -127,7 +290,8 @@ impl Contract {
         format!("{}{arguments} {selection}", field.name.node)
     }
 
-    fn is_leaf(&self, ty: &str) -> bool {
+    /// Whether nothing can be selected of a type.
+    pub fn is_leaf(&self, ty: &str) -> bool {
         !matches!(
             self.types.get(ty).map(|ty| &ty.kind),
             Some(TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_))
@@ -178,7 +342,11 @@ impl Contract {
 
     /// Whether values of a type are rows, or lead to others.
     fn is_row(&self, ty: &str) -> bool {
-        ty == "DealPartner"
-            || matches!(self.types.get(ty).map(|ty| &ty.kind), Some(TypeKind::Object(object)) if object.implements.iter().any(|name| name.node == "Node"))
+        ty == "DealPartner" || self.is_node(ty)
+    }
+
+    /// Whether a type's rows have global ids.
+    pub fn is_node(&self, ty: &str) -> bool {
+        matches!(self.types.get(ty).map(|ty| &ty.kind), Some(TypeKind::Object(object)) if object.implements.iter().any(|name| name.node == "Node"))
     }
 }

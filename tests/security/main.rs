@@ -8,14 +8,22 @@
     reason = "tests fail by panicking, and measure time and memory"
 )]
 
+mod audit;
 mod bad_input;
 mod contract;
+mod core_rows;
 mod forgery;
+mod hot_path;
 mod hurtful;
+mod isolation;
 mod mirror;
+mod oauth;
 mod open_paths;
+mod people;
 mod scopes;
+mod secrets;
 mod signing;
 mod tokens;
 mod visibility;
+mod webhook_rows;
 mod webhooks;

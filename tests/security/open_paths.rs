@@ -18,8 +18,8 @@ const CLOSED: [&str; 14] = [
     "/hooks/",
     "/hooks/unknown",
     "/oauth/callback/unknown",
-    "/oauth/token",
-    "/.well-known/jwks.json",
+    "/oauth/tokens",
+    "/.well-known/openid-configuration",
 ];
 
 const METHODS: [&str; 8] = [

@@ -5,8 +5,10 @@ use api::oauth::keys::{SigningAlgorithm, SigningKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use entities::chance::SeededChance;
+use entities::viewer::{PartnerRole, StaffRole};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use tests::{Answer, Options, TestApp};
 
 const QUERY: &str = r#"{"query":"{ __typename }"}"#;
@@ -166,6 +168,146 @@ fn claims_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
     bad.into_iter()
         .map(|(name, parts)| (name, parts.signed(app)))
         .collect()
+}
+
+/// Roles of another kind of party, epochs that are no numbers, grants that are no ids: what a token follows from is as strict as who it names.
+fn standing_that_does_not_hold(app: &TestApp) -> Vec<(String, String)> {
+    let valid = || Parts::valid(app);
+    let partner: entities::id::PartnerId = app.database().new_id();
+    let of_partner = |role: &str| {
+        valid()
+            .claim("viewer_kind", "partner")
+            .claim("partner", partner.to_string())
+            .claim("role", role)
+    };
+    let of_software = || valid().claim("viewer_kind", "integration").without("role");
+    let mut bad: Vec<(String, Parts)> = Vec::new();
+    let staff: Vec<&str> = StaffRole::ALL.iter().map(|role| role.as_str()).collect();
+    let partners: Vec<&str> = PartnerRole::ALL.iter().map(|role| role.as_str()).collect();
+    for role in partners.iter().filter(|role| !staff.contains(role)) {
+        bad.push((format!("staff as {role}"), valid().claim("role", *role)));
+    }
+    for role in staff.iter().filter(|role| !partners.contains(role)) {
+        bad.push((format!("a partner as {role}"), of_partner(role)));
+    }
+    for role in [
+        "partner_admin",
+        "PARTNER ADMIN",
+        "PARTNER_ADMIN ",
+        "PARTNER_ADMIN,ADMIN",
+        "PARTNER_OWNER",
+        "Software",
+        "",
+    ] {
+        bad.push((format!("a partner as {role:?}"), of_partner(role)));
+    }
+    for role in partners.iter().chain(&staff) {
+        let named = of_software().claim("role", *role);
+        bad.push((format!("software as {role}"), named));
+    }
+    for (name, role) in [
+        ("a list", json!(["ADMIN"])),
+        ("a number", json!(0)),
+        ("an object", json!({ "ADMIN": true })),
+        ("true", json!(true)),
+    ] {
+        bad.push((format!("role {name}"), valid().claim("role", role.clone())));
+        bad.push((
+            format!("a partner's role {name}"),
+            of_partner("PARTNER_ADMIN").claim("role", role),
+        ));
+    }
+    let uuid = partner.to_string().replace("partner_", "");
+    for (name, of) in [
+        ("without its kind", json!(uuid)),
+        ("of an unknown kind", json!(format!("company_{uuid}"))),
+        ("in capitals", json!(partner.to_string().to_uppercase())),
+        ("and another", json!(format!("{partner} {partner}"))),
+        ("in a list", json!([partner.to_string()])),
+        ("a star", json!("*")),
+        ("a number", json!(1)),
+        ("empty", json!("")),
+    ] {
+        bad.push((
+            format!("a partner {name}"),
+            of_partner("PARTNER_ADMIN").claim("partner", of),
+        ));
+    }
+    bad.push((
+        "software with a partner".to_owned(),
+        of_software().claim("partner", partner.to_string()),
+    ));
+    bad.push((
+        "software with a partner and a role".to_owned(),
+        of_partner("PARTNER_SOFTWARE").claim("viewer_kind", "integration"),
+    ));
+    for kind in ["partner ", "PARTNER", "staff,partner", "software"] {
+        bad.push((
+            format!("viewer_kind {kind:?} of a partner"),
+            of_partner("PARTNER_ADMIN").claim("viewer_kind", kind),
+        ));
+    }
+    for kind in [json!(["staff"]), json!(1), Value::Null] {
+        bad.push((
+            format!("viewer_kind {kind}"),
+            valid().claim("viewer_kind", kind),
+        ));
+    }
+    for epoch in ["subject_epoch", "client_epoch"] {
+        for value in [
+            json!("0"),
+            Value::Null,
+            json!(0.5),
+            json!([0]),
+            json!({}),
+            json!(true),
+            json!(u64::MAX),
+            json!(1e30),
+        ] {
+            bad.push((format!("{epoch} {value}"), valid().claim(epoch, value)));
+        }
+    }
+    let grant: entities::id::OAuthGrantId = app.database().new_id();
+    for value in [
+        json!(""),
+        Value::Null,
+        json!(7),
+        json!([grant.to_string()]),
+        json!({ "id": grant.to_string() }),
+        json!(partner.to_string()),
+        json!(uuid),
+        json!(grant.to_string().to_uppercase()),
+        json!(format!("{grant} ")),
+        json!("none"),
+    ] {
+        bad.push((format!("grant {value}"), valid().claim("grant", value)));
+    }
+    for name in ["iss", "aud", "scope", "iat", "exp"] {
+        bad.push((format!("{name} an object"), valid().claim(name, json!({}))));
+        bad.push((format!("{name} true"), valid().claim(name, true)));
+    }
+    for name in ["iss", "sub", "client_id", "jti", "iat"] {
+        bad.push((format!("{name} null"), valid().claim(name, Value::Null)));
+    }
+    bad.into_iter()
+        .map(|(name, parts)| (name, parts.signed(app)))
+        .collect()
+}
+
+/// Each claim that access depends on written twice: which of the two counts must not be a matter of who reads.
+fn claims_written_twice(app: &TestApp) -> Vec<(String, String)> {
+    let parts = Parts::valid(app).claim("nbf", 0);
+    let header = encoded(&parts.header);
+    let claims = parts.claims.as_object().unwrap();
+    let twice = |(name, value): (&String, &Value)| {
+        let text = parts
+            .claims
+            .to_string()
+            .replacen('{', &format!("{{\"{name}\":{value},"), 1);
+        let message = format!("{header}.{}", URL_SAFE_NO_PAD.encode(text));
+        (format!("{name} twice"), sign(app, &message))
+    };
+    claims.iter().map(twice).collect()
 }
 
 fn headers_that_do_not_hold(app: &TestApp) -> Vec<(String, String)> {
@@ -361,9 +503,12 @@ async fn every_forged_token_gets_one_answer() {
     );
 
     let mut forged = claims_that_do_not_hold(&app);
+    forged.extend(standing_that_does_not_hold(&app));
+    forged.extend(claims_written_twice(&app));
     forged.extend(headers_that_do_not_hold(&app));
     forged.extend(shapes_that_do_not_hold(&app));
-    assert!(forged.len() >= 60, "only {} forgeries", forged.len());
+    let different: BTreeSet<&str> = forged.iter().map(|(_, token)| token.as_str()).collect();
+    assert!(different.len() >= 200, "only {} forgeries", different.len());
     let expected = shown(&sent(&app, "/graphql", &[]).await);
     assert_eq!(expected.0, 401);
     for (name, token) in &forged {

@@ -478,6 +478,8 @@ async fn a_full_inbox_says_when_to_come_back() {
         core: app.state.core.clone(),
         public_url: app.state.public_url.clone(),
         tokens: Arc::clone(&app.state.tokens),
+        authorization: app.state.authorization.clone(),
+        people: Arc::clone(&app.state.people),
         inbox: Ingest::spawn_with(app.database().clone(), 1),
         feed: app.state.feed.clone(),
     };

@@ -4,8 +4,11 @@ use super::Failure;
 use crate::config::Config;
 use crate::http::metrics;
 use crate::http::server::{Running, ServerSettings, server};
+use crate::oauth::revocation;
 use crate::state::{Core, State, keys};
+use crate::worker::chain::Chain;
 use crate::worker::notify::{self, NodeMark};
+use crate::worker::programme::{self, Clockwork};
 use crate::worker::retention::{self, Retention};
 use crate::worker::{self, Wakers, WorkerSettings};
 use actix_web::web;
@@ -78,6 +81,9 @@ impl Process {
             Arc::clone(&state.tokens),
             Arc::clone(&state.core.chance),
         ));
+        process
+            .watchers
+            .spawn(revocation::watch(state.core.database.clone()));
         process.watchers.spawn(notify::listen(
             state.core.database.clone(),
             state.feed.remote().clone(),
@@ -133,6 +139,18 @@ impl Process {
             remote,
             self.mark.clone(),
         ));
+        let one = WorkerSettings {
+            concurrency: 1,
+            ..settings
+        };
+        let chain = Chain(core.database.clone());
+        let sealing = worker::run(chain, Wakers::none(), one, self.stop.clone());
+        let slow = WorkerSettings {
+            poll: programme::POLL,
+            ..one
+        };
+        let clockwork = Clockwork(core.database.clone());
+        let programme = worker::run(clockwork, Wakers::none(), slow, self.stop.clone());
         let work = worker::run(
             core.engine.clone(),
             wakers.clone(),
@@ -142,7 +160,7 @@ impl Process {
         let deliver =
             worker::webhooks::run(core.courier(), wakers, settings.poll, self.stop.clone());
         self.worker = Some(tokio::spawn(async {
-            tokio::join!(work, deliver);
+            tokio::join!(work, sealing, programme, deliver);
         }));
     }
 

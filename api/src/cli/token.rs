@@ -117,7 +117,14 @@ pub(super) async fn token(config: Config, args: TokenArgs) -> Result<(), Failure
             ViewerKind::Partner(partner, PartnerRole::Software)
         }
     };
-    let tokens = TokenAuthority::new(issuer, audience, ring, Arc::clone(database.clock()), 1);
+    let tokens = TokenAuthority::new(
+        issuer,
+        audience,
+        ring,
+        Arc::clone(database.clock()),
+        Arc::clone(database.revocations()),
+        1,
+    );
     let hours = args.hours.unwrap_or(config.token.lifetime_hours);
     let request = TokenRequest {
         subject: args.subject.unwrap_or_else(|| {
@@ -132,9 +139,9 @@ pub(super) async fn token(config: Config, args: TokenArgs) -> Result<(), Failure
         lifetime_seconds: i64::from(hours) * 3_600,
         basis: Basis::default(),
     };
-    let token = tokens
-        .issue(&request, chance().as_ref())
-        .map_err(|error| Failure::fault("the token cannot be made", error))?;
+    let token = keys::issue_long(&database, &tokens, &request, chance().as_ref())
+        .await
+        .map_err(crate::state::StartError::from)?;
     answer(token.expose_secret())
 }
 

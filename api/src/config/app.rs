@@ -19,7 +19,7 @@ pub(super) fn registrations(
     let found = [
         ("hubspot", app("hubspot", &settings.hubspot)?),
         ("salesforce", app("salesforce", &settings.salesforce)?),
-        ("shopify", app("shopify", &settings.shopify)?),
+        ("shopify", app("shopify", &settings.shopify.app())?),
         ("slack", slack(&settings.slack)?),
     ];
     Ok(found

@@ -65,10 +65,12 @@ keys! {
     "vault_key_previous" Secret None, "The master key before the current one, so that what it sealed still opens while keys rotate.";
     "migrate_on_start" Switch Some("false"), "Whether `serve` and `worker` bring a PostgreSQL schema up to date themselves; a SQLite file always is.";
     "graphiql" Switch Some("false"), "Whether /graphiql serves a page to try queries on.";
+    "dev_mail" Switch Some("false"), "Development only: messages to people are written to the log's debug lines and shown at /dev/mail, where everybody can read them. Refused unless public_url is on loopback.";
     "log.format" Text Some("json"), "json or text.";
     "log.filter" Text Some("info,actix_server=warn"), "What is logged, as tracing's filter directives.";
     "http.workers" Number Some("0"), "Threads that serve requests; 0 is one per core.";
     "http.drain_seconds" Number Some("20"), "How long running requests may go on after SIGTERM.";
+    "http.forwarded_hops" Number Some("0"), "How many proxies of yours stand before this server: limits by address then count the address that the outermost of them saw (X-Forwarded-For). 0 believes the connection only.";
     "pool.connections" Number Some("8"), "Database connections of the workers and of everything shared.";
     "pool.worker_connections" Number Some("8"), "Database connections of each HTTP worker's own pool (PostgreSQL only).";
     "token.remembered" Number Some("10000"), "How many verified tokens are remembered, so that a signature is not checked twice.";
@@ -84,6 +86,8 @@ keys! {
     "limits.seconds" Number Some("15"), "Seconds that one GraphQL operation may take.";
     "limits.budget" Number Some("1000000"), "Cost that a rested token subject may spend at once.";
     "limits.restore_rate" Number Some("100000"), "Cost that a token subject gets back each second.";
+    "limits.sign_in_per_minute" Number Some("30"), "Requests a minute from one address where people sign in.";
+    "limits.token_per_minute" Number Some("600"), "Requests a minute from one address at the addresses of the authorization server.";
     "sync.interval_seconds" Number Some("60"), "How often each connection is asked for changes; webhooks come in between.";
     "sync.lease_seconds" Number Some("60"), "How long a worker that stopped answering keeps its work from others.";
     "worker.concurrency" Number Some("2"), "Units of work one process does at a time.";
@@ -93,6 +97,13 @@ keys! {
     "webhooks.lease_seconds" Number Some("60"), "How long a process that stopped answering keeps its webhook deliveries from others; at least 30.";
     "retention.events_days" Number Some("0"), "Days after which events leave the log; 0 keeps them for ever. Those of the audit trail stay for ever.";
     "retention.deliveries_days" Number Some("30"), "Days after which settled webhook deliveries are thrown away; 0 keeps them for ever.";
+    "mail.smtp_url" Address None, "The mail server for invitations and forgotten passwords: smtps://user:password@host or smtp://user:password@host:587?tls=required.";
+    "mail.from" Text None, "The sender of that mail: Entente <entente@example.com>. It belongs to mail.smtp_url.";
+    "oidc.issuer" Text None, "The OpenID Connect provider at which staff signs in: its issuer, exactly as it writes it. Its redirect address is {public_url}/sign-in/callback. Without it staff signs in with passwords.";
+    "oidc.client_id" Text None, "Client id of our registration there.";
+    "oidc.client_secret" Secret None, "Client secret of our registration there, for client_secret_post.";
+    "oidc.domains" Text None, "The domains of the addresses the provider may speak for, with commas between.";
+    "oidc.name" Text None, "What staff knows the provider by; the issuer's host when left out.";
     "hubspot.client_id" Text None, "Client id of the HubSpot app.";
     "hubspot.client_secret" Secret None, "Client secret of the HubSpot app; it also signs HubSpot's webhooks.";
     "hubspot.client_secret_previous" Secret None, "The secret before the current one, while it is rotated: webhooks signed with it are accepted, and HubSpot is asked with it where it does not know the current one yet.";
@@ -102,6 +113,7 @@ keys! {
     "shopify.client_id" Text None, "Client id of the Shopify app.";
     "shopify.client_secret" Secret None, "Client secret of the Shopify app; it also signs Shopify's webhooks and the way back from a shop's consent.";
     "shopify.client_secret_previous" Secret None, "The secret before the current one, while it is rotated: Shopify goes on signing with it for about an hour.";
+    "shopify.all_orders" Switch Some("false"), "Whether a shop is asked for its orders of all times. Only for an app that Shopify has allowed to ask (read_all_orders): it refuses the whole consent of any other. Without it, the orders of the last 60 days are read.";
     "slack.client_id" Text None, "Client id of the Slack app.";
     "slack.client_secret" Secret None, "Client secret of the Slack app.";
     "slack.client_secret_previous" Secret None, "The client secret before the current one, while it is rotated.";

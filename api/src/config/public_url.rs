@@ -85,6 +85,24 @@ impl PublicUrl {
         url
     }
 
+    /// Whether it is this machine's own, reached by nobody else.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.url.host().is_some_and(|host| is_loopback(&host))
+    }
+
+    /// Whether it is reached over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// Its origin, as a browser writes it in a header.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
     /// Whom tokens are for: the GraphQL address.
     #[must_use]
     pub fn audience(&self) -> String {

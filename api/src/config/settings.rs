@@ -43,6 +43,8 @@ section! {
         workers: usize,
         /// How long running requests may go on after SIGTERM.
         drain_seconds: u64,
+        /// How many proxies of ours stand before the server.
+        forwarded_hops: usize,
     }
 }
 
@@ -91,6 +93,10 @@ section! {
         budget: u64,
         /// Cost that comes back each second.
         restore_rate: u64,
+        /// Requests a minute from one address where people sign in.
+        sign_in_per_minute: u64,
+        /// Requests a minute from one address at the authorization server.
+        token_per_minute: u64,
     }
 }
 
@@ -177,6 +183,33 @@ pub struct AppSettings {
     pub client_secret_previous: Option<SecretString>,
 }
 
+/// The registration of a Shopify app, and what Shopify has allowed it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShopifySettings {
+    /// Public id.
+    pub client_id: Option<String>,
+    /// Secret.
+    #[serde(deserialize_with = "secret")]
+    pub client_secret: Option<SecretString>,
+    /// The secret before.
+    #[serde(deserialize_with = "secret")]
+    pub client_secret_previous: Option<SecretString>,
+    /// Whether the orders of all times may be asked for.
+    pub all_orders: bool,
+}
+
+impl ShopifySettings {
+    /// The registration alone.
+    pub(super) fn app(&self) -> AppSettings {
+        AppSettings {
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            client_secret_previous: self.client_secret_previous.clone(),
+        }
+    }
+}
+
 /// The registration of a Slack app, which signs what it sends with a secret of its own.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -197,6 +230,34 @@ pub struct SlackSettings {
     pub signing_secret_previous: Option<SecretString>,
 }
 
+/// Where mail leaves.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MailSettings {
+    /// The mail server.
+    #[serde(deserialize_with = "secret")]
+    pub smtp_url: Option<SecretString>,
+    /// The sender.
+    pub from: Option<String>,
+}
+
+/// The staff's identity provider.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OidcSettings {
+    /// The issuer.
+    pub issuer: Option<String>,
+    /// Public id of our registration.
+    pub client_id: Option<String>,
+    /// Its secret.
+    #[serde(deserialize_with = "secret")]
+    pub client_secret: Option<SecretString>,
+    /// The domains of the addresses it may speak for, with commas between.
+    pub domains: Option<String>,
+    /// What people know it by.
+    pub name: Option<String>,
+}
+
 /// Everything together, as the layers give it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -212,6 +273,7 @@ pub(super) struct Settings {
     pub(super) vault_key_previous: Option<SecretString>,
     pub(super) migrate_on_start: bool,
     pub(super) graphiql: bool,
+    pub(super) dev_mail: bool,
     pub(super) log: LogSettings,
     pub(super) http: HttpSettings,
     pub(super) pool: PoolSettings,
@@ -222,11 +284,15 @@ pub(super) struct Settings {
     pub(super) webhooks: WebhookSettings,
     pub(super) retention: RetentionSettings,
     #[serde(default)]
+    pub(super) mail: MailSettings,
+    #[serde(default)]
+    pub(super) oidc: OidcSettings,
+    #[serde(default)]
     pub(super) hubspot: AppSettings,
     #[serde(default)]
     pub(super) salesforce: AppSettings,
     #[serde(default)]
-    pub(super) shopify: AppSettings,
+    pub(super) shopify: ShopifySettings,
     #[serde(default)]
     pub(super) slack: SlackSettings,
 }

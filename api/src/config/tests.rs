@@ -63,6 +63,8 @@ fn every_key_of_the_table_is_a_setting() {
             "vault_key" | "vault_key_previous" => VAULT_KEY,
             "webhooks.ports" => "443, 8443",
             "webhooks.lease_seconds" => "60",
+            "oidc.issuer" => "https://id.example.com",
+            "oidc.domains" => "example.com",
             _ if key.kind == Kind::Number => "7",
             _ if key.kind == Kind::Switch => "true",
             _ => "text",
@@ -77,6 +79,12 @@ fn every_key_of_the_table_is_a_setting() {
             ("ENTENTE_SLACK_CLIENT_ID", "id"),
             ("ENTENTE_SLACK_CLIENT_SECRET", "secret"),
             ("ENTENTE_SLACK_SIGNING_SECRET", "secret"),
+            ("ENTENTE_MAIL_SMTP_URL", "smtps://mail.example.com"),
+            ("ENTENTE_MAIL_FROM", "entente@example.com"),
+            ("ENTENTE_OIDC_ISSUER", "https://id.example.com"),
+            ("ENTENTE_OIDC_CLIENT_ID", "id"),
+            ("ENTENTE_OIDC_CLIENT_SECRET", "secret"),
+            ("ENTENTE_OIDC_DOMAINS", "example.com"),
         ];
         let variable = key.variable();
         let environment: Vec<_> = others
@@ -241,8 +249,19 @@ fn secrets_are_never_shown() {
         ("ENTENTE_SLACK_SIGNING_SECRET", "signing-secret"),
         ("ENTENTE_SLACK_SIGNING_SECRET_PREVIOUS", "signed-before"),
         ("DATABASE_URL", "postgres://me:geheim@db/entente"),
+        (
+            "ENTENTE_MAIL_SMTP_URL",
+            "smtps://me:mail-secret@mail.example.com",
+        ),
+        ("ENTENTE_MAIL_FROM", "entente@example.com"),
+        ("ENTENTE_OIDC_ISSUER", "https://id.example.com"),
+        ("ENTENTE_OIDC_CLIENT_ID", "public-oidc-id"),
+        ("ENTENTE_OIDC_CLIENT_SECRET", "oidc-secret"),
+        ("ENTENTE_OIDC_DOMAINS", "example.com"),
     ];
     let config = load(None, &environment, &[]).unwrap();
+    let text = format!("{:?} {:?}", config.mail, config.staff_provider);
+    assert!(!text.contains("mail-secret") && !text.contains("oidc-secret"));
     for text in [show::effective(&config), format!("{config:?}")] {
         for secret in [
             VAULT_KEY,
@@ -250,6 +269,8 @@ fn secrets_are_never_shown() {
             "geheim",
             "signing-secret",
             "signed-before",
+            "mail-secret",
+            "oidc-secret",
         ] {
             assert!(!text.contains(secret), "{text}");
         }
@@ -259,10 +280,22 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
+fn orders_of_all_times_are_asked_for_only_when_somebody_says_so() {
+    let of =
+        |environment: &[(&str, &str)]| load(None, environment, &[]).map(|config| config.all_orders);
+    assert!(!of(&[]).unwrap());
+    assert!(of(&[("ENTENTE_SHOPIFY_ALL_ORDERS", "true")]).unwrap());
+    assert!(of(&[("ENTENTE_SHOPIFY_ALL_ORDERS", "perhaps")]).is_err());
+    let file = Some("[shopify]\nall_orders = true");
+    assert!(load(file, &[], &[]).unwrap().all_orders);
+}
+
+#[test]
 fn every_connector_has_its_registration() {
     let environment: Vec<(String, String)> = KEYS
         .iter()
         .filter(|key| key.path.contains(".client_") || key.path.contains(".signing_"))
+        .filter(|key| !key.path.starts_with("oidc."))
         .map(|key| (key.variable(), format!("{} of the app", key.path)))
         .collect();
     let environment: Vec<(&str, &str)> = environment
@@ -296,6 +329,21 @@ fn every_connector_has_its_registration() {
             "slack.signing_secret_previous of the app"
         ]
     );
+}
+
+#[test]
+fn everybodys_mail_is_shown_on_loopback_only() {
+    for (public_url, shown) in [
+        ("http://127.0.0.1:8080", true),
+        ("http://localhost:8080", true),
+        ("https://entente.example.com", false),
+    ] {
+        let environment = [
+            ("ENTENTE_DEV_MAIL", "true"),
+            ("ENTENTE_PUBLIC_URL", public_url),
+        ];
+        assert_eq!(load(None, &environment, &[]).is_ok(), shown, "{public_url}");
+    }
 }
 
 #[test]

@@ -3,6 +3,11 @@
 //! A resolver opens an [`Edit`], calls one operation of an entity and finishes. A violation becomes a `userError` and nothing is
 //! written; a fault becomes a top-level error and nothing is written either.
 
+mod many;
+mod own;
+
+pub(crate) use many::payload_many;
+
 use super::context::{self, RequestContext};
 use super::error::ErrorCode;
 use async_graphql::{Context, Enum, InputType, Result, SimpleObject};
@@ -328,9 +333,13 @@ pub fn created<M>(rows: Vec<M>) -> entities::error::Result<M> {
         .ok_or_else(|| Error::Damaged("a creation without a row".to_owned()))
 }
 
-/// Makes a mutation's payload: the row, or why it was refused. The row is shown to tokens that may read such rows.
+/// Makes a mutation's payload: the row, or why it was refused. The row is shown to tokens that may read such rows. A name that the library would
+/// spell otherwise is given in brackets.
 macro_rules! payload {
     ($name:ident { $field:ident: $node:ident }, $what:literal, $read:expr) => {
+        $crate::graphql::edit::payload!($name[] { $field: $node }, $what, $read);
+    };
+    ($name:ident[$($graphql_name:tt)*] { $field:ident: $node:ident }, $what:literal, $read:expr) => {
         #[doc = concat!("The answer of ", $what, ".")]
         pub struct $name {
             $field: Option<$node>,
@@ -338,7 +347,7 @@ macro_rules! payload {
         }
 
         #[doc = concat!("The answer of ", $what, ".")]
-        #[async_graphql::Object]
+        #[async_graphql::Object($($graphql_name)*)]
         impl $name {
             /// The row as it now is; null when the input was refused, or when the token may write such rows but not read them. With
             /// `validateOnly` it is the row as it would be.

@@ -47,6 +47,16 @@ fn subject_id(row: &Model) -> String {
     id::show(&row.subject_kind, row.subject_id)
 }
 
+impl Event {
+    /// An event on a page, as a viewer who sees internal values, or one who does not, is shown it.
+    pub(crate) fn edge(row: Member<Model>, internal: bool) -> EventEdge {
+        EventEdge {
+            cursor: cursor(Position::from(row.row())),
+            node: Self { row, internal },
+        }
+    }
+}
+
 /// Something that happened.
 #[Object]
 impl Event {
@@ -115,9 +125,9 @@ pub struct EventEdge {
 /// A page of the log.
 #[derive(SimpleObject)]
 pub struct EventConnection {
-    /// The events, oldest first.
+    /// The events, in the order of the list.
     pub edges: Vec<EventEdge>,
-    /// Where this page lies in the log. `endCursor` is where to go on, also when nothing follows yet.
+    /// Where this page lies in the list. `endCursor` is where to go on, also when nothing follows yet.
     pub page_info: PageInfo,
 }
 
@@ -125,6 +135,7 @@ pub(crate) fn cursor(position: Position) -> String {
     format!("{:x}.{:x}", position.position, position.seq)
 }
 
+/// Reads a cursor of the log.
 pub(crate) fn read_cursor(text: &str) -> Result<Position> {
     let parse = |part: &str| i64::from_str_radix(part, 16).ok();
     text.split_once('.')
@@ -145,6 +156,53 @@ pub(crate) async fn still_whole(request: &RequestContext, place: Option<Position
             "Events after this cursor have left the log. Begin without a cursor, at the oldest that is kept.",
         )),
         _ => Ok(()),
+    }
+}
+
+/// How many events a page is to have.
+pub(crate) fn read_size(first: Option<i32>) -> Result<u64> {
+    let Some(first) = first else {
+        return Ok(DEFAULT_SIZE);
+    };
+    u64::try_from(first)
+        .ok()
+        .filter(|size| *size <= MAX_SIZE)
+        .ok_or_else(|| {
+            ErrorCode::BadUserInput.error(format!("`first` is between 0 and {MAX_SIZE}."))
+        })
+}
+
+/// The event type of a text.
+pub(crate) fn read_kind(text: &str) -> Result<EventKind> {
+    EventKind::ALL
+        .iter()
+        .copied()
+        .find(|known| known.as_str() == text)
+        .ok_or_else(|| ErrorCode::BadUserInput.error(format!("There is no event type {text:?}.")))
+}
+
+impl EventConnection {
+    /// A page of rows that were read with one more than `size`.
+    pub(crate) fn of(
+        mut rows: Vec<Model>,
+        size: u64,
+        after: Option<String>,
+        internal: bool,
+    ) -> Self {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let group = Group::new(rows);
+        let edges: Vec<EventEdge> = members(&group, 0..group.rows().len())
+            .map(|row| Event::edge(row, internal))
+            .collect();
+        let page_info = PageInfo {
+            has_previous_page: after.is_some(),
+            has_next_page: more,
+            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: edges.last().map(|edge| edge.cursor.clone()).or(after),
+        };
+        Self { edges, page_info }
     }
 }
 
@@ -183,27 +241,13 @@ impl EventQuery {
         #[graphql(desc = "Only events of these types.")] types: Option<Vec<String>>,
     ) -> Result<EventConnection> {
         let request = request(ctx)?;
-        let size = match first {
-            None => DEFAULT_SIZE,
-            Some(first) => u64::try_from(first)
-                .ok()
-                .filter(|size| *size <= MAX_SIZE)
-                .ok_or_else(|| {
-                    ErrorCode::BadUserInput.error(format!("`first` is between 0 and {MAX_SIZE}."))
-                })?,
-        };
-        if let Some(unknown) = types.iter().flatten().find(|kind| {
-            !EventKind::ALL
-                .iter()
-                .any(|known| known.as_str() == kind.as_str())
-        }) {
-            return Err(
-                ErrorCode::BadUserInput.error(format!("There is no event type {unknown:?}."))
-            );
+        let size = read_size(first)?;
+        for kind in types.iter().flatten() {
+            read_kind(kind)?;
         }
         let place = after.as_deref().map(read_cursor).transpose()?;
         still_whole(request, place).await?;
-        let mut rows = event::list_after(
+        let rows = event::list_after(
             &request.database,
             &request.viewer,
             place,
@@ -211,24 +255,8 @@ impl EventQuery {
             size + 1,
         )
         .await?;
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let more = rows.len() > size;
-        rows.truncate(size);
         let internal = request.viewer.sees_internal();
-        let group = Group::new(rows);
-        let edges: Vec<EventEdge> = members(&group, 0..group.rows().len())
-            .map(|row| EventEdge {
-                cursor: cursor(Position::from(row.row())),
-                node: Event { row, internal },
-            })
-            .collect();
-        let page_info = PageInfo {
-            has_previous_page: after.is_some(),
-            has_next_page: more,
-            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
-            end_cursor: edges.last().map(|edge| edge.cursor.clone()).or(after),
-        };
-        Ok(EventConnection { edges, page_info })
+        Ok(EventConnection::of(rows, size, after, internal))
     }
 }
 

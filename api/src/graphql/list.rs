@@ -170,9 +170,13 @@ where
     Ok((page, count))
 }
 
-/// Makes `$connection` and `$edge` for the node type `$node`, a newtype over [`super::siblings::Member`].
+/// Makes `$connection` and `$edge` for the node type `$node`, a newtype over [`super::siblings::Member`]. A name that the library would spell otherwise
+/// is given in brackets: `OAuthClientEdge[name = "OAuthClientEdge"]`.
 macro_rules! list_type {
     ($connection:ident, $edge:ident, $node:ident, $entity:ty, $what:literal) => {
+        $crate::graphql::list::list_type!($connection[], $edge[], $node, $entity, $what);
+    };
+    ($connection:ident[$($connection_name:tt)*], $edge:ident[$($edge_name:tt)*], $node:ident, $entity:ty, $what:literal) => {
         #[doc = concat!("A page of ", $what, ".")]
         #[derive(Clone)]
         pub struct $connection {
@@ -205,7 +209,7 @@ macro_rules! list_type {
         }
 
         #[doc = concat!("A page of ", $what, ".")]
-        #[async_graphql::Object]
+        #[async_graphql::Object($($connection_name)*)]
         impl $connection {
             /// The entries, each with its cursor.
             async fn edges(&self) -> $crate::graphql::rows::Rows<$edge> {
@@ -257,7 +261,7 @@ macro_rules! list_type {
         }
 
         #[doc = concat!("One of ", $what, " on a page.")]
-        #[async_graphql::Object]
+        #[async_graphql::Object($($edge_name)*)]
         impl $edge {
             /// Where the entry lies in the list.
             async fn cursor(&self) -> String {
@@ -286,13 +290,18 @@ pub(crate) use list_type;
 
 /// Makes the order input of a stem: an enum of keys, each with its column, and `{field, direction}`.
 macro_rules! order_type {
-    ($order:ident, $field:ident, $entity:path, $what:literal, { $($(#[$doc:meta])* $key:ident => $column:expr, $nullable:literal;)* }) => {
+    ($order:ident, $field:ident, $entity:path, $what:literal, $keys:tt) => {
+        $crate::graphql::list::order_type!($order[], $field[], $entity, $what, $keys);
+    };
+    ($order:ident[$($order_name:tt)*], $field:ident[$($field_name:tt)*], $entity:path, $what:literal, { $($(#[$doc:meta])* $key:ident => $column:expr, $nullable:literal;)* }) => {
         #[doc = concat!("What ", $what, " can be ordered by.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
+        #[graphql($($field_name)*)]
         pub enum $field { $($(#[$doc])* $key,)* }
 
         #[doc = concat!("One key of the order of ", $what, ".")]
         #[derive(Clone, Copy, Debug, async_graphql::InputObject)]
+        #[graphql($($order_name)*)]
         pub struct $order {
             /// The key.
             pub field: $field,

@@ -1,29 +1,46 @@
 //! `node` and `nodes`: any row by its global id. Unknown, malformed and not yours answer alike: null.
 
+use super::agreement::Agreement;
+use super::commission_rule::CommissionRule;
 use super::connection::Connection;
 use super::contact::Contact;
 use super::context::{RequestContext, request};
 use super::customer::Customer;
 use super::deal::Deal;
+use super::deal_registration::DealRegistration;
 use super::error::ErrorCode;
+use super::identity_provider::IdentityProvider;
+use super::ledger_dispute::LedgerDispute;
+use super::ledger_entry::LedgerEntry;
+use super::oauth_client::OAuthClient;
+use super::obligation::Obligation;
 use super::partner::Partner;
 use super::partnership::Partnership;
+use super::payout::Payout;
 use super::privacy_request::PrivacyRequest;
+use super::program::Program;
 use super::revenue_event::RevenueEvent;
 use super::siblings::{Group, Member};
+use super::statement::Statement;
 use super::sync_conflict::SyncConflict;
 use super::sync_run::SyncRun;
+use super::tier::Tier;
+use super::user::User;
 use super::webhook_endpoint::WebhookEndpoint;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
-    self, ConnectionId, ContactId, CustomerId, DealId, PartnerId, PartnershipId, PrivacyRequestId,
-    RevenueEventId, SyncConflictId, SyncRunId, TypedId, WebhookEndpointId,
+    self, AgreementId, CommissionRuleId, ConnectionId, ContactId, CustomerId, DealId,
+    DealRegistrationId, IdentityProviderId, LedgerDisputeId, LedgerEntryId, OAuthClientId,
+    ObligationId, PartnerId, PartnershipId, PayoutId, PrivacyRequestId, ProgramId, RevenueEventId,
+    StatementId, SyncConflictId, SyncRunId, TierId, TypedId, UserId, WebhookEndpointId,
 };
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use entities::{
-    connection, contact, customer, deal, partner, partnership, privacy_request, revenue_event,
-    sync_conflict, sync_run, webhook_endpoint,
+    agreement, commission_rule, connection, contact, customer, deal, deal_registration,
+    identity_provider, ledger_dispute, ledger_entry, oauth_client, obligation, partner,
+    partnership, payout, privacy_request, program, revenue_event, statement, sync_conflict,
+    sync_run, tier, user, webhook_endpoint,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -44,6 +61,26 @@ pub enum Node {
     Deal(Deal),
     /// Money that came or went back.
     RevenueEvent(RevenueEvent),
+    /// A partner's claim on an account.
+    DealRegistration(DealRegistration),
+    /// A programme.
+    Program(Program),
+    /// A step of a programme.
+    Tier(Tier),
+    /// What a programme or a type of partnership earns by.
+    CommissionRule(CommissionRule),
+    /// An agreement.
+    Agreement(Agreement),
+    /// What an agreement asks for.
+    Obligation(Obligation),
+    /// An entry of the ledger.
+    LedgerEntry(LedgerEntry),
+    /// What a partner's ledger said at the end of a period.
+    Statement(Statement),
+    /// An objection to an entry.
+    LedgerDispute(LedgerDispute),
+    /// A payment to a partner.
+    Payout(Payout),
     /// A connection.
     Connection(Connection),
     /// A synchronisation run.
@@ -54,6 +91,12 @@ pub enum Node {
     PrivacyRequest(PrivacyRequest),
     /// Where a subscriber wants to hear.
     WebhookEndpoint(WebhookEndpoint),
+    /// A person who signs in.
+    User(User),
+    /// Software that asks for tokens.
+    OAuthClient(OAuthClient),
+    /// Where a partner's people sign in.
+    IdentityProvider(IdentityProvider),
 }
 
 /// The most ids of one `nodes`.
@@ -127,6 +170,36 @@ pub(crate) async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Opt
         Scope::DealsRead
     );
     kind!(
+        DealRegistrationId,
+        deal_registration,
+        DealRegistration,
+        Scope::RegistrationsRead
+    );
+    kind!(ProgramId, program, Program, Scope::PartnersRead);
+    kind!(TierId, tier, Tier, Scope::PartnersRead);
+    kind!(
+        CommissionRuleId,
+        commission_rule,
+        CommissionRule,
+        Scope::AgreementsRead
+    );
+    kind!(AgreementId, agreement, Agreement, Scope::AgreementsRead);
+    kind!(ObligationId, obligation, Obligation, Scope::AgreementsRead);
+    kind!(
+        LedgerEntryId,
+        ledger_entry,
+        LedgerEntry,
+        Scope::EarningsRead
+    );
+    kind!(StatementId, statement, Statement, Scope::EarningsRead);
+    kind!(
+        LedgerDisputeId,
+        ledger_dispute,
+        LedgerDispute,
+        Scope::EarningsRead
+    );
+    kind!(PayoutId, payout, Payout, Scope::EarningsRead);
+    kind!(
         ConnectionId,
         connection,
         Connection,
@@ -150,6 +223,19 @@ pub(crate) async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Opt
         webhook_endpoint,
         WebhookEndpoint,
         Scope::WebhooksManage
+    );
+    kind!(UserId, user, User, Scope::UsersManage);
+    kind!(
+        OAuthClientId,
+        oauth_client,
+        OAuthClient,
+        Scope::ClientsManage
+    );
+    kind!(
+        IdentityProviderId,
+        identity_provider,
+        IdentityProvider,
+        Scope::UsersManage
     );
     let get = |(prefix, uuid): (String, Uuid)| {
         found

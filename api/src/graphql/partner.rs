@@ -7,13 +7,16 @@ use super::contact::{self, ContactConnection, ContactFilter, ContactOrder};
 use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
 use super::deal::{self, DealConnection, DealFilter, DealOrder};
 use super::filter::enum_filter;
+use super::ledger_entry::{self, LedgerBalance};
 use super::list::{self, Parent, list_type};
 use super::page::{self, PageArguments};
 use super::partnership::{self, PartnershipConnection, PartnershipFilter, PartnershipOrder};
+use super::payout::{self, PayoutConnection, PayoutFilter, PayoutOrder};
 use super::revenue_event::{self, RevenueEventConnection, RevenueEventFilter, RevenueEventOrder};
 use super::rows::{self, One, Plain, Row};
 use super::scalar::{DateTime, Money};
 use super::siblings::Member;
+use super::statement::{self, StatementConnection, StatementFilter, StatementOrder};
 use async_graphql::resolver_utils::enum_value;
 use async_graphql::{Context, Enum, ID, Object, Result, ScalarType, Value};
 use entities::deal::revenue;
@@ -326,6 +329,80 @@ impl Partner {
         ))
         .await
     }
+
+    /// What its ledger holds, by state and currency; what is voided counts nothing.
+    #[graphql(guard = "RequireScope(Scope::EarningsRead)", directive = requires_scope::apply("earnings:read".to_owned()))]
+    async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<LedgerBalance>> {
+        ledger_entry::balances(ctx, &self.0).await
+    }
+
+    /// Its statements.
+    #[graphql(guard = "RequireScope(Scope::EarningsRead)", directive = requires_scope::apply("earnings:read".to_owned()), directive = cost::apply(1))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
+    async fn statements(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which statements.")] filter: Option<StatementFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<StatementOrder>>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Option<StatementConnection>> {
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        let parent = Parent {
+            group: self.0.group(),
+            ids: |rows: &[Model]| rows.iter().map(|row| row.id.0).collect(),
+            id: self.0.row().id.0,
+        };
+        let by = statement::OfPartner;
+        Box::pin(statement::list_of(ctx, parent, by, filter, order_by, page)).await
+    }
+
+    /// Its payouts; it sees those that are approved.
+    #[graphql(guard = "RequireScope(Scope::EarningsRead)", directive = requires_scope::apply("earnings:read".to_owned()), directive = cost::apply(1))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
+    async fn payouts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which payouts.")] filter: Option<PayoutFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<PayoutOrder>>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Option<PayoutConnection>> {
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        let parent = Parent {
+            group: self.0.group(),
+            ids: |rows: &[Model]| rows.iter().map(|row| row.id.0).collect(),
+            id: self.0.row().id.0,
+        };
+        let by = payout::OfPartner;
+        Box::pin(payout::list_of(ctx, parent, by, filter, order_by, page)).await
+    }
 }
 
 impl Row for Partner {
@@ -371,6 +448,9 @@ impl Row for Partner {
             | "wonRevenue"
             | "partnerships"
             | "revenueEvents"
+            | "balances"
+            | "statements"
+            | "payouts"
             | "contacts" => &[],
             "version" => &["version"],
             "createdAt" => &["created_at"],

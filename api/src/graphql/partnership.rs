@@ -2,14 +2,23 @@
 
 mod filter;
 mod mutation;
+mod programme;
 
+use super::agreement::Agreement;
+use super::commitment_year::CommitmentYear;
 use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
+use super::deal_registration::{
+    self, DealRegistrationConnection, DealRegistrationFilter, DealRegistrationOrder,
+};
 use super::filter::enum_filter;
+use super::ledger_entry::{self, LedgerEntryConnection, LedgerEntryFilter, LedgerEntryOrder};
 use super::list::{self, Parent, list_type};
 use super::page::PageArguments;
 use super::partner::Partner;
+use super::program::ProgramEnrollment;
 use super::scalar::{DateTime, Money};
 use super::siblings::{self, Member};
+use super::tier::{Tier, TierAssignment};
 use async_graphql::{Context, Enum, ID, Object, Result};
 use entities::id::PartnershipId;
 use entities::partner;
@@ -262,6 +271,112 @@ impl Partnership {
         )
         .await?
         .map(Partner))
+    }
+
+    /// Its part in a programme.
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
+    async fn enrollment(&self, ctx: &Context<'_>) -> Result<Option<ProgramEnrollment>> {
+        programme::enrollment(ctx, &self.0).await
+    }
+
+    /// Its tier today.
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
+    async fn tier(&self, ctx: &Context<'_>) -> Result<Option<Tier>> {
+        Box::pin(programme::tier(ctx, &self.0)).await
+    }
+
+    /// The tiers it was given, the earliest first, and those of days to come.
+    #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
+    async fn tier_assignments(&self, ctx: &Context<'_>) -> Result<Vec<TierAssignment>> {
+        programme::tier_assignments(ctx, &self.0).await
+    }
+
+    /// What was agreed, the earliest first; a partner sees it from the negotiation on.
+    #[graphql(guard = "RequireScope(Scope::AgreementsRead)", directive = requires_scope::apply("agreements:read".to_owned()))]
+    async fn agreements(&self, ctx: &Context<'_>) -> Result<Vec<Agreement>> {
+        programme::agreements(ctx, &self.0).await
+    }
+
+    /// Its contract years, the earliest first: what was counted, and whether their commitments were met.
+    #[graphql(guard = "RequireScope(Scope::EarningsRead)", directive = requires_scope::apply("earnings:read".to_owned()))]
+    async fn commitment_years(&self, ctx: &Context<'_>) -> Result<Vec<CommitmentYear>> {
+        programme::commitment_years(ctx, &self.0).await
+    }
+
+    /// Its entries of the ledger.
+    #[graphql(guard = "RequireScope(Scope::EarningsRead)", directive = requires_scope::apply("earnings:read".to_owned()), directive = cost::apply(1))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
+    async fn ledger_entries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which entries.")] filter: Option<LedgerEntryFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<Vec<LedgerEntryOrder>>,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Option<LedgerEntryConnection>> {
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        let parent = Parent {
+            group: self.0.group(),
+            ids: |rows: &[Model]| rows.iter().map(|row| row.id.0).collect(),
+            id: self.0.row().id.0,
+        };
+        let by = ledger_entry::OfPartnership;
+        Box::pin(ledger_entry::list_of(
+            ctx, parent, by, filter, order_by, page,
+        ))
+        .await
+    }
+
+    /// The accounts it claims, or claimed.
+    #[graphql(guard = "RequireScope(Scope::RegistrationsRead)", directive = requires_scope::apply("registrations:read".to_owned()), directive = cost::apply(1))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
+    async fn registrations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which registrations.")] filter: Option<DealRegistrationFilter>,
+        #[graphql(desc = "By which keys; then by id.")] order_by: Option<
+            Vec<DealRegistrationOrder>,
+        >,
+        #[graphql(
+            desc = "This many from the beginning, or after `after`; 20 when nothing is said, 100 at most."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Option<DealRegistrationConnection>> {
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        let parent = Parent {
+            group: self.0.group(),
+            ids: |rows: &[Model]| rows.iter().map(|row| row.id.0).collect(),
+            id: self.0.row().id.0,
+        };
+        let by = deal_registration::OfPartnership;
+        Box::pin(deal_registration::list_of(
+            ctx, parent, by, filter, order_by, page,
+        ))
+        .await
     }
 }
 

@@ -1,4 +1,6 @@
-//! Money that came from customers or went back, in the API. Nothing here changes it: it is told by the systems that take it.
+//! Money that came from customers or went back, in the API. It is told by the systems that take it, or by hand, and never changed.
+
+mod mutation;
 
 use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
 use super::customer::Customer;
@@ -12,11 +14,13 @@ use super::siblings::{self, Member};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
 use entities::id::{ConnectionId, CustomerId, DealId, PartnerId, RevenueEventId};
 use entities::revenue_event::{self, Column, Entity, Model};
-use entities::viewer::Scope;
+use entities::viewer::{Scope, Viewer};
 use entities::visible::Visible;
-use entities::{customer, deal, partner};
+use entities::{connection, customer, deal, partner};
 use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
-use sea_orm::{QueryFilter, Select};
+use sea_orm::{QueryFilter, QuerySelect, QueryTrait, Select};
+
+pub use mutation::RevenueEventMutation;
 
 /// What kind of money it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -64,8 +68,33 @@ fn column(column: Column) -> Expr {
     Expr::col((Entity, column))
 }
 
+/// That what a column names is visible to the viewer; none to whom everything is. Who could look for what it cannot see would learn by a row of its
+/// own that it is there.
+fn names_visible<T: Visible>(viewer: &Viewer, names: Column, id: T::Column) -> Option<SimpleExpr> {
+    T::visibility(viewer)?;
+    let visible = T::visible_to(viewer).select_only().column(id);
+    Some(column(names).in_subquery(visible.into_query()))
+}
+
 impl RevenueEventFilter {
-    fn on(self, mut select: Select<Entity>) -> Result<Select<Entity>> {
+    /// The revenue events that the viewer may see, narrowed.
+    fn on(self, viewer: &Viewer) -> Result<Select<Entity>> {
+        let mut select = Entity::visible_to(viewer);
+        let named = [
+            self.customer_id.as_ref().and_then(|_| {
+                names_visible::<customer::Entity>(viewer, Column::CustomerId, customer::Column::Id)
+            }),
+            self.deal_id.as_ref().and_then(|_| {
+                names_visible::<deal::Entity>(viewer, Column::DealId, deal::Column::Id)
+            }),
+            self.connection_id.as_ref().and_then(|_| {
+                let id = connection::Column::Id;
+                names_visible::<connection::Entity>(viewer, Column::ConnectionId, id)
+            }),
+        ];
+        for condition in named.into_iter().flatten() {
+            select = select.filter(condition);
+        }
         if let Some(filter) = self.id {
             select = select.filter(filter.on::<RevenueEventId>(column(Column::Id))?);
         }
@@ -137,9 +166,7 @@ pub(crate) async fn list_of<M: Send + Sync + 'static>(
     let key = format!("revenueEvents:{filter:?}:{order_by:?}:{page:?}");
     let list = |request: &RequestContext| {
         Ok((
-            filter
-                .unwrap_or_default()
-                .on(Entity::visible_to(&request.viewer))?,
+            filter.unwrap_or_default().on(&request.viewer)?,
             RevenueEventOrder::ordering(order_by)?,
         ))
     };
@@ -284,9 +311,7 @@ impl RevenueEventQuery {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<RevenueEventConnection> {
         let request = request(ctx)?;
-        let select = filter
-            .unwrap_or_default()
-            .on(Entity::visible_to(&request.viewer))?;
+        let select = filter.unwrap_or_default().on(&request.viewer)?;
         let page = PageArguments {
             first,
             after,

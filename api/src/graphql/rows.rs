@@ -315,16 +315,28 @@ macro_rules! without_plain_fields {
 }
 
 without_plain_fields!(
+    super::agreement::Agreement,
+    super::commission_rule::CommissionRule,
     super::connection::Connection,
     super::contact::Contact,
     super::customer::Customer,
+    super::identity_provider::IdentityProvider,
+    super::oauth_client::OAuthClient,
+    super::deal_registration::DealRegistration,
+    super::ledger_dispute::LedgerDispute,
+    super::ledger_entry::LedgerEntry,
+    super::obligation::Obligation,
     super::partnership::Partnership,
+    super::payout::Payout,
     super::privacy_request::PrivacyRequest,
+    super::program::Program,
     super::revenue_event::RevenueEvent,
+    super::statement::Statement,
     super::sync_conflict::SyncConflict,
     super::webhook_delivery::WebhookDelivery,
     super::webhook_endpoint::WebhookEndpoint,
     super::sync_run::SyncRun,
+    super::user::User,
 );
 
 #[cfg(test)]

@@ -1,6 +1,12 @@
 //! The schema, put together from the stems.
 
+use super::accrual::{AccrualMutation, AccrualQuery};
+use super::agreement::{AgreementMutation, AgreementQuery, ExclusivityQuery};
+use super::audit::AuditQuery;
 use super::chat::ChatQuery;
+use super::commission_rule::{
+    CommissionRuleMutation, CommissionRuleQuery, CommissionSimulationQuery,
+};
 use super::connection::control::ConnectionControl;
 use super::connection::remap::{MappingMutation, MappingQuery};
 use super::connection::{ConnectionMutation, ConnectionQuery};
@@ -8,35 +14,80 @@ use super::connector::{ConnectorMutation, ConnectorQuery};
 use super::contact::{ContactMutation, ContactQuery};
 use super::customer::{CustomerMutation, CustomerQuery};
 use super::deal::{DealMutation, DealQuery};
+use super::deal_registration::{
+    AccountCheckMutation, DealRegistrationMutation, DealRegistrationQuery,
+    RegistrationConflictQuery, RegistrationDecisionMutation,
+};
 use super::error::ErrorCode;
 use super::event::EventQuery;
+use super::identity_provider::{IdentityProviderMutation, IdentityProviderQuery};
+use super::ledger_dispute::{LedgerDisputeMutation, LedgerDisputeQuery};
+use super::ledger_entry::{ExplanationQuery, LedgerEntryMutation, LedgerEntryQuery};
 use super::node::{Node, NodeQuery};
+use super::oauth_client::{OAuthClientMutation, OAuthClientQuery};
+use super::obligation::{ObligationMutation, ObligationQuery};
 use super::partner::{PartnerMutation, PartnerQuery};
 use super::partnership::{PartnershipMutation, PartnershipQuery};
+use super::payout::{PayoutExportQuery, PayoutMutation, PayoutQuery};
+use super::person::PersonMutation;
 use super::privacy_request::PrivacyRequestQuery;
+use super::program::{ProgramMutation, ProgramQuery};
 use super::record_timeline::RecordTimelineQuery;
-use super::revenue_event::RevenueEventQuery;
+use super::revenue_event::{RevenueEventMutation, RevenueEventQuery};
+use super::statement::{StatementMutation, StatementQuery};
 use super::subscription::SubscriptionRoot;
 use super::sync_conflict::{SyncConflictMutation, SyncConflictQuery};
 use super::sync_failure::{SyncFailureMutation, SyncFailureQuery};
 use super::sync_run::SyncRunQuery;
+use super::tier::TierMutation;
+use super::user::{UserMutation, UserQuery};
 use super::viewer::ViewerQuery;
 use super::webhook_delivery::{WebhookDeliveryMutation, WebhookDeliveryQuery};
 use super::webhook_endpoint::WebhookEndpointQuery;
 use super::webhook_endpoint::mutation::WebhookEndpointMutation;
 use async_graphql::{MergedObject, SDLExportOptions, Schema};
 
-/// Everything that can be asked.
+// In groups: the library looks a field up one stem after another, each within the one before, and forty of them would need a stack of forty.
+
+/// Who takes part, and in what.
 #[derive(MergedObject, Default)]
-pub struct Query(
-    NodeQuery,
-    ViewerQuery,
+pub struct RowQueries(
     PartnerQuery,
     PartnershipQuery,
     CustomerQuery,
     ContactQuery,
     DealQuery,
     RevenueEventQuery,
+);
+
+/// What is agreed and claimed.
+#[derive(MergedObject, Default)]
+pub struct CommitmentQueries(
+    DealRegistrationQuery,
+    RegistrationConflictQuery,
+    ProgramQuery,
+    AgreementQuery,
+    ExclusivityQuery,
+    ObligationQuery,
+);
+
+/// What is earned and paid.
+#[derive(MergedObject, Default)]
+pub struct MoneyQueries(
+    CommissionRuleQuery,
+    CommissionSimulationQuery,
+    LedgerEntryQuery,
+    ExplanationQuery,
+    AccrualQuery,
+    StatementQuery,
+    LedgerDisputeQuery,
+    PayoutQuery,
+    PayoutExportQuery,
+);
+
+/// What is connected, and how it goes.
+#[derive(MergedObject, Default)]
+pub struct SyncQueries(
     ConnectorQuery,
     ConnectionQuery,
     MappingQuery,
@@ -45,20 +96,70 @@ pub struct Query(
     SyncConflictQuery,
     SyncFailureQuery,
     RecordTimelineQuery,
-    PrivacyRequestQuery,
-    EventQuery,
     WebhookEndpointQuery,
     WebhookDeliveryQuery,
 );
 
-/// Everything that can be changed.
+/// Who comes in, and what happened.
 #[derive(MergedObject, Default)]
-pub struct Mutation(
+pub struct AccessQueries(
+    PrivacyRequestQuery,
+    EventQuery,
+    AuditQuery,
+    UserQuery,
+    OAuthClientQuery,
+    IdentityProviderQuery,
+);
+
+/// Everything that can be asked.
+#[derive(MergedObject, Default)]
+pub struct Query(
+    NodeQuery,
+    ViewerQuery,
+    RowQueries,
+    CommitmentQueries,
+    MoneyQueries,
+    SyncQueries,
+    AccessQueries,
+);
+
+/// Who takes part, and in what.
+#[derive(MergedObject, Default)]
+pub struct RowMutations(
     PartnerMutation,
     PartnershipMutation,
     CustomerMutation,
     ContactMutation,
     DealMutation,
+    RevenueEventMutation,
+);
+
+/// What is agreed and claimed.
+#[derive(MergedObject, Default)]
+pub struct CommitmentMutations(
+    DealRegistrationMutation,
+    RegistrationDecisionMutation,
+    AccountCheckMutation,
+    ProgramMutation,
+    TierMutation,
+    AgreementMutation,
+    ObligationMutation,
+);
+
+/// What is earned and paid.
+#[derive(MergedObject, Default)]
+pub struct MoneyMutations(
+    CommissionRuleMutation,
+    LedgerEntryMutation,
+    AccrualMutation,
+    StatementMutation,
+    LedgerDisputeMutation,
+    PayoutMutation,
+);
+
+/// What is connected.
+#[derive(MergedObject, Default)]
+pub struct SyncMutations(
     ConnectorMutation,
     ConnectionMutation,
     ConnectionControl,
@@ -67,6 +168,25 @@ pub struct Mutation(
     SyncFailureMutation,
     WebhookEndpointMutation,
     WebhookDeliveryMutation,
+);
+
+/// Who comes in.
+#[derive(MergedObject, Default)]
+pub struct AccessMutations(
+    UserMutation,
+    OAuthClientMutation,
+    IdentityProviderMutation,
+    PersonMutation,
+);
+
+/// Everything that can be changed.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    RowMutations,
+    CommitmentMutations,
+    MoneyMutations,
+    SyncMutations,
+    AccessMutations,
 );
 
 /// The schema of the API.

@@ -6,12 +6,12 @@ use super::context::{RequestContext, RequireScope, request, requires_scope, stat
 use super::deal::Deal;
 use super::edit::id_input;
 use super::error::ErrorCode;
-use super::event::{Event, EventEdge, cursor, read_cursor, still_whole};
+use super::event::{Event, EventEdge, read_cursor, read_kind, still_whole};
 use super::siblings::Member;
 use super::sync_run::SyncRun;
 use crate::state::feed::{Listener, Wanted};
 use async_graphql::{Context, ID, InputObject, Result, Subscription};
-use entities::event::{EventKind, Position};
+use entities::event::Position;
 use entities::id::{ConnectionId, DealId};
 use entities::viewer::Scope;
 use entities::visible;
@@ -35,10 +35,8 @@ pub struct EventsFilter {
 impl EventsFilter {
     fn wanted(self) -> Result<Wanted> {
         let kinds = self.types.unwrap_or_default();
-        let known = |kind: &String| EventKind::ALL.iter().any(|known| known.as_str() == kind);
-        if let Some(unknown) = kinds.iter().find(|kind| !known(kind)) {
-            let message = format!("There is no event type {unknown:?}.");
-            return Err(ErrorCode::BadUserInput.error(message));
+        for kind in &kinds {
+            read_kind(kind)?;
         }
         let subject = match self.subject_id {
             Some(id) => {
@@ -81,13 +79,7 @@ impl SubscriptionRoot {
             match listener.next().await {
                 Ok(None) => None,
                 Ok(Some(row)) => {
-                    let edge = EventEdge {
-                        cursor: cursor(Position::from(&row)),
-                        node: Event {
-                            row: Member::single(row),
-                            internal,
-                        },
-                    };
+                    let edge = Event::edge(Member::single(row), internal);
                     Some((Ok(edge), Some(listener)))
                 }
                 Err(error) => Some((Err(error.into()), None)),

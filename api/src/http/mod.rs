@@ -2,18 +2,27 @@
 //!
 //! Handlers here read requests, decide nothing about the programme, and write answers. Every refusal has a code of the one table;
 //! on the GraphQL path it is shaped like a GraphQL answer, elsewhere it is a problem document. Open are only the health addresses, the
-//! inlets that vendors sign, the way to a vendor's consent and back, and, where it is configured, the page to try queries on; every other
-//! address, known or not, answers 401 to a caller without a valid token.
+//! inlets that vendors sign, the way to a vendor's consent and back, the pages where people sign in, the authorization server's addresses, and,
+//! where it is configured, the page to try queries on; every other address, known or not, answers 401 to a caller without a valid token.
 
+pub mod account;
 pub mod bearer;
 pub mod connect;
+pub mod dev_mail;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
+pub mod imports;
+pub mod invitation;
+pub mod limit;
 pub mod metrics;
+pub mod oauth;
+pub mod page;
 pub mod problem;
 pub mod request_id;
 pub mod server;
+pub mod session;
+pub mod sign_in;
 pub mod webhooks;
 
 use crate::state::State;
@@ -39,6 +48,7 @@ pub fn routes(config: &mut web::ServiceConfig, graphiql: bool) {
         .route("/readyz", web::get().to(health::readyz))
         .route("/metrics", web::get().to(metrics::scrape))
         .route("/schema.graphql", web::get().to(graphiql::schema_text))
+        .route("/imports", web::post().to(imports::receive))
         .route("/hooks/{connector}", web::post().to(webhooks::receive))
         .route(
             "/hooks/{connector}/{hook}",
@@ -49,6 +59,7 @@ pub fn routes(config: &mut web::ServiceConfig, graphiql: bool) {
             "/oauth/callback/{connector}",
             web::get().to(connect::callback),
         );
+    config.configure(sign_in::routes);
     if graphiql {
         config.route("/graphiql", web::get().to(graphiql::page));
     }

@@ -8,6 +8,7 @@ use super::graphiql::SchemaText;
 use super::graphql::arrange::shapes::Shapes;
 use super::graphql::{Caller, Door, Execute, GraphqlEndpoint, TimeLimits};
 use super::health::Readiness;
+use super::limit::Limits;
 use super::metrics::{ConnectionFigures, MetricsEndpoint};
 use super::request_id::RequestLog;
 use super::{Unknown, routes, unknown};
@@ -104,6 +105,12 @@ pub fn server(
             ..TimeLimits::default()
         },
     });
+    let limits = Limits::new(
+        &settings.limits,
+        &settings.http,
+        Arc::clone(state.core.database.clock()),
+    );
+    let limits = web::Data::new(limits);
     let readiness = web::Data::new(readiness(state.core.database.clone()));
     let unknown_data = web::Data::new(Unknown(Arc::clone(&authenticate)));
     let schema_text = web::Data::new(SchemaText::new(&schema, Arc::clone(&authenticate)));
@@ -145,6 +152,7 @@ pub fn server(
             .app_data(unknown_data.clone())
             .app_data(schema_text.clone())
             .app_data(metrics.clone())
+            .app_data(limits.clone())
             .data_factory(endpoint)
             .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
             .wrap(RequestLog::new(
@@ -153,6 +161,7 @@ pub fn server(
             ))
             .configure(|config| super::graphql::configure::<Worker>(config, "/graphql"))
             .configure(|config| routes(config, graphiql))
+            .configure(super::oauth::configure)
             .default_service(web::route().to(unknown))
     };
     let workers = match settings.http.workers {

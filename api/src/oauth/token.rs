@@ -5,13 +5,15 @@
 //! `kid` and its own algorithm is used. Every claim that access depends on must be there. Time is handed in.
 //!
 //! A verified token is remembered under its SHA-256 until it expires, for a signature costs more than a small query. The
-//! invariant: what is remembered is exactly what verification said about the same bytes, under the same keys.
+//! invariant: what is remembered is exactly what verification said about the same bytes, under the same keys. Whether a token was revoked is
+//! never remembered with it: that is asked each time, of a list in memory (see [`super::revocation`]).
 
 use super::keys::{KeyError, KeyRing};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use entities::chance::Chance;
 use entities::clock::{Clock, Timestamp};
 use entities::id::OAuthGrantId;
+use entities::token_revocation::{Presented, Revocations};
 use entities::viewer::{PartnerRole, Scopes, StaffRole, Viewer, ViewerKind};
 use quick_cache::sync::Cache;
 use secrecy::SecretString;
@@ -95,6 +97,20 @@ pub struct VerifiedClaims {
     pub basis: Basis,
 }
 
+impl VerifiedClaims {
+    /// What a revocation may name.
+    fn presented(&self) -> Presented<'_> {
+        Presented {
+            token_id: &self.token_id,
+            subject: self.viewer.subject(),
+            subject_epoch: self.basis.subject_epoch,
+            client: &self.client_id,
+            client_epoch: self.basis.client_epoch,
+            grant: self.basis.grant,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -155,17 +171,19 @@ pub struct TokenAuthority {
     audience: String,
     clock: Arc<dyn Clock>,
     keys: RwLock<Arc<KeyRing>>,
+    revocations: Arc<Revocations>,
     verified: Cache<[u8; 32], Arc<VerifiedClaims>>,
 }
 
 impl TokenAuthority {
-    /// An authority. `remembered` bounds how many verified tokens are kept in memory.
+    /// An authority, which refuses what `revocations` names. `remembered` bounds how many verified tokens are kept in memory.
     #[must_use]
     pub fn new(
         issuer: String,
         audience: String,
         keys: KeyRing,
         clock: Arc<dyn Clock>,
+        revocations: Arc<Revocations>,
         remembered: usize,
     ) -> Self {
         Self {
@@ -173,8 +191,21 @@ impl TokenAuthority {
             audience,
             clock,
             keys: RwLock::new(Arc::new(keys)),
+            revocations,
             verified: Cache::new(remembered.max(1)),
         }
+    }
+
+    /// Who issues the tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whom the tokens are for.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        &self.audience
     }
 
     /// The keys in use.
@@ -256,6 +287,14 @@ impl TokenAuthority {
     /// # Errors
     /// [`InvalidToken`], whatever the reason.
     pub fn verify(&self, token: &str) -> Result<Arc<VerifiedClaims>, InvalidToken> {
+        let claims = self.verify_signed(token)?;
+        if self.revocations.refuses(claims.presented()) {
+            return Err(InvalidToken);
+        }
+        Ok(claims)
+    }
+
+    fn verify_signed(&self, token: &str) -> Result<Arc<VerifiedClaims>, InvalidToken> {
         if token.len() > LONGEST_TOKEN {
             return Err(InvalidToken);
         }

@@ -6,7 +6,9 @@
 //! pause; it never ends the loop. Waiting for a vendor happens in rows, not here. When the process ends, a step in progress may finish; one
 //! that takes too long is dropped, which rolls its transaction back and leaves its lease to run out.
 
+pub mod chain;
 pub mod notify;
+pub mod programme;
 pub mod retention;
 pub mod webhooks;
 
@@ -60,6 +62,16 @@ pub struct Wakers {
 }
 
 impl Wakers {
+    /// Nothing wakes: the worker looks once in its polling interval.
+    #[must_use]
+    pub fn none() -> Self {
+        let silent = || watch::channel(0).1;
+        Self {
+            local: silent(),
+            remote: silent(),
+        }
+    }
+
     /// Waits for the next wake; a source that has ended wakes nobody.
     async fn woken(&mut self) {
         tokio::select! {

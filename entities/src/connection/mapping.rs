@@ -39,6 +39,8 @@ pub struct Mapping {
 pub struct ResourcePolicy {
     /// What is sent.
     pub push: PushMode,
+    /// Whether what is put away here is put away there too, which with some vendors is to delete it. What nobody chose stays there.
+    pub archive: bool,
     /// The policy of fields that have none of their own.
     pub conflicts: ConflictPolicy,
     /// The policy of single fields, by the name that conflicts show (`name`, `owner.email`, …).

@@ -1,12 +1,18 @@
 //! In whose name an endpoint hears.
 //!
-//! Invariant: what cannot be read, such as a role that no longer exists, is nobody, who sees nothing. A role's bounds are those of today, not those
-//! of the day on which the endpoint was made.
+//! Owns: what is left today of what the owner was and might do when the endpoint was made. The row of the person, or of the software, is asked each
+//! time, and so is that of the partner. Refuses: whoever was disabled, whoever may not manage webhooks or read events any more, and everybody of a
+//! partner that is out. Invariants: what cannot be read, such as a role that no longer exists, is nobody, who sees nothing; and nobody hears more
+//! than on the day the endpoint was made, whatever became of them since.
 
-use crate::id::PartnerId;
-use crate::viewer::{PartnerRole, Scopes, StaffRole, Viewer, ViewerKind};
-use crate::visible::Own;
-use sea_orm::FromJsonQueryResult;
+use crate::error::Result;
+use crate::id::{OAuthClientId, PartnerId, UserId};
+use crate::oauth_client::{self, GrantType};
+use crate::partner::{self, PartnerStatus};
+use crate::user;
+use crate::viewer::{PartnerRole, Scope, Scopes, StaffRole, Viewer, ViewerKind};
+use crate::visible::{self, Own};
+use sea_orm::{ConnectionTrait, FromJsonQueryResult};
 use serde::{Deserialize, Serialize};
 
 /// What kind of party an owner is.
@@ -53,9 +59,49 @@ impl Owner {
         &self.subject
     }
 
-    /// The owner as a viewer. `partner` is the endpoint's.
-    #[must_use]
-    pub fn viewer(&self, partner: Option<PartnerId>) -> Viewer {
+    /// The owner as a viewer, as it is today; nobody where it may not hear any more. `partner` is the endpoint's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn viewer(
+        &self,
+        connection: &impl ConnectionTrait,
+        partner: Option<PartnerId>,
+    ) -> Result<Viewer> {
+        let then = self.as_recorded(partner);
+        if then.kind() == ViewerKind::Nobody || !takes_part(connection, partner).await? {
+            return Ok(Viewer::nobody());
+        }
+        let today = if let Ok(id) = self.subject.parse::<UserId>() {
+            let found = user::find(connection, id).await?;
+            let active = found.filter(user::Model::is_active);
+            // A role this version does not know is none.
+            let role = active.and_then(|user| user.user_role().ok());
+            role.filter(|role| role.partner() == partner)
+                .map(|role| (role.viewer_kind(), then.scopes()))
+        } else if let Ok(id) = self.subject.parse::<OAuthClientId>() {
+            let found = oauth_client::find(connection, id).await?;
+            found
+                .filter(|client| {
+                    client.is_enabled()
+                        && client.partner_id == partner
+                        && client.grant_types.has(GrantType::ClientCredentials)
+                })
+                .map(|client| (then.kind(), then.scopes().within(client.scopes())))
+        } else {
+            // A token that whoever runs the deployment made (`entente token`): there is no row that could say otherwise.
+            Some((then.kind(), then.scopes()))
+        };
+        let now = today.map_or_else(Viewer::nobody, |(kind, scopes)| {
+            let viewer = Viewer::new(kind, scopes, self.subject.clone());
+            viewer.no_wider_than(&then)
+        });
+        let may_hear = now.may(Scope::WebhooksManage) && now.may(Scope::EventsRead);
+        Ok(if may_hear { now } else { Viewer::nobody() })
+    }
+
+    /// The owner as it was: the most it may ever hear.
+    fn as_recorded(&self, partner: Option<PartnerId>) -> Viewer {
         let role = self.role.as_deref().unwrap_or_default();
         let kind = match (self.kind, partner) {
             (Kind::Staff, None) => StaffRole::from_claim(role).map(ViewerKind::Staff),
@@ -74,7 +120,7 @@ impl Owner {
     /// Whether another viewer sees and may read everything that the owner does.
     #[must_use]
     pub fn sees_no_more_than(&self, partner: Option<PartnerId>, other: &Viewer) -> bool {
-        let own = self.viewer(partner);
+        let own = self.as_recorded(partner);
         let rows = match (partner, own.own(), other.own()) {
             (_, _, None) => other.sees_internal(),
             (Some(partner), Some(mine), Some(theirs)) => {
@@ -85,6 +131,20 @@ impl Owner {
         rows && own.scopes().within(other.scopes()) == own.scopes()
             && (other.sees_audit() || !own.sees_audit())
     }
+}
+
+/// Whether a partner takes part, so that its people and software are told anything; without one it is the programme's own.
+async fn takes_part(connection: &impl ConnectionTrait, partner: Option<PartnerId>) -> Result<bool> {
+    let Some(id) = partner else { return Ok(true) };
+    let system = Viewer::system("webhook_endpoint");
+    let found = visible::find_one::<partner::Entity, _>(connection, &system, id.0).await?;
+    Ok(found.is_some_and(|partner| {
+        partner.archived_at.is_none()
+            && matches!(
+                partner.status,
+                PartnerStatus::Candidate | PartnerStatus::Active
+            )
+    }))
 }
 
 #[cfg(test)]
@@ -102,16 +162,19 @@ mod tests {
         let partner = PartnerId::from_uuid(Uuid::from_u128(1));
         for role in StaffRole::ALL {
             let staff = viewer(ViewerKind::Staff(*role));
-            assert_eq!(Owner::of(&staff).viewer(None), staff);
-            assert_eq!(Owner::of(&staff).viewer(Some(partner)), Viewer::nobody());
+            assert_eq!(Owner::of(&staff).as_recorded(None), staff);
+            assert_eq!(
+                Owner::of(&staff).as_recorded(Some(partner)),
+                Viewer::nobody()
+            );
         }
         for role in PartnerRole::ALL {
             let theirs = viewer(ViewerKind::Partner(partner, *role));
-            assert_eq!(Owner::of(&theirs).viewer(Some(partner)), theirs);
-            assert_eq!(Owner::of(&theirs).viewer(None), Viewer::nobody());
+            assert_eq!(Owner::of(&theirs).as_recorded(Some(partner)), theirs);
+            assert_eq!(Owner::of(&theirs).as_recorded(None), Viewer::nobody());
         }
         let nobody = Owner::of(&Viewer::nobody());
-        assert_eq!(nobody.viewer(None), Viewer::nobody());
+        assert_eq!(nobody.as_recorded(None), Viewer::nobody());
     }
 
     #[test]

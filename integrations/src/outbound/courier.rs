@@ -227,9 +227,12 @@ impl Courier {
 
     /// Has what was never rendered rendered, keeps it, and lets everything fly.
     async fn prepare(&mut self, claimed: Vec<(Arc<Endpoint>, Delivery)>) -> Result<()> {
+        let owners = self.owners(&claimed).await?;
+        let owner = |endpoint: &Endpoint| owners.get(&endpoint.id);
         let (ready, bare): (Vec<_>, Vec<_>) =
             claimed.into_iter().partition(|(endpoint, delivery)| {
-                delivery.rendering == Some(endpoint.rendering) && delivery.body.is_some()
+                let rendering = owner(endpoint).map(|owner| endpoint.rendering_for(owner));
+                delivery.rendering == rendering && delivery.body.is_some()
             });
         for (endpoint, mut delivery) in ready {
             let body = delivery.body.take().unwrap_or_default();
@@ -242,7 +245,7 @@ impl Courier {
         for few in bare.chunks(RENDERED_AT_A_TIME) {
             let few = few
                 .iter()
-                .map(|(endpoint, delivery)| self.rendered(endpoint, delivery));
+                .map(|(endpoint, delivery)| self.rendered(endpoint, owner(endpoint), delivery));
             rendered.extend(join_all(few).await);
         }
         let change = Change::begin(&self.outbound.database, author()).await?;
@@ -250,7 +253,8 @@ impl Courier {
         for ((endpoint, delivery), rendered) in bare.into_iter().zip(rendered) {
             match rendered? {
                 Rendered::Body(body) => {
-                    let rendering = endpoint.rendering;
+                    let rendering =
+                        owner(&endpoint).map_or(0, |owner| endpoint.rendering_for(owner));
                     if webhook_delivery::keep_body(&change, &delivery, rendering, &body).await? {
                         flights.push((endpoint, delivery, body));
                     }
@@ -270,16 +274,39 @@ impl Courier {
         Ok(())
     }
 
-    async fn rendered(&self, endpoint: &Endpoint, delivery: &Delivery) -> Result<Rendered> {
+    /// In whose names the endpoints of these deliveries hear today.
+    async fn owners(
+        &self,
+        claimed: &[(Arc<Endpoint>, Delivery)],
+    ) -> Result<HashMap<WebhookEndpointId, Viewer>> {
+        let connection = self.outbound.database.read();
+        let mut owners = HashMap::new();
+        for (endpoint, _) in claimed {
+            if !owners.contains_key(&endpoint.id) {
+                owners.insert(endpoint.id, endpoint.viewer(connection).await?);
+            }
+        }
+        Ok(owners)
+    }
+
+    async fn rendered(
+        &self,
+        endpoint: &Endpoint,
+        owner: Option<&Viewer>,
+        delivery: &Delivery,
+    ) -> Result<Rendered> {
         let Some(id) = delivery.event_id else {
             return Ok(Rendered::Body(test_body(endpoint, delivery)));
         };
         // The owner may have lost the right to it since the delivery was raised.
         let connection = self.outbound.database.read();
-        let Some(event) = event::find_seen(connection, &endpoint.viewer(), id).await? else {
+        let Some(owner) = owner else {
             return Ok(Rendered::Nothing);
         };
-        Ok(match self.render.render(endpoint, &event).await {
+        let Some(event) = event::find_seen(connection, owner, id).await? else {
+            return Ok(Rendered::Nothing);
+        };
+        Ok(match self.render.render(endpoint, owner, &event).await {
             Ok(body) => Rendered::Body(body.into()),
             Err(error) => {
                 let for_good = matches!(error, NotRendered::Never(_));

@@ -130,13 +130,9 @@ async fn wanted(
         return Ok(Vec::new());
     }
     let ids: Vec<EventId> = wanted.iter().map(|event| event.id).collect();
-    let seen = event::seen_among(
-        change.transaction(),
-        &endpoint.viewer(),
-        &endpoint.partners.ids(),
-        &ids,
-    )
-    .await?;
+    let owner = endpoint.viewer(change.transaction()).await?;
+    let seen =
+        event::seen_among(change.transaction(), &owner, &endpoint.partners.ids(), &ids).await?;
     let seen: HashSet<EventId> = seen.into_iter().collect();
     let deliveries = wanted
         .into_iter()

@@ -27,6 +27,7 @@ use async_trait::async_trait;
 use entities::database::Database;
 use entities::event;
 use entities::id::WebhookEndpointId;
+use entities::viewer::Viewer;
 use entities::webhook_delivery;
 use entities::webhook_endpoint::Model as Endpoint;
 use secrecy::SecretString;
@@ -41,13 +42,14 @@ pub const ANSWER_BYTES: usize = 64 * 1024;
 /// What the courier asks the API for.
 #[async_trait]
 pub trait Render: Send + Sync + 'static {
-    /// The bytes to send for an event, in the name of the endpoint's owner.
+    /// The bytes to send for an event, in the name of the endpoint's owner as it is today.
     ///
     /// # Errors
     /// [`NotRendered`].
     async fn render(
         &self,
         endpoint: &Endpoint,
+        owner: &Viewer,
         event: &event::Model,
     ) -> std::result::Result<Vec<u8>, NotRendered>;
 }

@@ -111,7 +111,7 @@ fn hubspot() -> Mapping {
                 (CustomerField::Country, "country"),
                 (CustomerField::Segment, "industry"),
             ]),
-            policy: both_ways(),
+            policy: with_archive(),
         },
         contact: ContactMapping {
             fields: names(&[
@@ -121,7 +121,7 @@ fn hubspot() -> Mapping {
                 (ContactField::Phone, "phone"),
                 (ContactField::Title, "jobtitle"),
             ]),
-            policy: both_ways(),
+            policy: with_archive(),
         },
         deal: DealMapping {
             fields: names(&[
@@ -141,13 +141,14 @@ fn hubspot() -> Mapping {
                 .collect(),
             labels: BTreeMap::from([("Partner".to_owned(), label)]),
             owners: BTreeMap::new(),
-            policy: both_ways(),
+            policy: with_archive(),
         },
         order: OrderMapping::default(),
         chat: ChatMapping::default(),
     }
 }
 
+/// What is put away here stays in Salesforce: putting an account away is to delete it there, and its people and deals go with it.
 fn salesforce() -> Mapping {
     let stages = [
         ("Prospecting", DealStage::Prospect),
@@ -235,12 +236,21 @@ fn salesforce() -> Mapping {
     }
 }
 
-/// Everything is sent back, and where both sides changed a field the CRM, in which salespeople live, wins.
+/// Everything is sent back but that a row was put away, and where both sides changed a field the CRM, in which salespeople live, wins.
 fn both_ways() -> ResourcePolicy {
     ResourcePolicy {
         push: PushMode::CreateAndUpdate,
+        archive: false,
         conflicts: ConflictPolicy::Theirs,
         fields: BTreeMap::new(),
+    }
+}
+
+/// The same where a record that is put away there can be brought back.
+fn with_archive() -> ResourcePolicy {
+    ResourcePolicy {
+        archive: true,
+        ..both_ways()
     }
 }
 

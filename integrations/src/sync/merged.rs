@@ -1,6 +1,6 @@
 //! Records that became one at the vendor.
 //!
-//! Owns: who inherits our row when a merge makes a record of a new id. Refuses: to believe the event alone: only a record that can no longer
+//! Owns: who inherits our row when a merge makes a record of a new id, and having what hung on the others read again. Refuses: to believe the event alone: only a record that can no longer
 //! be read has been merged away. Invariant: what remains of a merge has one row, for deals that became one must not count twice: its own if it
 //! has one, else that of the eldest of the others, with its links and what people added to it.
 
@@ -8,12 +8,18 @@ use super::error::Result;
 use crate::connector::Merged;
 use crate::record::{Resource, is_sound_id};
 use entities::change::Change;
+use entities::error::Error as EntityError;
 use entities::external_link::{self, Model, Shadow};
-use entities::id::{ConnectionId, ExternalLinkId};
+use entities::id::{ConnectionId, CustomerId, ExternalLinkId, PartnerId};
 use entities::inbound_signal::{self, MERGED, NewSignal};
 use entities::pending_link;
+use entities::viewer::Viewer;
+use entities::visible::Visible;
+use entities::{contact, deal, deal_partner};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, QueryFilter};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// By record that remains: those that became part of it and are gone.
 pub(super) type Merges = BTreeMap<String, BTreeSet<String>>;
@@ -43,6 +49,71 @@ pub(super) async fn look_at(
     let raised = merged.iter().filter(standing).map(signal).collect();
     inbound_signal::raise(change, raised).await?;
     Ok(())
+}
+
+/// Has the records looked at that refer to companies which went into others and had rows of their own: what hung on them has moved there, and no
+/// vendor needs to tell of each.
+pub(super) async fn look_at_ties(
+    change: &Change,
+    id: ConnectionId,
+    resource: Resource,
+    losers: &[&str],
+) -> Result<()> {
+    if resource != Resource::Company || losers.is_empty() {
+        return Ok(());
+    }
+    let transaction = change.transaction();
+    let links = external_link::find_all(transaction, id, resource.as_str(), losers).await?;
+    let rows: Vec<Uuid> = links.iter().filter_map(|link| link.subject_id).collect();
+    let mut tied = Vec::new();
+    for rows in rows.chunks(500) {
+        tied.extend(tied_to(transaction, rows).await?);
+    }
+    let mut raised = Vec::new();
+    for resource in [Resource::Contact, Resource::Deal, Resource::Order] {
+        let links = external_link::find_subjects(transaction, id, resource.as_str(), &tied).await?;
+        let live = links.into_iter().filter(|link| !link.archived);
+        raised.extend(live.map(|link| NewSignal {
+            connection_id: id,
+            resource: link.resource,
+            external_id: link.external_id,
+            hint: json!({ "kind": "changed" }),
+        }));
+    }
+    inbound_signal::raise(change, raised).await?;
+    Ok(())
+}
+
+/// Our people and deals that refer to one of these partners or customers.
+async fn tied_to(connection: &impl ConnectionTrait, rows: &[Uuid]) -> Result<BTreeSet<Uuid>> {
+    let system = Viewer::system("sync");
+    let partners = || rows.iter().copied().map(PartnerId);
+    let customers = || rows.iter().copied().map(CustomerId);
+    let people = contact::Entity::visible_to(&system)
+        .filter(
+            Condition::any()
+                .add(contact::Column::PartnerId.is_in(partners()))
+                .add(contact::Column::CustomerId.is_in(customers())),
+        )
+        .all(connection)
+        .await
+        .map_err(EntityError::from)?;
+    let bought = deal::Entity::visible_to(&system)
+        .filter(deal::Column::CustomerId.is_in(customers()))
+        .all(connection)
+        .await
+        .map_err(EntityError::from)?;
+    let shares = deal_partner::Entity::visible_to(&system)
+        .filter(deal_partner::Column::PartnerId.is_in(partners()))
+        .all(connection)
+        .await
+        .map_err(EntityError::from)?;
+    Ok(people
+        .into_iter()
+        .map(|row| row.id.0)
+        .chain(bought.into_iter().map(|row| row.id.0))
+        .chain(shares.into_iter().map(|row| row.deal_id.0))
+        .collect())
 }
 
 /// Reads the hints of signals, and what the vendor tells of those that are missing. Where what remains of one merge was merged itself, the last one

@@ -26,6 +26,7 @@
 
 mod account;
 mod apply;
+mod attribution;
 mod calling;
 mod chat;
 mod claim;

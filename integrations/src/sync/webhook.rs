@@ -282,6 +282,8 @@ impl Engine {
         let merges = merged::targets(&ours, &missing, &told);
         again.extend(merged::hand_on(&change, id, resource, &merges).await?);
         let merged: HashSet<&str> = merges.values().flatten().map(String::as_str).collect();
+        let losers: Vec<&str> = merged.iter().copied().collect();
+        merged::look_at_ties(&change, id, resource, &losers).await?;
         // One that is held is read already, and applied below with what it has inherited.
         let raised = again
             .into_iter()

@@ -129,6 +129,9 @@ pub struct FieldPolicy {
 pub struct ResourcePolicy {
     /// What is sent.
     pub push: PushMode,
+    /// Whether what is archived here is put away there too: archived in HubSpot, deleted in Salesforce, where an account takes its contacts and
+    /// opportunities along. Otherwise the record stays there and the run says so (`NOT_ARCHIVED`). Left out of a new mapping, it stays as it is.
+    pub archive: Option<bool>,
     /// Who wins where a field has no policy of its own.
     pub conflicts: ConflictPolicy,
     /// Fields with a policy of their own.
@@ -291,6 +294,7 @@ pub struct Mapping {
 fn policy(of: &model::ResourcePolicy) -> ResourcePolicy {
     ResourcePolicy {
         push: of.push.into(),
+        archive: Some(of.archive),
         conflicts: of.conflicts.into(),
         fields: of
             .fields
@@ -394,13 +398,19 @@ fn map<K: Ord, V>(
 }
 
 impl ResourcePolicy {
-    fn into_model(self, resource: &str, found: &mut Violations) -> model::ResourcePolicy {
+    fn into_model(
+        self,
+        resource: &str,
+        known: &model::ResourcePolicy,
+        found: &mut Violations,
+    ) -> model::ResourcePolicy {
         let fields = self
             .fields
             .into_iter()
             .map(|entry| (entry.field, entry.policy.into()));
         model::ResourcePolicy {
             push: self.push.into(),
+            archive: self.archive.unwrap_or(known.archive),
             conflicts: self.conflicts.into(),
             fields: map(fields, &format!("{resource}.policy.fields"), "field", found),
         }
@@ -445,11 +455,15 @@ impl Mapping {
                 },
                 partner_fields: fields!(company.partner_fields, "company.partnerFields"),
                 customer_fields: fields!(company.customer_fields, "company.customerFields"),
-                policy: company.policy.into_model("company", &mut found),
+                policy: company
+                    .policy
+                    .into_model("company", &known.company.policy, &mut found),
             },
             contact: model::ContactMapping {
                 fields: fields!(contact.fields, "contact.fields"),
-                policy: contact.policy.into_model("contact", &mut found),
+                policy: contact
+                    .policy
+                    .into_model("contact", &known.contact.policy, &mut found),
             },
             deal: model::DealMapping {
                 fields: fields!(deal.fields, "deal.fields"),
@@ -488,10 +502,12 @@ impl Mapping {
                     ),
                     None => known.deal.owners.clone(),
                 },
-                policy: deal.policy.into_model("deal", &mut found),
+                policy: deal
+                    .policy
+                    .into_model("deal", &known.deal.policy, &mut found),
             },
             order: match order {
-                Some(order) => order.into_model(&mut found),
+                Some(order) => order.into_model(&known.order, &mut found),
                 None => known.order.clone(),
             },
             chat: match chat {
@@ -518,6 +534,17 @@ mod tests {
     fn what_is_read_can_be_written_back() {
         let usual = usual();
         assert_eq!(Mapping::from(&usual).into_model(&usual).unwrap(), usual);
+    }
+
+    #[test]
+    fn what_a_client_does_not_speak_of_stays_as_it_is() {
+        let usual = usual();
+        assert!(usual.deal.policy.archive);
+        let mut silent = Mapping::from(&usual);
+        silent.deal.policy.archive = None;
+        silent.company.policy.archive = Some(false);
+        let written = silent.into_model(&usual).unwrap();
+        assert!(written.deal.policy.archive && !written.company.policy.archive);
     }
 
     #[test]

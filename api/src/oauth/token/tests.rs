@@ -36,6 +36,7 @@ impl Fixture {
             "https://e.example/graphql".into(),
             keys,
             clock.clone(),
+            Arc::default(),
             100,
         );
         Self {

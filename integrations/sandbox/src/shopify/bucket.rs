@@ -1,5 +1,6 @@
 //! The leaky bucket of query costs: it is charged what a request may cost, and given back what it did not.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
@@ -12,6 +13,8 @@ pub(crate) struct Bucket {
     /// Without a limit the numbers are shown and nothing is refused.
     limited: bool,
     level: Mutex<(f64, i64)>,
+    /// How often there was not enough in it.
+    refusals: AtomicU64,
 }
 
 impl Bucket {
@@ -21,6 +24,7 @@ impl Bucket {
             restore: f64::from(restore),
             limited,
             level: Mutex::new((f64::from(size), now)),
+            refusals: AtomicU64::new(0),
         }
     }
 
@@ -41,11 +45,17 @@ impl Bucket {
         let cost = cost_of(cost);
         self.with(now, |level| {
             if self.limited && *level < cost {
+                self.refusals.fetch_add(1, Ordering::Relaxed);
                 return false;
             }
             *level = (*level - cost).max(0.0);
             true
         })
+    }
+
+    /// How often a request was refused.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
     }
 
     /// Gives back what was charged and not used.

@@ -116,9 +116,11 @@ pub(crate) async fn pass(
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let route = request.match_pattern().unwrap_or_else(|| path.clone());
-    shop.stats.count(request.method().as_str(), &route);
     let words = Words(&shop);
     let asked = asked(&mut request).await;
+    // Everything but tokens goes to one address, so what was asked there is part of what is counted.
+    shop.stats
+        .count(request.method().as_str(), &format!("{route}{asked}"));
     let struck = format!("{path}{asked}");
     let effect = shop.faults.strike(request.method().as_str(), &struck);
     let response = match &effect {

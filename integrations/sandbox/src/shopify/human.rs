@@ -7,7 +7,7 @@ use serde_json::json;
 use super::creating::{amount, create_company, create_customer, pay, place, put_metafield};
 use super::drafts::{CompanyDraft, CustomerDraft, OrderDraft, OrderEdit};
 use super::gid::Kind;
-use super::model::{Customer, Refund, Transaction};
+use super::model::{Company, Customer, Refund, Transaction};
 use super::money;
 use super::refused::Refused;
 use super::rest;
@@ -203,6 +203,13 @@ impl Store {
         state.customers.iter().map(named).collect()
     }
 
+    /// The companies there are, by id, with their names.
+    pub fn companies(&self) -> Vec<(u64, String)> {
+        let state = self.read();
+        let named = |(id, company): (&u64, &Company)| (*id, company.name.clone());
+        state.companies.iter().map(named).collect()
+    }
+
     /// Two customers become one; the orders of `gone` follow.
     pub fn merge_customers(&self, kept: u64, gone: u64) -> Result<(), Refused> {
         self.change(|change| {
@@ -228,7 +235,7 @@ impl Store {
                     "admin_graphql_api_customer_kept_id": Kind::Customer.gid(kept),
                     "admin_graphql_api_customer_deleted_id": Kind::Customer.gid(gone),
                     "admin_graphql_api_job_id": null,
-                    "status": "success",
+                    "status": "completed",
                     "errors": [],
                 }),
             );

@@ -190,7 +190,12 @@ impl Shopify {
         self.shop.deliveries.counts()
     }
 
-    /// How often each endpoint was asked.
+    /// How often a request was refused because the bucket did not hold what it costs. Such an answer has the status of a success.
+    pub fn throttled(&self) -> u64 {
+        self.shop.bucket.refusals()
+    }
+
+    /// How often each endpoint was asked; of the API also for what, as rules of faults name it: `graphql.json#orders`.
     pub fn counts(&self) -> Counts {
         self.shop.stats.current()
     }

@@ -53,6 +53,10 @@ pub(super) async fn apply(
             links: Links::new(),
         };
         let link = known.remove(&id);
+        // Whoever was erased stays so, whatever the vendor still says of them.
+        if link.as_ref().is_some_and(super::is_erased) {
+            continue;
+        }
         let is_new = link.is_none();
         let candidate = super::Candidate {
             incoming,

@@ -12,6 +12,7 @@ mod delivery;
 mod erase;
 mod export;
 mod held;
+mod person;
 
 use super::claim::{self, millis};
 use super::error::{Result, SyncError};

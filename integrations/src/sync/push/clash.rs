@@ -3,6 +3,7 @@
 //! Owns: tying that record to our row. Refuses: a record that is another row's already: that is for a person to sort out. Invariant: of both sides'
 //! values none is lost; where they differ it is a conflict like any other.
 
+use super::ends;
 use super::rows;
 use super::setback::unless_lost;
 use super::settle::Settled;
@@ -104,6 +105,7 @@ impl Engine {
                 told::give_up(&mut change, push, told::refusal(error)).await?;
             }
         }
+        ends::settled(&change, id, resource).await?;
         told::tell(&mut change, id, &found).await?;
         change.commit().await?;
         Ok(())

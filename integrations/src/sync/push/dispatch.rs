@@ -6,7 +6,7 @@
 
 use super::call::Writer;
 use super::clash::existing;
-use super::ends::Ends;
+use super::ends::{self, Ends};
 use super::fan_out::allowed;
 use super::fetched::merge_fetched;
 use super::plan::{Known, Plan, Sending, reference};
@@ -40,7 +40,7 @@ use uuid::Uuid;
 
 /// Pushes of one step: what vendors write in one batch.
 const PUSHES: u64 = 100;
-/// How long a push waits for a company it refers to, in milliseconds.
+/// How long a push waits for a company it refers to, in milliseconds, should nobody say before that the company is there.
 pub(super) const WAIT_MS: i64 = 3_000;
 
 /// What the vendor was found to hold.
@@ -266,6 +266,7 @@ impl Engine {
         found: &mut Findings,
     ) -> Result<Vec<Sending>> {
         let (mut sendings, mut done) = (Vec::new(), Vec::new());
+        let connection = plans.first().map(|(push, _)| push.connection_id);
         let wait = change.now().plus_millis(WAIT_MS);
         for (push, plan) in plans {
             match plan {
@@ -280,8 +281,7 @@ impl Engine {
                     told::give_up(change, push, (code, format!("{code}: {reason}"))).await?;
                 }
                 Some(Plan::Wait(until)) => {
-                    let reason =
-                        "END_COMING: waits for a company that is being created there".to_owned();
+                    let reason = ends::COMING.to_owned();
                     let attempts = (push.attempts - 1).max(0);
                     let given = outbound_push::release(
                         change.transaction(),
@@ -314,6 +314,9 @@ impl Engine {
             }
         }
         outbound_push::settle(change.transaction(), &done, change.now()).await?;
+        if let Some(connection) = connection {
+            ends::settled(change, connection, resource).await?;
+        }
         Ok(sendings)
     }
 }

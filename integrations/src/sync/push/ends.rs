@@ -1,7 +1,7 @@
 //! The other ends of links: which company at the vendor is our customer or partner, and which of our rows a company there is.
 //!
-//! Owns: telling ends that are there from those that are yet to be created and those that never will be. Refuses: to leave an end out in silence.
-//! Invariant: a link is made only to a record that is known to exist.
+//! Owns: telling ends that are there from those that are yet to be created and those that never will be, and letting those go on that wait for one.
+//! Refuses: to leave an end out in silence. Invariant: a link is made only to a record that is known to exist.
 
 use super::fan_out::mode_of;
 use super::rows::{self, Row};
@@ -15,7 +15,7 @@ use entities::clock::Timestamp;
 use entities::connection;
 use entities::connection::mapping::PushMode;
 use entities::external_link;
-use entities::id::{CustomerId, PartnerId, TypedId};
+use entities::id::{ConnectionId, CustomerId, PartnerId, TypedId};
 use entities::outbound_push::{self, NewPush};
 use entities::pending_link;
 use entities::viewer::Viewer;
@@ -25,6 +25,21 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 const COMPANY: Resource = Resource::Company;
+
+/// Why a push waits for a company.
+pub(super) const COMING: &str = "END_COMING: waits for a company that is being created there";
+
+/// Lets the pushes go on that wait for companies: what became of some is known now.
+pub(super) async fn settled(
+    change: &Change,
+    connection: ConnectionId,
+    resource: Resource,
+) -> Result<()> {
+    if resource == COMPANY {
+        outbound_push::make_due(change, connection, COMING).await?;
+    }
+    Ok(())
+}
 
 /// What a company of ours is at the vendor.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 use crate::capability::capabilities;
 use crate::connector::Connector;
 use crate::record::Resource;
+use crate::sync::attribution;
 use crate::sync::error::Result;
 use crate::sync::run::Engine;
 use crate::sync::settle::is_lost;
@@ -27,8 +28,9 @@ const READER: &str = "push";
 const EVENTS: u64 = 2_000;
 
 /// What happens to a row and changes nothing that a vendor is told: what people say of a deal; and an erasure, which is not theirs to hear of.
-const KEPT_HERE: [&str; 3] = [
+const KEPT_HERE: [&str; 4] = [
     EventKind::ContactErased.as_str(),
+    EventKind::DealOwnerErased.as_str(),
     EventKind::DealOutcomeConfirmed.as_str(),
     EventKind::DealOutcomeDisputed.as_str(),
 ];
@@ -52,6 +54,18 @@ pub(super) const fn mode_of(mapping: &Mapping, resource: Resource) -> PushMode {
         Resource::Deal => mapping.deal.policy.push,
         Resource::Owner | Resource::Pipeline | Resource::AssociationLabel | Resource::Order => {
             PushMode::Off
+        }
+    }
+}
+
+/// Whether a record is put away there when our row is.
+pub(super) const fn puts_away(mapping: &Mapping, resource: Resource) -> bool {
+    match resource {
+        Resource::Company => mapping.company.policy.archive,
+        Resource::Contact => mapping.contact.policy.archive,
+        Resource::Deal => mapping.deal.policy.archive,
+        Resource::Owner | Resource::Pipeline | Resource::AssociationLabel | Resource::Order => {
+            false
         }
     }
 }
@@ -130,6 +144,8 @@ impl Engine {
             other => other?,
         }
         outbound_push::raise(&change, raised).await?;
+        // Whoever comes, comes: also by a first synchronisation.
+        attribution::look(&change, &events).await?;
         change.commit().await?;
         Ok(true)
     }

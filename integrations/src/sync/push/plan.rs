@@ -4,7 +4,7 @@
 //! open conflict, and what was never taken over. Invariant: a plan says nothing that its row does not: it is made anew for every attempt.
 
 use super::ends::Ends;
-use super::fan_out::mode_of;
+use super::fan_out::{mode_of, puts_away};
 use super::links::Relinking;
 use super::rows::{Row, subject_of};
 use crate::push::PushItem;
@@ -20,6 +20,10 @@ use entities::id::show;
 use entities::outbound_push;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
+
+/// The code of a record that stays there although our row was put away.
+const NOT_ARCHIVED: &str = "NOT_ARCHIVED";
+const NOT_ARCHIVED_MESSAGE: &str = "The row was put away here; the record stays there, because the mapping does not put records away. Do so there, or choose it in the mapping.";
 
 /// What is known of all rows of a batch.
 pub(super) struct Known<'a> {
@@ -122,6 +126,13 @@ impl Known<'_> {
             _ => {}
         }
         let archive = row.is_archived();
+        if archive && !puts_away(&self.connection.mapping, self.resource) {
+            return Plan::Nothing(vec![Flag {
+                property: "archived".to_owned(),
+                code: NOT_ARCHIVED,
+                message: NOT_ARCHIVED_MESSAGE.to_owned(),
+            }]);
+        }
         let sending = |outgoing: Outgoing, relinking: Relinking, remains| Sending {
             push: push.clone(),
             subject,

@@ -4,6 +4,7 @@
 //! after a push the shadow is what the vendor answered. Where the vendor made something else of a value, its value is taken like any change of
 //! its own, unless our row has changed meanwhile; then ours is sent again.
 
+use super::ends;
 use super::plan::{Known, Sending, reference};
 use super::rows::{self, Row};
 use super::setback::unless_lost;
@@ -89,6 +90,7 @@ impl Engine {
         for (sent, error) in refused {
             pause = self.refuse(&mut change, &sent, error).await?.or(pause);
         }
+        ends::settled(&change, id, resource).await?;
         told::tell(&mut change, id, &found).await?;
         let now = change.now();
         change.commit().await?;

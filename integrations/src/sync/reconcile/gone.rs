@@ -5,11 +5,12 @@
 
 use super::{ASKED_AT_ONCE, HELD, Phase, Work, is_held, note_drift, passes, position};
 use crate::connector::Fetched;
-use crate::record::Record;
+use crate::record::{Record, is_sound_id};
 use crate::sync::apply::{self, Scope, Source};
 use crate::sync::error::Result;
 use crate::sync::findings;
 use crate::sync::map::References;
+use crate::sync::merged;
 use crate::sync::run::Engine;
 use crate::sync::walk::Reader;
 use crate::sync::webhook::put_away;
@@ -54,6 +55,7 @@ impl Engine {
             gone,
         })?;
         sync_cursor::write_back(change.transaction(), &row).await?;
+        merged::look_at(&change, connection.id, work.resource, &fetched.merged).await?;
         let mut found = Findings::default();
         let there = there(&fetched);
         self.apply_there(&mut change, &connection, work, (&unseen, there), &mut found)
@@ -101,6 +103,7 @@ impl Engine {
         let mut found = Findings::default();
         self.put_away(&mut change, &connection, work, &gone, &mut found)
             .await?;
+        merged::look_at(&change, connection.id, work.resource, &fetched.merged).await?;
         let there = there(&fetched);
         self.apply_there(&mut change, &connection, work, (&unseen, there), &mut found)
             .await?;
@@ -283,15 +286,18 @@ impl Engine {
     }
 }
 
-/// Those that are gone: not there any more, or put away.
+/// Those that are gone: not there any more, or put away. What went into another record is looked at by itself, which passes its row on.
 fn missing_in(fetched: &Fetched) -> HashSet<&str> {
     let archived = fetched.records.iter().filter(|record| record.archived);
     let archived = archived.map(|record| record.external_id.as_str());
+    let merged = fetched.merged.iter().filter(|one| is_sound_id(&one.into));
+    let merged: HashSet<&str> = merged.map(|one| one.from.as_str()).collect();
     fetched
         .missing
         .iter()
         .map(String::as_str)
         .chain(archived)
+        .filter(|id| !merged.contains(id))
         .collect()
 }
 

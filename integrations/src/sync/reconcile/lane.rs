@@ -12,6 +12,7 @@ use crate::sync::claim::millis;
 use crate::sync::error::{Result, SyncError};
 use crate::sync::findings;
 use crate::sync::map::References;
+use crate::sync::merged;
 use crate::sync::pull::BACKFILL;
 use crate::sync::run::{Engine, Progress};
 use crate::sync::settle;
@@ -127,6 +128,7 @@ impl Engine {
             malformed,
             position: next,
             caught_up,
+            merged,
             ..
         } = batch;
         let id = connection.id;
@@ -173,6 +175,7 @@ impl Engine {
         };
         note_drift(&mut found, work.resource, drift);
         apply::records(&mut change, &scope, work.resource, fresh, &mut found).await?;
+        merged::look_at(&change, id, work.resource, &merged).await?;
         self.commit(change, work, row, &found).await
     }
 

@@ -50,6 +50,15 @@ impl Position {
         }
     }
 
+    /// Of a lane that is under way: from the first record on once more. What is done already reads the same again.
+    pub(super) fn anew(position: Json) -> Result<Self> {
+        let under_way: Self = serde_json::from_value(position).map_err(|error| damaged(&error))?;
+        Ok(Self {
+            after: String::new(),
+            ..under_way
+        })
+    }
+
     pub(super) fn to_json(&self) -> Result<Json> {
         serde_json::to_value(self).map_err(|error| damaged(&error))
     }

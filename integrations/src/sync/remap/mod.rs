@@ -17,11 +17,13 @@ use crate::record::Resource;
 use entities::change::{Author, Change};
 use entities::connection::{self, mapping::Mapping};
 use entities::error::{Error as EntityError, Violation, ViolationCode};
+use entities::external_link;
 use entities::id::ConnectionId;
 use entities::sync_cursor;
 use entities::viewer::Viewer;
-use entities::visible;
+use entities::visible::{self, Visible};
 use lane::Position;
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 
 /// The lane of a changed mapping.
 pub(super) const REMAP: &str = "remap";
@@ -194,5 +196,36 @@ async fn begin(
         let position = Some(position.to_json()?);
         sync_cursor::place(change.transaction(), row.id, (name, REMAP), position, now).await?;
     }
+    Ok(())
+}
+
+/// Has the orders of a connection read again from what is stored of them, by the mapping as it is: whom they name may be somebody by now.
+pub(super) async fn orders_again(change: &Change, id: ConnectionId) -> Result<()> {
+    let (order, now) = (Resource::Order.as_str(), change.now());
+    let system = Viewer::system("remap");
+    let row = visible::lock_one::<connection::Entity>(change, &system, id.0, None).await?;
+    let transaction = change.transaction();
+    let known = external_link::Entity::visible_to(&system)
+        .filter(external_link::Column::ConnectionId.eq(id))
+        .filter(external_link::Column::Resource.eq(order))
+        .limit(1)
+        .one(transaction)
+        .await
+        .map_err(EntityError::from)?;
+    if known.is_none() {
+        return Ok(());
+    }
+    let lanes = sync_cursor::list(transaction, id).await?;
+    let under_way = lanes
+        .into_iter()
+        .find(|lane| lane.lane == REMAP && lane.resource == order)
+        .and_then(|lane| lane.position);
+    let position = match under_way {
+        Some(position) => Position::anew(position)?,
+        None => Position::beginning(row.mapping, false),
+    };
+    sync_cursor::ensure(change, id, &[(order, REMAP, now)]).await?;
+    let position = Some(position.to_json()?);
+    sync_cursor::place(transaction, id, (order, REMAP), position, now).await?;
     Ok(())
 }

@@ -133,7 +133,11 @@ impl OrderPartnerSource {
 }
 
 impl OrderMapping {
-    pub(super) fn into_model(self, found: &mut Violations) -> order::OrderMapping {
+    pub(super) fn into_model(
+        self,
+        known: &order::OrderMapping,
+        found: &mut Violations,
+    ) -> order::OrderMapping {
         let sources = self.partner_from.into_iter().enumerate();
         let partner_from = sources
             .map(|(place, source)| source.into_model(place, found))
@@ -143,7 +147,7 @@ impl OrderMapping {
             partner_from,
             role: self.role.into(),
             weight_bp: self.weight_bp,
-            policy: self.policy.into_model("order", found),
+            policy: self.policy.into_model("order", &known.policy, found),
         }
     }
 }

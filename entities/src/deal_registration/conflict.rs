@@ -1,0 +1,461 @@
+//! What stands against a claim: other registrations, open deals, customers, exclusive agreements.
+//!
+//! Staff sees what and whose. A partner is told AVAILABLE, CLAIMED until a day, CUSTOMER or EXCLUDED, and nothing else (domain, invariant 9): never who,
+//! whom or how much. Every question is kept, and there is a bound on how many a partner may ask in an hour.
+
+use super::account::{Account, bare_name};
+use super::claim::plain;
+use super::{Column, Entity, Model, RegistrationStatus};
+use crate::agreement::{self, AgreementStatus, Exclusivity};
+use crate::agreement_version;
+use crate::change::Change;
+use crate::clock::Timestamp;
+use crate::customer;
+use crate::deal::{self, DealStage};
+use crate::domain_name::DomainName;
+use crate::error::{Error, Result, ViolationCode, Violations};
+use crate::id::{AccountCheckId, AgreementId, CustomerId, DealId, DealRegistrationId, PartnerId};
+use crate::text_enum::text_enum;
+use crate::viewer::Viewer;
+use crate::visible::{self, Own, Visible, nothing};
+use crate::{deal_partner, partner};
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Condition, ExprTrait as _, Func};
+use sea_orm::{QueryOrder as _, QuerySelect as _};
+use std::collections::BTreeSet;
+
+/// The spellings under which a registration's account is found.
+pub mod key {
+    use super::*;
+
+    /// A spelling.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "registration_key")]
+    #[expect(missing_docs, reason = "named by the module")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub registration_id: DealRegistrationId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub key: String,
+    }
+
+    /// Relations are walked by id.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+
+    impl Visible for Entity {
+        fn visible_to_partner(_: Own) -> Condition {
+            nothing()
+        }
+    }
+}
+
+/// What a partner asked about an account.
+pub mod check {
+    use super::*;
+
+    /// A question and its answer.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "account_check")]
+    #[expect(missing_docs, reason = "named by the module")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: AccountCheckId,
+        pub created_at: Timestamp,
+        pub partner_id: PartnerId,
+        pub actor: String,
+        pub account_key: String,
+        pub answer: AccountAnswer,
+    }
+
+    /// Relations are walked by id.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+
+    impl Visible for Entity {
+        fn visible_to_partner(_: Own) -> Condition {
+            nothing()
+        }
+    }
+}
+
+text_enum! {
+    /// What a partner is told of an account.
+    AccountAnswer {
+        /// Nothing stands against a registration.
+        Available,
+        /// Somebody works on it.
+        Claimed,
+        /// It buys from us.
+        Customer,
+        /// An agreement keeps it for somebody.
+        Excluded,
+    }
+}
+
+/// What stands against a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// Another partner's registration.
+    Registration {
+        /// Which.
+        id: DealRegistrationId,
+        /// Whose.
+        partner_id: PartnerId,
+        /// How far it is.
+        status: RegistrationStatus,
+        /// Which of two was first.
+        turn: i64,
+        /// How long it is protected.
+        protected_until: Option<Timestamp>,
+    },
+    /// A deal under way that is not the partner's.
+    OpenDeal(DealId),
+    /// A customer that has bought.
+    Customer(CustomerId),
+    /// Another partner's exclusive agreement.
+    Exclusive(AgreementId),
+}
+
+/// Something that stands against a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// What.
+    pub against: Against,
+    /// Whether it does so surely, or only by its name or where a business is not known.
+    pub is_certain: bool,
+}
+
+/// What is claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The account.
+    pub account: Account,
+    /// Which products; empty for all.
+    pub products: Vec<String>,
+    /// Where; empty for everywhere.
+    pub territories: Vec<String>,
+}
+
+fn meets(one: &[String], other: &[String]) -> bool {
+    one.is_empty()
+        || other.is_empty()
+        || one
+            .iter()
+            .any(|a| other.iter().any(|b| plain(a) == plain(b)))
+}
+
+/// Everything that stands against a partner's claim. For staff and for deciding; not for the partner.
+///
+/// # Errors
+/// When the database fails.
+pub async fn conflicts(
+    connection: &impl ConnectionTrait,
+    partner_id: PartnerId,
+    wanted: &Wanted,
+    except: Option<DealRegistrationId>,
+) -> Result<Vec<Conflict>> {
+    let mut found = registrations(connection, partner_id, wanted, except).await?;
+    found.extend(deals(connection, partner_id, wanted).await?);
+    found.extend(exclusive(connection, partner_id, wanted).await?);
+    Ok(found)
+}
+
+/// The registrations that are still being decided or are approved, and share a spelling with an account; of everybody.
+pub(super) async fn of_account(
+    connection: &impl ConnectionTrait,
+    wanted: &Wanted,
+) -> Result<Vec<(Model, bool)>> {
+    let system = Viewer::system("deal_registration");
+    let mut keys = wanted.account.keys();
+    keys.push(wanted.account.name_key());
+    let spelled = key::Entity::visible_to(&system)
+        .filter(key::Column::Key.is_in(keys.iter().map(String::as_str)))
+        .all(connection)
+        .await?;
+    let ids: BTreeSet<Uuid> = spelled.iter().map(|row| row.registration_id.0).collect();
+    let rows = visible::find_all::<Entity, _>(connection, &system, ids).await?;
+    let hard = wanted.account.keys();
+    Ok(rows
+        .into_iter()
+        .filter(|row| row.status.is_live())
+        .filter(|row| {
+            meets(&row.products.0, &wanted.products)
+                && meets(&row.territories.0, &wanted.territories)
+        })
+        .map(|row| {
+            let sure = row.account().keys().iter().any(|key| hard.contains(key));
+            (row, sure)
+        })
+        .collect())
+}
+
+async fn registrations(
+    connection: &impl ConnectionTrait,
+    partner_id: PartnerId,
+    wanted: &Wanted,
+    except: Option<DealRegistrationId>,
+) -> Result<Vec<Conflict>> {
+    let mut rows = of_account(connection, wanted).await?;
+    rows.retain(|(row, _)| Some(row.id) != except && row.partner_id != partner_id);
+    rows.sort_unstable_by_key(|(row, _)| (row.turn, row.id));
+    let conflict = |(row, is_certain): (Model, bool)| Conflict {
+        against: Against::Registration {
+            id: row.id,
+            partner_id: row.partner_id,
+            status: row.status,
+            turn: row.turn,
+            protected_until: row.protected_until,
+        },
+        is_certain,
+    };
+    Ok(rows.into_iter().map(conflict).collect())
+}
+
+/// The customers that are the account: by domain, or by name and country; and those of the same name whose country is not known.
+async fn customers(
+    connection: &impl ConnectionTrait,
+    account: &Account,
+) -> Result<Vec<(CustomerId, bool)>> {
+    let bare = bare_name(&account.name);
+    // Databases fold only ASCII alike: the first letters that they do narrow the names, and the rest is compared here.
+    let begins: String = bare
+        .chars()
+        .take_while(|letter| letter.is_ascii_alphanumeric())
+        .collect();
+    let mut either = Condition::any();
+    if let Some(domain) = &account.domain {
+        either = either.add(customer::Column::Domain.eq(domain.as_str()));
+    }
+    if !begins.is_empty() {
+        let lower = Func::lower(Expr::col((customer::Entity, customer::Column::Name)));
+        either = either.add(Expr::expr(lower).like(format!("{begins}%")));
+        let lower = Func::lower(Expr::col((customer::Entity, customer::Column::Name)));
+        either = either.add(Expr::expr(lower).like(format!("the {begins}%")));
+    }
+    if either.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(CustomerId, String, Option<DomainName>, Option<String>)> =
+        customer::Entity::visible_to(&Viewer::system("deal_registration"))
+            .filter(customer::Column::ArchivedAt.is_null())
+            .filter(either)
+            .select_only()
+            .column(customer::Column::Id)
+            .column(customer::Column::Name)
+            .column(customer::Column::Domain)
+            .column(customer::Column::Country)
+            .order_by_asc(customer::Column::Id)
+            .into_tuple()
+            .all(connection)
+            .await?;
+    let mut found = Vec::new();
+    for (id, name, domain, country) in rows {
+        let other = Account {
+            name,
+            domain,
+            country,
+            duns: None,
+        };
+        if other.keys().iter().any(|key| account.keys().contains(key)) {
+            found.push((id, true));
+        } else if other.name_key() == account.name_key() {
+            found.push((id, false));
+        }
+    }
+    Ok(found)
+}
+
+async fn deals(
+    connection: &impl ConnectionTrait,
+    partner_id: PartnerId,
+    wanted: &Wanted,
+) -> Result<Vec<Conflict>> {
+    let system = Viewer::system("deal_registration");
+    let mut found = Vec::new();
+    let customers = customers(connection, &wanted.account).await?;
+    let mut known: BTreeSet<CustomerId> = BTreeSet::new();
+    for chunk in customers.chunks(500) {
+        let rows = deal::Entity::visible_to(&system)
+            .filter(deal::Column::CustomerId.is_in(chunk.iter().map(|(id, _)| *id)))
+            .filter(deal::Column::Stage.ne(DealStage::Lost))
+            .filter(deal::Column::ArchivedAt.is_null())
+            .order_by_asc(deal::Column::Id)
+            .all(connection)
+            .await?;
+        let own = deal_partner::Entity::visible_to(&system)
+            .filter(deal_partner::Column::PartnerId.eq(partner_id))
+            .filter(deal_partner::Column::DealId.is_in(rows.iter().map(|row| row.id)))
+            .all(connection)
+            .await?;
+        for row in rows {
+            let Some(customer) = row.customer_id else {
+                continue;
+            };
+            let is_certain = chunk.iter().any(|(id, sure)| *id == customer && *sure);
+            if row.stage.is_won() {
+                if known.insert(customer) {
+                    found.push(Conflict {
+                        against: Against::Customer(customer),
+                        is_certain,
+                    });
+                }
+            } else if own.iter().all(|share| share.deal_id != row.id)
+                && meets(&row.products.0, &wanted.products)
+            {
+                found.push(Conflict {
+                    against: Against::OpenDeal(row.id),
+                    is_certain,
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn exclusive(
+    connection: &impl ConnectionTrait,
+    partner_id: PartnerId,
+    wanted: &Wanted,
+) -> Result<Vec<Conflict>> {
+    let system = Viewer::system("deal_registration");
+    let rows = agreement::Entity::visible_to(&system)
+        .filter(
+            agreement::Column::Status
+                .is_in([AgreementStatus::Active, AgreementStatus::NoticeGiven]),
+        )
+        .filter(agreement::Column::PartnerId.ne(partner_id))
+        .order_by_asc(agreement::Column::Id)
+        .all(connection)
+        .await?;
+    let ids: Vec<AgreementId> = rows.iter().map(|row| row.id).collect();
+    let versions = agreement_version::of_agreements(connection, &system, &ids).await?;
+    let mut found = Vec::new();
+    for row in rows {
+        // The latest that is signed: one that begins later keeps others out already.
+        let last = versions
+            .iter()
+            .rfind(|version| version.agreement_id == row.id && version.signed_at.is_some());
+        let Some(terms) = last.map(|version| &version.terms) else {
+            continue;
+        };
+        let whole_territory = terms.exclusivity == Exclusivity::ExclusiveTerritory;
+        let overlaps = terms.exclusivity.excludes()
+            && meets(&terms.scope.territories, &wanted.territories)
+            && (whole_territory || meets(&terms.scope.products, &wanted.products));
+        if overlaps {
+            found.push(Conflict {
+                against: Against::Exclusive(row.id),
+                // In which business the account is, nobody has said.
+                is_certain: whole_territory || terms.scope.verticals.is_empty(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// What a partner is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The answer.
+    pub answer: AccountAnswer,
+    /// Of CLAIMED, until when, where that is known.
+    pub until: Option<Timestamp>,
+}
+
+/// Answers a partner's question whether an account is free, and keeps the question. At most `hourly` questions of a partner are answered in an hour.
+///
+/// # Errors
+/// An account that cannot be, or too many questions; then nothing is kept.
+pub async fn check_account(
+    change: &mut Change,
+    partner_id: PartnerId,
+    wanted: &Wanted,
+    hourly: u64,
+) -> Result<Told> {
+    let system = Viewer::system("deal_registration");
+    let mut violations = Violations::default();
+    wanted.account.check(&mut violations);
+    violations.finish()?;
+    // The partner's row is the turn, so that many questions at once are counted like one after the other.
+    if visible::lock_all::<partner::Entity>(change, &system, [partner_id.0])
+        .await?
+        .is_empty()
+    {
+        return Err(Error::not_found("partnerId"));
+    }
+    let asked = check::Entity::visible_to(&system)
+        .filter(check::Column::PartnerId.eq(partner_id))
+        .filter(check::Column::CreatedAt.gt(change.now().plus_millis(-3_600_000)))
+        .count(change.transaction())
+        .await?;
+    if asked >= hourly {
+        let message = format!("At most {hourly} accounts an hour.");
+        return Err(Error::invalid(ViolationCode::Locked, "account", message));
+    }
+    let found = conflicts(change.transaction(), partner_id, wanted, None).await?;
+    // Who came after the partner's own registration does not stand against it.
+    let live = of_account(change.transaction(), wanted).await?;
+    let own = live
+        .iter()
+        .filter(|(row, sure)| *sure && row.partner_id == partner_id);
+    let first = own.map(|(row, _)| row.turn).min().unwrap_or(i64::MAX);
+    let stands = |one: &&Conflict| match &one.against {
+        Against::Registration { turn, status, .. } => {
+            *turn < first || *status == RegistrationStatus::Approved
+        }
+        _ => true,
+    };
+    let certain = found.iter().filter(|one| one.is_certain).filter(stands);
+    let mut told = Told {
+        answer: AccountAnswer::Available,
+        until: None,
+    };
+    for conflict in certain {
+        let (answer, until) = match &conflict.against {
+            Against::Exclusive(_) => (AccountAnswer::Excluded, None),
+            Against::Customer(_) => (AccountAnswer::Customer, None),
+            Against::Registration {
+                protected_until, ..
+            } => (AccountAnswer::Claimed, *protected_until),
+            Against::OpenDeal(_) => (AccountAnswer::Claimed, None),
+        };
+        if answer > told.answer {
+            told = Told { answer, until };
+        } else if answer == told.answer {
+            told.until = std::cmp::max(told.until, until);
+        }
+    }
+    let keys = wanted.account.keys();
+    let row = check::Model {
+        id: change.new_id(),
+        created_at: change.now(),
+        partner_id,
+        actor: change.author().actor.clone(),
+        account_key: keys.first().cloned().unwrap_or_default(),
+        answer: told.answer,
+    };
+    crate::write::insert::<check::Entity>(change, &[row]).await?;
+    Ok(told)
+}
+
+/// The registrations that wait for a decision or are approved, oldest first, for a list to decide from.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_live(
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let select = Entity::visible_to(viewer)
+        .filter(Column::Status.is_in(RegistrationStatus::LIVE))
+        .order_by_asc(Column::Turn)
+        .order_by_asc(Column::Id)
+        .limit(limit);
+    Ok(select.all(connection).await?)
+}

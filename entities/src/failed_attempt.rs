@@ -1,0 +1,164 @@
+//! Failures in a row of somebody who proves who they are: a person by a password, a client by a secret.
+//!
+//! **An attempt counts as failed until it has succeeded.** It is claimed before anything is verified, in a transaction that locks the row; a
+//! thousand attempts at once are therefore a thousand failures, of which all but the first few find the door locked. From the fifth on each
+//! failure locks longer, twice the time before, up to a quarter of an hour: long enough to make guessing pointless and short enough that
+//! nobody can be kept out for long by somebody else. A success forgets the failures, and so does a day without one.
+//!
+//! The subject is the caller's: a keyed hash where it is personal. Whether there is such an account plays no part, so that the answer cannot
+//! tell.
+
+use crate::clock::Timestamp;
+use crate::database::Database;
+use crate::error::{Error, Result};
+use crate::viewer::Viewer;
+use crate::visible::{Own, Visible, nothing};
+use sea_orm::IntoActiveModel as _;
+use sea_orm::QuerySelect as _;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Condition;
+
+/// From this failure on the door is locked for a while.
+pub const LOCKS_FROM: i32 = 5;
+/// For how long it is locked first, in milliseconds.
+const FIRST_LOCK_MILLIS: i64 = 15 * 1_000;
+/// For how long it is locked at most, in milliseconds.
+pub const LONGEST_LOCK_MILLIS: i64 = 15 * 60 * 1_000;
+/// After how long without a failure they are forgotten, in milliseconds.
+const FORGOTTEN_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Somebody's failures.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "failed_attempt")]
+#[expect(missing_docs, reason = "each field is named by the module")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub subject: String,
+    pub failures: i32,
+    pub last_failed_at: Timestamp,
+    pub locked_until: Option<Timestamp>,
+}
+
+/// It has none.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Visible for Entity {
+    fn visible_to_partner(_: Own) -> Condition {
+        nothing()
+    }
+}
+
+/// What came of wanting to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// Go on and verify; call [`succeeded`] if it was right. Should it be wrong, it was this failure in a row, and where `locks_until` is set
+    /// the door is locked from now on.
+    Open {
+        /// How many failures in a row there are with this one.
+        failures: i32,
+        /// Until when the next attempt is refused.
+        locks_until: Option<Timestamp>,
+    },
+    /// The door is locked: verify nothing.
+    Locked {
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+/// For how long this failure in a row locks the door, in milliseconds; none for the first few.
+#[must_use]
+pub fn lock_millis(failures: i32) -> Option<i64> {
+    let over = u32::try_from(failures.checked_sub(LOCKS_FROM)?).ok()?;
+    let millis = FIRST_LOCK_MILLIS.checked_shl(over.min(20));
+    Some(millis.map_or(LONGEST_LOCK_MILLIS, |millis| {
+        millis.min(LONGEST_LOCK_MILLIS)
+    }))
+}
+
+/// Claims an attempt: it is counted as failed, unless the door is locked.
+///
+/// # Errors
+/// When the database fails.
+pub async fn claim(database: &Database, subject: &str) -> Result<Attempt> {
+    let now = database.now();
+    let transaction = database.begin().await?;
+    let fresh = Model {
+        subject: subject.to_owned(),
+        failures: 0,
+        last_failed_at: now,
+        locked_until: None,
+    };
+    Entity::insert(fresh.into_active_model())
+        .on_conflict_do_nothing_on([Column::Subject])
+        .exec_without_returning(&transaction)
+        .await?;
+    let row = Entity::visible_to(&Viewer::system("failed_attempt"))
+        .filter(Column::Subject.eq(subject))
+        .lock_exclusive()
+        .one(&transaction)
+        .await?
+        .ok_or_else(|| Error::Damaged("a failure that was just noted".to_owned()))?;
+    if let Some(until) = row.locked_until.filter(|until| *until > now) {
+        transaction.rollback().await?;
+        return Ok(Attempt::Locked { until });
+    }
+    let forgotten = row.last_failed_at.plus_millis(FORGOTTEN_MILLIS) <= now;
+    let failures = if forgotten {
+        1
+    } else {
+        row.failures.saturating_add(1)
+    };
+    let locks_until = lock_millis(failures).map(|millis| now.plus_millis(millis));
+    Entity::update_many()
+        .col_expr(Column::Failures, Expr::value(failures))
+        .col_expr(Column::LastFailedAt, Expr::value(now))
+        .col_expr(Column::LockedUntil, Expr::value(locks_until))
+        .filter(Column::Subject.eq(subject))
+        .exec(&transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(Attempt::Open {
+        failures,
+        locks_until,
+    })
+}
+
+/// The attempt was right: the failures are forgotten. What others left long ago goes with them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn succeeded(database: &Database, subject: &str) -> Result<()> {
+    let old = database.now().plus_millis(-FORGOTTEN_MILLIS);
+    Entity::delete_many()
+        .filter(
+            Condition::any()
+                .add(Column::Subject.eq(subject))
+                .add(Column::LastFailedAt.lt(old)),
+        )
+        .exec(database.write())
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_locks_twice_as_long_up_to_a_quarter_of_an_hour() {
+        let seconds = |failures| lock_millis(failures).map(|millis| millis / 1_000);
+        assert_eq!(seconds(0), None);
+        assert_eq!(seconds(4), None);
+        assert_eq!(seconds(5), Some(15));
+        assert_eq!(seconds(6), Some(30));
+        assert_eq!(seconds(9), Some(240));
+        for failures in [11, 12, 30, 68, 1_000, i32::MAX] {
+            assert_eq!(seconds(failures), Some(900), "{failures}");
+        }
+        assert_eq!(seconds(i32::MIN), None);
+    }
+}

@@ -1,0 +1,327 @@
+//! Identity providers that lie, are lied to, or speak for somebody who is not theirs.
+
+use super::{EMAIL, texts};
+use entities::user::{self, UserRole};
+use entities::viewer::{PartnerRole, StaffRole};
+use serde_json::{Value, json};
+use tests::people::{change, invited, member, options, partner, provider_of};
+use tests::{Browser, IdentityProvider, Page, TestApp};
+
+async fn through(app: &TestApp, start: &str) -> (Page, bool) {
+    let mut browser = Browser::new(app);
+    let away = browser.get(start).await;
+    if away.status != 303 {
+        return (away, false);
+    }
+    let there = browser.follow(&away).await;
+    let back = browser.follow(&there).await;
+    let is_in = browser.cookies.contains_key("entente");
+    (back, is_in)
+}
+
+#[tokio::test]
+async fn no_spoilt_token_lets_anybody_in() {
+    let provider = IdentityProvider::start("subject-1", "ada@acme.example").await;
+    let mut app = TestApp::start(provider.as_staffs(options(), "acme.example")).await;
+    app.expect_warning("an identity provider could not be used");
+    let (ada, _) = invited(
+        &app,
+        UserRole::Staff(StaffRole::Admin),
+        "Ada",
+        "ada@acme.example",
+    )
+    .await;
+    let spoilt: Vec<(&str, Value, Value)> = vec![
+        (
+            "issuer",
+            json!({ "iss": "https://evil.example" }),
+            json!({}),
+        ),
+        ("audience", json!({ "aud": "another client" }), json!({})),
+        (
+            "authorized party",
+            json!({ "azp": "another client" }),
+            json!({}),
+        ),
+        ("nonce", json!({ "nonce": "of another request" }), json!({})),
+        ("no nonce", json!({ "nonce": null }), json!({})),
+        ("ended", json!({ "exp": 1_000_000_000 }), json!({})),
+        ("no end", json!({ "exp": null }), json!({})),
+        (
+            "from the future",
+            json!({ "iat": 4_000_000_000_i64 }),
+            json!({}),
+        ),
+        ("no subject", json!({ "sub": null }), json!({})),
+        ("alg none", json!({}), json!({ "alg": "none" })),
+        (
+            "alg of a shared secret",
+            json!({}),
+            json!({ "alg": "HS256" }),
+        ),
+        ("another key's name", json!({}), json!({ "kid": "x" })),
+        ("crit", json!({}), json!({ "crit": ["b64"] })),
+    ];
+    for (what, claims, header) in spoilt {
+        provider.says(claims.clone());
+        provider.heads(header.clone());
+        let (page, is_in) = through(&app, "/sign-in/with/staff").await;
+        assert!(page.status == 502 && !is_in, "{what}: {}", page.text);
+        provider.forgets(&claims, &header);
+        provider.says(json!({ "sub": "subject-1" }));
+    }
+    for (what, claims) in [
+        ("not verified", json!({ "email_verified": false })),
+        ("verified is not said", json!({ "email_verified": null })),
+        ("no address", json!({ "email": null })),
+        ("a foreign domain", json!({ "email": "ada@evil.example" })),
+        (
+            "a domain below",
+            json!({ "email": "ada@mail.acme.example" }),
+        ),
+        ("not invited", json!({ "email": "bob@acme.example" })),
+    ] {
+        provider.says(claims);
+        let (page, is_in) = through(&app, "/sign-in/with/staff").await;
+        assert!(
+            page.status == 403 && !is_in && page.says("nobody was invited here"),
+            "{what}: {}",
+            page.text
+        );
+        provider.says(json!({ "email": "ada@acme.example", "email_verified": true }));
+    }
+    let row = user::find(app.database().read(), ada.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!row.is_active());
+    assert_eq!(app.number("SELECT COUNT(*) FROM session").await, 0);
+    assert_eq!(app.number("SELECT COUNT(*) FROM user_identity").await, 0);
+    assert_eq!(
+        app.number("SELECT COUNT(*) FROM event WHERE kind = 'session.refused'")
+            .await,
+        6
+    );
+    let (_, is_in) = through(&app, "/sign-in/with/staff").await;
+    assert!(is_in, "with everything right it works");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_partners_provider_signs_in_its_own_people_only() {
+    let evil = IdentityProvider::start("subject-1", "boss@acme.example").await;
+    let mut started = options();
+    started.reachable.push(evil.address());
+    let app = TestApp::start(started).await;
+    let (contoso, fabrikam) = (
+        partner(&app, "Contoso").await,
+        partner(&app, "Fabrikam").await,
+    );
+    // The partner claims the staff's and another partner's domains for its provider.
+    let domains = ["contoso.example", "acme.example", "fabrikam.example"];
+    let key = provider_of(&app, contoso, &evil, &domains).await;
+    let boss = member(
+        &app,
+        UserRole::Staff(StaffRole::Admin),
+        "Boss",
+        "boss@acme.example",
+    )
+    .await;
+    invited(
+        &app,
+        UserRole::Staff(StaffRole::Finance),
+        "New",
+        "new@acme.example",
+    )
+    .await;
+    member(
+        &app,
+        UserRole::Partner(fabrikam, PartnerRole::Admin),
+        "Fay",
+        "fay@fabrikam.example",
+    )
+    .await;
+    invited(
+        &app,
+        UserRole::Partner(contoso, PartnerRole::Rep),
+        "Ada",
+        EMAIL,
+    )
+    .await;
+    let way = format!("/sign-in/with/{key}");
+    for email in [
+        "boss@acme.example",
+        "new@acme.example",
+        "fay@fabrikam.example",
+        "BOSS@acme.example",
+    ] {
+        evil.says(json!({ "email": email }));
+        let (page, is_in) = through(&app, &way).await;
+        assert!(page.status == 403 && !is_in, "{email}: {}", page.text);
+    }
+    assert_eq!(app.number("SELECT COUNT(*) FROM user_identity").await, 0);
+    evil.says(json!({ "email": EMAIL }));
+    assert!(
+        through(&app, &way).await.1,
+        "its own people it does sign in"
+    );
+    // An identity that is tied to a person of another side does not help either.
+    let mut edit = change(&app).await;
+    let linked = entities::user_identity::link(&mut edit, &boss, &evil.issuer(), "subject-of-boss")
+        .await
+        .unwrap();
+    assert!(linked);
+    edit.commit().await.unwrap();
+    evil.says(json!({ "sub": "subject-of-boss" }));
+    let (page, is_in) = through(&app, &way).await;
+    assert!(page.status == 403 && !is_in, "{}", page.text);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_identity_decides_and_not_the_address() {
+    let provider = IdentityProvider::start("subject-1", "ada@acme.example").await;
+    let app = TestApp::start(provider.as_staffs(options(), "acme.example")).await;
+    let role = UserRole::Staff(StaffRole::Support);
+    let (ada, _) = invited(&app, role, "Ada", "ada@acme.example").await;
+    invited(
+        &app,
+        UserRole::Staff(StaffRole::Admin),
+        "Boss",
+        "boss@acme.example",
+    )
+    .await;
+    assert!(through(&app, "/sign-in/with/staff").await.1);
+    // Whoever is known stays who they are, although the provider now has the administrator's address for them.
+    provider.says(json!({ "email": "boss@acme.example" }));
+    assert!(through(&app, "/sign-in/with/staff").await.1);
+    let roles = "SELECT role FROM user_account JOIN session ON session.user_id = user_account.id";
+    assert_eq!(texts(&app, roles).await, ["SUPPORT", "SUPPORT"]);
+    // Somebody new who was given an address that belonged to somebody else is not that person.
+    provider.says(json!({ "sub": "subject-2", "email": "ada@acme.example" }));
+    let (page, is_in) = through(&app, "/sign-in/with/staff").await;
+    assert!(page.status == 403 && !is_in);
+    // Who is disabled is disabled by every way.
+    provider.says(json!({ "sub": "subject-1" }));
+    let mut edit = change(&app).await;
+    let row = user::find_locked(&edit, ada.id).await.unwrap().unwrap();
+    user::disable(&mut edit, row).await.unwrap();
+    edit.commit().await.unwrap();
+    assert!(!through(&app, "/sign-in/with/staff").await.1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_way_is_one_browsers_and_good_once() {
+    let provider = IdentityProvider::start("subject-1", "ada@acme.example").await;
+    let app = TestApp::start(provider.as_staffs(options(), "acme.example")).await;
+    invited(
+        &app,
+        UserRole::Staff(StaffRole::Support),
+        "Ada",
+        "ada@acme.example",
+    )
+    .await;
+    let mut browser = Browser::new(&app);
+    let away = browser.get("/sign-in/with/staff").await;
+    let set = away.headers["set-cookie"].to_str().unwrap();
+    assert!(
+        set.starts_with("entente_way=") && set.contains("HttpOnly; SameSite=Lax"),
+        "{set}"
+    );
+    let authorize = away.leads_to();
+    let value = |name: &str| {
+        authorize
+            .query_pairs()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    assert_eq!(value("code_challenge_method").as_deref(), Some("S256"));
+    assert_eq!(
+        value("redirect_uri"),
+        Some(app.public_url().at("/sign-in/callback"))
+    );
+    assert_eq!(value("scope").as_deref(), Some("openid email"));
+    assert!(
+        value("nonce").is_some_and(|nonce| nonce.len() == 43)
+            && value("state").is_some_and(|state| state.len() == 43)
+    );
+    let back = browser.follow(&away).await.leads_to();
+    // Somebody else who is sent to the end of the way does not come in.
+    let mut victim = Browser::new(&app);
+    assert_eq!(victim.get(back.as_str()).await.status, 400);
+    let mut other = Browser::new(&app);
+    other.get("/sign-in/with/staff").await;
+    assert_eq!(
+        other.get(back.as_str()).await.status,
+        400,
+        "with the cookie of another way"
+    );
+    let kept = browser.cookies.clone();
+    assert_eq!(browser.get(back.as_str()).await.status, 303);
+    browser.cookies = kept;
+    assert_eq!(browser.get(back.as_str()).await.status, 400, "once");
+    // And within ten minutes.
+    let mut late = Browser::new(&app);
+    let away = late.get("/sign-in/with/staff").await;
+    let there = late.follow(&away).await;
+    app.advance(std::time::Duration::from_secs(601));
+    assert_eq!(late.follow(&there).await.status, 400);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn one_issuer_does_not_speak_for_another() {
+    let provider = IdentityProvider::start("subject-1", "ada@acme.example").await;
+    let mut app = TestApp::start(provider.as_staffs(options(), "acme.example")).await;
+    app.expect_warning("an identity provider could not be used");
+    invited(
+        &app,
+        UserRole::Staff(StaffRole::Support),
+        "Ada",
+        "ada@acme.example",
+    )
+    .await;
+    provider.pretends("https://accounts.example");
+    assert_eq!(
+        through(&app, "/sign-in/with/staff").await.0.status,
+        502,
+        "its description names another"
+    );
+    provider.pretends(&provider.issuer());
+    provider.tells_issuer("https://accounts.example");
+    let (page, is_in) = through(&app, "/sign-in/with/staff").await;
+    assert!(page.status == 502 && !is_in, "its answer names another");
+    provider.tells_issuer(&provider.issuer());
+    assert!(through(&app, "/sign-in/with/staff").await.1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn no_provider_has_us_call_what_is_inside() {
+    let inside = IdentityProvider::start("subject-1", EMAIL).await;
+    // The address is not among those that may be called, as nothing inside is on a server.
+    let mut app = TestApp::start(options()).await;
+    app.expect_warning("an identity provider could not be used");
+    let contoso = partner(&app, "Contoso").await;
+    let key = provider_of(&app, contoso, &inside, &["contoso.example"]).await;
+    let (page, _) = through(&app, &format!("/sign-in/with/{key}")).await;
+    assert_eq!(page.status, 502);
+    assert!(inside.calls().is_empty());
+    for unknown in [
+        "staff",
+        "x",
+        "identity_provider_00000000000000000000000000",
+        "..%2F..",
+    ] {
+        assert_eq!(
+            through(&app, &format!("/sign-in/with/{unknown}"))
+                .await
+                .0
+                .status,
+            400,
+            "{unknown}"
+        );
+    }
+    app.finish().await;
+}
