@@ -31,6 +31,9 @@ const FINDINGS: &str = r#"{"counts": {"company": {"read": 3, "created": 1}}, "is
     "code": "INVALID", "message": "CANARY-OF-THE-PROGRAMME"}], "issue_count": 1, "unmapped": {"company.CANARY-OF-THE-PROGRAMME": 2},
     "drift": {"company": {"missing_here": 1, "different": 2, "missing_there": 3}}}"#;
 
+/// So many fields may stand at the root of a question: one for each kind of row.
+pub const ROOT_FIELDS: usize = 12;
+
 /// Everything there is to ask about.
 pub struct World {
     /// The partners.
@@ -58,6 +61,7 @@ impl World {
         };
         // The suite asks for more in a minute than anybody else in a day.
         let options = options
+            .with("ENTENTE_LIMITS_ROOT_FIELDS", ROOT_FIELDS)
             .with("ENTENTE_LIMITS_COST", 1_000_000)
             .with("ENTENTE_LIMITS_BUDGET", 1_000_000_000)
             .with("ENTENTE_LIMITS_RESTORE_RATE", 1_000_000_000);
@@ -96,13 +100,15 @@ impl World {
             let own = own.into_iter();
             own.chain(programme.clone()).collect()
         };
-        Self {
+        let world = Self {
             of_a: rows(&mirror.a, event_of_a),
             of_b: rows(&mirror.b, event_of_b),
             chat,
             secret,
             mirror,
-        }
+        };
+        assert_eq!(world.of_b.len(), ROOT_FIELDS, "one of each kind");
+        world
     }
 
     /// The row of a type that stands for its kind.
