@@ -507,6 +507,24 @@ pub async fn find(connection: &impl ConnectionTrait, id: EventId) -> Result<Opti
     Ok(select.one(connection).await?)
 }
 
+/// The last event of a kind about a row, among those that are written.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_about<T: TypedId>(
+    connection: &impl ConnectionTrait,
+    subject: T,
+    kind: EventKind,
+) -> Result<Option<Model>> {
+    let select = Entity::visible_to(&Viewer::system("event"))
+        .filter(Column::SubjectId.eq(subject.uuid()))
+        .filter(Column::Kind.eq(kind.as_str()))
+        .order_by_desc(Column::Position)
+        .order_by_desc(Column::Seq)
+        .limit(1);
+    Ok(select.one(connection).await?)
+}
+
 /// Whether something of a kind happened to an event's subject after it.
 ///
 /// # Errors

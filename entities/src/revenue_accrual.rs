@@ -15,6 +15,7 @@ use crate::write;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
+use std::collections::HashSet;
 
 text_enum! {
     /// Whether revenue has been computed.
@@ -101,6 +102,22 @@ pub(crate) async fn raise(change: &Change, events: &[(RevenueEventId, Timestamp)
     .await
 }
 
+/// Which of these wait to be computed or have been; the others are history's.
+pub(crate) async fn told_of(
+    connection: &impl ConnectionTrait,
+    events: &[RevenueEventId],
+) -> Result<HashSet<RevenueEventId>> {
+    let mut told = HashSet::new();
+    for chunk in events.chunks(500) {
+        let rows = Entity::visible_to(&Viewer::system("accrual"))
+            .filter(Column::RevenueEventId.is_in(chunk.iter().copied()))
+            .all(connection)
+            .await?;
+        told.extend(rows.into_iter().map(|row| row.revenue_event_id));
+    }
+    Ok(told)
+}
+
 /// Lets the revenue of history wait to be computed, from an instant on. The answer says how much of it there is.
 pub(crate) async fn mark_history(change: &Change, from: Timestamp) -> Result<u64> {
     let (mut marked, mut after) = (0, None::<RevenueEventId>);
@@ -135,13 +152,17 @@ pub(crate) async fn mark_history(change: &Change, from: Timestamp) -> Result<u64
 pub(crate) async fn reopen(change: &Change) -> Result<()> {
     let somebody = "EXISTS (SELECT 1 FROM revenue_event AS e WHERE e.id = revenue_accrual.revenue_event_id AND (e.partnership_id IS NOT NULL \
          OR EXISTS (SELECT 1 FROM deal_partner AS d WHERE d.deal_id = e.deal_id AND d.role <> 'INFLUENCED')))";
-    // A payment that a refund may be of: the same kind of money for the same deal (the same customer, where there is no deal), computed already.
+    // A payment that a refund may be of: the one that was named; else the same kind of money for the same deal (the same customer, where there is no
+    // deal). It is computed already, or is before the refund is; history's is not until somebody asks.
     let paid = "EXISTS (SELECT 1 FROM revenue_event AS e JOIN revenue_event AS p ON p.id <> e.id AND p.amount_minor > 0 \
          AND p.kind IN ('INVOICE', 'PAYMENT', 'ADJUSTMENT') AND (p.kind = 'INVOICE') = (e.kind = 'CREDIT_NOTE') \
          AND (p.source = 'deal') = (e.source = 'deal') AND p.amount_currency = e.amount_currency \
          AND (p.deal_id = e.deal_id OR (e.deal_id IS NULL AND p.deal_id IS NULL AND p.customer_id = e.customer_id)) \
+         JOIN revenue_accrual AS w ON w.revenue_event_id = p.id AND (w.status <> 'PENDING' OR p.occurred_at < e.occurred_at \
+         OR (p.occurred_at = e.occurred_at AND p.id < e.id)) \
          WHERE e.id = revenue_accrual.revenue_event_id \
-         AND NOT EXISTS (SELECT 1 FROM revenue_accrual AS w WHERE w.revenue_event_id = p.id AND w.status = 'PENDING'))";
+         AND (NOT EXISTS (SELECT 1 FROM revenue_reversal AS r WHERE r.refund_id = e.id) \
+         OR EXISTS (SELECT 1 FROM revenue_reversal AS r WHERE r.refund_id = e.id AND r.payment_id = p.id)))";
     for (reason, again) in [
         (AccrualReason::Nobody, somebody),
         (AccrualReason::Unmatched, paid),

@@ -304,6 +304,12 @@ impl Desk {
                 explanation: explanation.clone(),
             });
             self.know_entry(key, known);
+            // The fees that were written before have been read as sums.
+            if kind == LedgerKind::ReferralFee
+                && let Some(deal) = known.deal_id
+            {
+                *self.fees.entry((sharer.partnership_id, deal)).or_default() += amount;
+            }
         }
         if let Some(payment) = self.payments.get_mut(&event.id) {
             let shared = (explanation, key, applied.partner_id);
@@ -341,11 +347,6 @@ impl Desk {
         }
         if known.kind == LedgerKind::Bonus {
             self.bonuses.entry(key).or_default().push(known);
-        }
-        if known.kind == LedgerKind::ReferralFee
-            && let Some(deal) = known.deal_id
-        {
-            *self.fees.entry((partnership, deal)).or_default() += known.amount - known.clawed;
         }
     }
 

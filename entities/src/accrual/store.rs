@@ -180,18 +180,20 @@ async fn payments(
     let here: HashSet<RevenueEventId> = told.iter().map(|one| one.event.id).collect();
     found.retain(|event| event.net().minor > 0 && !here.contains(&event.id));
     let ids: Vec<RevenueEventId> = found.iter().map(|event| event.id).collect();
-    let mut later: HashSet<RevenueEventId> = HashSet::new();
+    // Neither is history, until somebody asks for it: a refund of it waits, so that it takes back what will have been earned.
+    let mut computed: HashSet<RevenueEventId> = HashSet::new();
     for chunk in ids.chunks(500) {
         let rows = revenue_accrual::Entity::visible_to(&system())
             .filter(revenue_accrual::Column::RevenueEventId.is_in(chunk.iter().copied()))
-            .filter(revenue_accrual::Column::Status.eq(AccrualStatus::Pending))
+            .filter(revenue_accrual::Column::Status.ne(AccrualStatus::Pending))
             .all(connection)
             .await?;
-        later.extend(rows.into_iter().map(|row| row.revenue_event_id));
+        computed.extend(rows.into_iter().map(|row| row.revenue_event_id));
     }
-    found.retain(|event| !later.contains(&event.id));
+    found.retain(|event| computed.contains(&event.id));
     let mut refunded: HashMap<RevenueEventId, i64> = HashMap::new();
     let waiting: HashSet<RevenueEventId> = refund_ids.into_iter().collect();
+    let ids: Vec<RevenueEventId> = found.iter().map(|event| event.id).collect();
     for row in revenue_reversal::of_events(connection, &ids).await? {
         // What was said of a refund that is still to be computed has not been taken yet.
         if !waiting.contains(&row.refund_id) {
@@ -278,8 +280,7 @@ async fn know(
             amount: entry.amount_minor,
             clawed: clawed.get(&entry.id).copied().unwrap_or(0),
             revenue_event_id: entry.revenue_event_id,
-            // The fees of the batch's deals have been read as sums.
-            deal_id: None,
+            deal_id: entry.deal_id,
             available_on: entry.available_on,
             of,
         };
@@ -302,7 +303,16 @@ async fn fees(change: &Change, desk: &mut Desk, told: &[Told]) -> Result<()> {
             )
             .all(change.transaction())
             .await?;
-        for row in rows {
+        let paid: HashSet<LedgerEntryId> = rows
+            .iter()
+            .filter(|row| row.kind == LedgerKind::ReferralFee)
+            .map(|row| row.id)
+            .collect();
+        // Of what was taken back for the deal only what was such a fee.
+        let of_fees = rows.iter().filter(|row| {
+            paid.contains(&row.id) || row.reverses_id.is_some_and(|id| paid.contains(&id))
+        });
+        for row in of_fees {
             if let Some(deal) = row.deal_id {
                 *desk.fees.entry((row.partnership_id, deal)).or_default() += row.amount_minor;
             }
