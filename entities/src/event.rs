@@ -52,6 +52,8 @@ event_kinds! {
     UserUpdated = "user.updated",
     UserRoleChanged = "user.role_changed",
     UserDisabled = "user.disabled",
+    UserChatLinked = "user.chat_linked",
+    UserChatUnlinked = "user.chat_unlinked",
     UserEnabled = "user.enabled",
     UserErased = "user.erased",
     UserPasswordChanged = "user.password_changed",

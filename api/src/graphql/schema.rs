@@ -39,7 +39,7 @@ use super::sync_conflict::{SyncConflictMutation, SyncConflictQuery};
 use super::sync_failure::{SyncFailureMutation, SyncFailureQuery};
 use super::sync_run::SyncRunQuery;
 use super::tier::TierMutation;
-use super::user::{UserMutation, UserQuery};
+use super::user::{ChatAccountMutation, UserMutation, UserQuery};
 use super::viewer::ViewerQuery;
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
 
@@ -166,6 +166,7 @@ pub struct SyncMutations(
 #[derive(MergedObject, Default)]
 pub struct AccessMutations(
     UserMutation,
+    ChatAccountMutation,
     OAuthClientMutation,
     IdentityProviderMutation,
     PersonMutation,
