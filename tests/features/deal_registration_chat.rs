@@ -32,15 +32,13 @@ async fn told(scene: &Scene) -> String {
         .find(|channel| channel["name"] == "deals")
         .unwrap()["id"]
         .clone();
-    let query = format!(
-        "{{ connection(id: \"{connection}\") {{ mapping {{
-            company {{ partnerWhen {{ property values }} partnership {{ type stage }} partnerFields {{ field property }} customerFields {{ field property }} policy {{ push conflicts fields {{ field policy }} }} }}
-            contact {{ fields {{ field property }} policy {{ push conflicts fields {{ field policy }} }} }}
-            deal {{ fields {{ field property }} stages {{ externalId stage }} labels {{ label role weightBp }} policy {{ push conflicts fields {{ field policy }} }} }}
-        }} }} }}"
-    );
-    let known = scene.app.ask(&scene.app.admin(), &query).await;
-    let mut mapping = known.at("/connection/mapping").clone();
+    let query = "{ connections { nodes { mapping {
+            company { partnerWhen { property values } partnership { type stage } partnerFields { field property } customerFields { field property } policy { push conflicts fields { field policy } } }
+            contact { fields { field property } policy { push conflicts fields { field policy } } }
+            deal { fields { field property } stages { externalId stage } labels { label role weightBp } policy { push conflicts fields { field policy } } }
+        } } } }";
+    let known = scene.app.ask(&scene.app.admin(), query).await;
+    let mut mapping = known.at("/connections/nodes/0/mapping").clone();
     mapping["chat"] = json!({ "channel": channel, "partners": [], "dealWon": false, "dealLost": false, "registrations": true });
     let input = json!({ "connectionId": connection, "mapping": mapping });
     scene.admin("updateMapping", input, "application").await;
@@ -58,8 +56,8 @@ async fn told(scene: &Scene) -> String {
 
 async fn submitted(scene: &Scene, token: &str, partnership: &str, name: &str) -> String {
     let content = json!({
-        "account": { "name": name, "domain": "buyer.example", "country": "DE" }, "contact": { "name": "Kim" }, "products": ["Core"],
-        "territories": ["DE"], "value": { "amount": "50000", "currency": "EUR" }, "useCase": "One bill for all.",
+        "account": { "name": name, "domain": "buyer.example", "country": "DE" }, "contact": { "name": "Kim" }, "products": [],
+        "territories": ["DE"], "value": { "amount": "50000", "currency": "USD" }, "useCase": "One bill for all.",
     });
     let input = json!({ "partnershipId": partnership, "content": content });
     let fields = "dealRegistration { id }";
@@ -318,6 +316,13 @@ async fn an_approved_registration_is_a_deal_of_its_partner_in_the_crm() {
     settle(&scene).await;
     app.hubspot().webhooks_idle().await;
     settle(&scene).await;
+    let waiting: Vec<Option<String>> = app
+        .rows("SELECT error FROM outbound_push")
+        .await
+        .iter()
+        .map(|row| row.try_get_by_index(0).unwrap())
+        .collect();
+    assert_eq!(waiting, Vec::<Option<String>>::new());
     let found = store.find_by(Kind::Deals, "dealname", "Buyer GmbH");
     assert_eq!(found.len(), 1);
     let there = store.get(Kind::Deals, found[0]).unwrap().properties;
