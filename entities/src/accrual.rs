@@ -8,12 +8,14 @@
 mod book;
 mod desk;
 mod explanation;
+mod pace;
 mod simulation;
 mod store;
 mod year_end;
 
 pub use book::RateSource;
 pub use explanation::{ENGINE, Explanation, Taken};
+pub use pace::warn_of_commitments;
 pub use simulation::{Difference, simulate};
 pub use year_end::{Settled, close_years, open_years};
 

@@ -96,6 +96,7 @@ pub struct Change {
     now: Timestamp,
     events: Vec<NewEvent>,
     revocations: Vec<token_revocation::Model>,
+    money_rests: bool,
 }
 
 impl Change {
@@ -112,6 +113,7 @@ impl Change {
             now: database.now(),
             events: Vec::new(),
             revocations: Vec::new(),
+            money_rests: false,
         })
     }
 
@@ -166,6 +168,17 @@ impl Change {
     /// Notes that tokens are refused once this is committed.
     pub(crate) fn revoke(&mut self, row: token_revocation::Model) {
         self.revocations.push(row);
+    }
+
+    /// Lets what is won or paid by this change earn nothing until history is asked to: for a change that reads anew what was there before.
+    pub const fn let_money_rest(&mut self) {
+        self.money_rests = true;
+    }
+
+    /// Whether money that this change tells of happens now, and is to be computed.
+    #[must_use]
+    pub const fn earns(&self) -> bool {
+        !self.money_rests && !self.author.origin.is_history()
     }
 
     /// How many events have been recorded so far.

@@ -13,7 +13,7 @@ use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::id::{ConnectionId, DealId, EventId};
+use crate::id::{ConnectionId, EventId};
 use crate::queue::{self, Claiming, Place, Queue, Waiting};
 pub use crate::queue::{release, settle, still_claimed};
 use crate::viewer::Viewer;
@@ -37,7 +37,8 @@ pub struct Model {
     pub event_id: EventId,
     /// The vendor's id of the channel.
     pub resource: String,
-    pub deal_id: DealId,
+    pub subject_kind: String,
+    pub subject_id: Uuid,
     /// Rises with every wish to say it (again); a worker removes the row only if it has not risen meanwhile.
     pub generation: i64,
     pub first_seen_at: Timestamp,
@@ -74,8 +75,8 @@ pub struct NewChatMessage {
     pub connection_id: ConnectionId,
     /// What happened.
     pub event_id: EventId,
-    /// The deal it happened to.
-    pub deal_id: DealId,
+    /// The row it happened to: the prefix of its id, and the id.
+    pub subject: (&'static str, Uuid),
     /// The vendor's id of the channel.
     pub channel: String,
 }
@@ -96,7 +97,8 @@ pub async fn raise(change: &Change, mut messages: Vec<NewChatMessage>) -> Result
             Column::ConnectionId,
             Column::EventId,
             Column::Resource,
-            Column::DealId,
+            Column::SubjectKind,
+            Column::SubjectId,
             Column::Generation,
             Column::FirstSeenAt,
             Column::Attempts,
@@ -108,7 +110,8 @@ pub async fn raise(change: &Change, mut messages: Vec<NewChatMessage>) -> Result
             Expr::value(message.connection_id),
             Expr::value(message.event_id),
             Expr::value(message.channel),
-            Expr::value(message.deal_id),
+            Expr::value(message.subject.0),
+            Expr::value(message.subject.1),
             Expr::value(1_i64),
             Expr::value(now),
             Expr::value(0_i32),
@@ -185,13 +188,13 @@ pub async fn break_leases(database: &Database) -> Result<()> {
     queue::break_leases::<Entity>(database).await
 }
 
-/// The messages about a deal that wait or are dead.
+/// The messages about a row that wait or are dead.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list_of_deal(connection: &impl ConnectionTrait, deal: Uuid) -> Result<Vec<Model>> {
+pub async fn list_about(connection: &impl ConnectionTrait, subject: Uuid) -> Result<Vec<Model>> {
     let select = Entity::visible_to(&Viewer::system("chat_message"))
-        .filter(Column::DealId.eq(deal))
+        .filter(Column::SubjectId.eq(subject))
         .order_by_asc(Column::EventId);
     Ok(select.all(connection).await?)
 }

@@ -4,7 +4,7 @@
 
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::id::{ConnectionId, DealId, EventId};
+use crate::id::{ConnectionId, EventId};
 use crate::viewer::Viewer;
 use crate::visible::{Own, Visible, nothing};
 use sea_orm::IntoActiveModel as _;
@@ -21,7 +21,8 @@ pub struct Model {
     pub connection_id: ConnectionId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub event_id: EventId,
-    pub deal_id: DealId,
+    pub subject_kind: String,
+    pub subject_id: Uuid,
     /// The vendor's id of the channel.
     pub channel: String,
     /// The vendor's id of the message.
@@ -72,13 +73,13 @@ pub async fn find(
     Ok(select.one(connection).await?)
 }
 
-/// The messages about a deal, oldest first.
+/// The messages about a row, oldest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list_of_deal(connection: &impl ConnectionTrait, deal: Uuid) -> Result<Vec<Model>> {
+pub async fn list_about(connection: &impl ConnectionTrait, subject: Uuid) -> Result<Vec<Model>> {
     let select = Entity::visible_to(&Viewer::system("chat_post"))
-        .filter(Column::DealId.eq(deal))
+        .filter(Column::SubjectId.eq(subject))
         .order_by_asc(Column::EventId);
     Ok(select.all(connection).await?)
 }

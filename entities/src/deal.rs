@@ -2,7 +2,8 @@
 //!
 //! State machine: open stages move freely among themselves; any open stage may be won or lost, and a person gives a lost deal
 //! its reason. A closed deal is reopened only by an outside system's record or a correction, and that is recorded as such.
-//! An unknown amount is absent, never zero.
+//! An unknown amount is absent, never zero. What a won deal is worth is revenue ([`revenue_event`]), booked in the transaction that wins, changes or reopens
+//! it.
 
 pub mod revenue;
 
@@ -16,7 +17,7 @@ use crate::id::{CustomerId, DealId};
 use crate::money::{Currency, Money};
 use crate::viewer::Viewer;
 use crate::visible::{Own, Versioned, Visible};
-use crate::{customer, visible};
+use crate::{customer, revenue_event, visible};
 use chrono::NaiveDate;
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::Iterable;
@@ -261,6 +262,7 @@ pub async fn create(change: &mut Change, inputs: Vec<NewDeal>) -> Result<Vec<Mod
             change.record(closing_event(row));
         }
     }
+    revenue_event::book_new(change, &rows).await?;
     Ok(rows)
 }
 
@@ -319,6 +321,7 @@ pub async fn update(change: &mut Change, row: Model, patch: DealPatch) -> Result
 
     let now = change.now();
     let mut diff = Diff::new();
+    let was_archived = row.archived_at.is_some();
     let (archived_at, archiving) = archived(row.archived_at, patch.archived, now);
     let amount = row.amount();
     let next_amount = patch.amount.unwrap_or(amount);
@@ -389,6 +392,7 @@ pub async fn update(change: &mut Change, row: Model, patch: DealPatch) -> Result
     if !diff.is_empty() {
         change.record(diff.into_event(EventKind::DealUpdated, updated.id));
     }
+    revenue_event::book_changed(change, (stage, amount, was_archived), &updated).await?;
     Ok(updated)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant 10 of the domain: the weights of the earning roles on a deal sum to at most 10,000 basis points and lock when the
 //! deal is won. An outside system may set roles together with the won state; its later change of a closed deal's roles is
-//! recorded as a correction. Influence is shown apart and never earns.
+//! recorded as a correction, and what the deal was booked with is earned anew by its present shares. Influence is shown apart and never earns.
 
 use crate::change::{Change, Origin};
 use crate::clock::Timestamp;
@@ -11,9 +11,9 @@ use crate::error::{Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{DealId, DealPartnerId, PartnerId, PartnershipId};
 use crate::money::BasisPoints;
-use crate::partnership;
 use crate::viewer::Viewer;
 use crate::visible::{Own, Visible};
+use crate::{partnership, revenue_event};
 use sea_orm::Iterable;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _};
@@ -147,6 +147,7 @@ pub async fn attribute(
     let mut removed = Vec::new();
     let mut added = Vec::new();
     let mut events = Vec::new();
+    let mut shared_anew = Vec::new();
     for (deal, shares) in deals {
         let before = current.remove(&deal.id).unwrap_or_default();
         let wanted: BTreeMap<(PartnershipId, DealPartnerRole), BasisPoints> = shares
@@ -190,6 +191,9 @@ pub async fn attribute(
                 "The deal is won: its shares are locked.",
             );
             continue;
+        }
+        if earning_of(&same) != earning_of(&wanted) && !earning_of(&same).is_empty() {
+            shared_anew.push(deal);
         }
         let mut concerned: HashSet<PartnerId> = HashSet::new();
         for row in before {
@@ -273,5 +277,17 @@ pub async fn attribute(
             .exec(change.transaction())
             .await?;
     }
+    revenue_event::share_anew(change, &shared_anew).await?;
     Ok(changed)
+}
+
+/// Of shares those that earn.
+fn earning_of(
+    shares: &BTreeMap<(PartnershipId, DealPartnerRole), BasisPoints>,
+) -> Vec<((PartnershipId, DealPartnerRole), BasisPoints)> {
+    shares
+        .iter()
+        .filter(|((_, role), weight)| role.earns() && **weight > BasisPoints::NONE)
+        .map(|(share, weight)| (*share, *weight))
+        .collect()
 }

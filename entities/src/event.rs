@@ -52,6 +52,8 @@ event_kinds! {
     UserUpdated = "user.updated",
     UserRoleChanged = "user.role_changed",
     UserDisabled = "user.disabled",
+    UserChatLinked = "user.chat_linked",
+    UserChatUnlinked = "user.chat_unlinked",
     UserEnabled = "user.enabled",
     UserErased = "user.erased",
     UserPasswordChanged = "user.password_changed",
@@ -627,6 +629,24 @@ pub async fn list_heads_between(
 /// When the database fails.
 pub async fn find(connection: &impl ConnectionTrait, id: EventId) -> Result<Option<Model>> {
     let select = Entity::visible_to(&Viewer::system("event")).filter(Column::Id.eq(id));
+    Ok(select.one(connection).await?)
+}
+
+/// The last event of a kind about a row, among those that are written.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_about<T: TypedId>(
+    connection: &impl ConnectionTrait,
+    subject: T,
+    kind: EventKind,
+) -> Result<Option<Model>> {
+    let select = Entity::visible_to(&Viewer::system("event"))
+        .filter(Column::SubjectId.eq(subject.uuid()))
+        .filter(Column::Kind.eq(kind.as_str()))
+        .order_by_desc(Column::Position)
+        .order_by_desc(Column::Seq)
+        .limit(1);
     Ok(select.one(connection).await?)
 }
 

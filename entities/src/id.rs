@@ -185,6 +185,8 @@ typed_ids! {
     DealRegistrationId = "deal_registration";
     /// What was said of a registration.
     RegistrationNoteId = "registration_note";
+    /// What somebody wanted to become of a registration.
+    RegistrationPressId = "registration_press";
     /// A partner's question whether an account is free.
     AccountCheckId = "account_check";
     /// A key that signs tokens, as the event log names it; elsewhere it is known by its thumbprint.

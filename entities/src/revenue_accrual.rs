@@ -16,6 +16,7 @@ use crate::write;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
+use std::collections::HashSet;
 
 text_enum! {
     /// Whether revenue has been computed.
@@ -102,6 +103,22 @@ pub(crate) async fn raise(change: &Change, events: &[(RevenueEventId, Timestamp)
     .await
 }
 
+/// Which of these wait to be computed or have been; the others are history's.
+pub(crate) async fn told_of(
+    connection: &impl ConnectionTrait,
+    events: &[RevenueEventId],
+) -> Result<HashSet<RevenueEventId>> {
+    let mut told = HashSet::new();
+    for chunk in events.chunks(500) {
+        let rows = Entity::visible_to(&Viewer::system("accrual"))
+            .filter(Column::RevenueEventId.is_in(chunk.iter().copied()))
+            .all(connection)
+            .await?;
+        told.extend(rows.into_iter().map(|row| row.revenue_event_id));
+    }
+    Ok(told)
+}
+
 /// The revenue of history from an instant on: what nobody let wait.
 pub(crate) async fn history(
     change: &Change,
@@ -147,17 +164,24 @@ pub(crate) async fn reopen(change: &Change) -> Result<()> {
         "revenue_accrual.revenue_event_id IN (SELECT e.id FROM revenue_event AS e WHERE e.partnership_id IN ({moved}) \
          UNION SELECT e.id FROM revenue_event AS e JOIN deal_partner AS d ON d.deal_id = e.deal_id WHERE d.role <> 'INFLUENCED' AND d.partnership_id IN ({moved}))"
     );
-    // A payment that a refund may be of: the same kind of money for the same deal (the same customer, where there is no deal), computed already.
-    let paid = "EXISTS (SELECT 1 FROM revenue_event AS e JOIN revenue_event AS p ON p.id <> e.id AND p.amount_minor > 0 \
+    // A payment that a refund may be of: the same kind of money for the same deal (the same customer, where there is no deal). It is computed already, or
+    // is before the refund is; history's is not until somebody asks.
+    let payment = "EXISTS (SELECT 1 FROM revenue_event AS e JOIN revenue_event AS p ON p.id <> e.id AND p.amount_minor > 0 \
          AND p.kind IN ('INVOICE', 'PAYMENT', 'ADJUSTMENT') AND (p.kind = 'INVOICE') = (e.kind = 'CREDIT_NOTE') \
          AND (p.source = 'deal') = (e.source = 'deal') AND p.amount_currency = e.amount_currency \
          AND (p.deal_id = e.deal_id OR (e.deal_id IS NULL AND p.deal_id IS NULL AND p.customer_id = e.customer_id)) \
-         WHERE e.id = revenue_accrual.revenue_event_id \
-         AND NOT EXISTS (SELECT 1 FROM revenue_accrual AS w WHERE w.revenue_event_id = p.id AND w.status = 'PENDING'))";
+         JOIN revenue_accrual AS w ON w.revenue_event_id = p.id AND (w.status <> 'PENDING' OR p.occurred_at < e.occurred_at \
+         OR (p.occurred_at = e.occurred_at AND p.id < e.id)) \
+         WHERE e.id = revenue_accrual.revenue_event_id";
+    // The one that was named, if one was.
+    let paid = format!(
+        "{payment} AND (NOT EXISTS (SELECT 1 FROM revenue_reversal AS r WHERE r.refund_id = e.id) \
+         OR EXISTS (SELECT 1 FROM revenue_reversal AS r WHERE r.refund_id = e.id AND r.payment_id = p.id)))"
+    );
     for (reason, again) in [
         (AccrualReason::Nobody, somebody.to_owned()),
         (AccrualReason::NoAgreement, agreed),
-        (AccrualReason::Unmatched, paid.to_owned()),
+        (AccrualReason::Unmatched, paid),
     ] {
         Entity::update_many()
             .col_expr(Column::Status, Expr::value(AccrualStatus::Pending))
@@ -169,10 +193,9 @@ pub(crate) async fn reopen(change: &Change) -> Result<()> {
             .await?;
     }
     // The reason stays: it tells the computation that a part was taken back before.
-    let spare = paid.replace(
-        "p.amount_minor > 0",
-        "p.amount_minor > COALESCE((SELECT SUM(r.amount_minor) FROM revenue_reversal AS r WHERE r.payment_id = p.id), 0) \
-         AND NOT EXISTS (SELECT 1 FROM revenue_reversal AS o WHERE o.refund_id = e.id AND o.payment_id = p.id)",
+    let spare = format!(
+        "{payment} AND p.amount_minor > COALESCE((SELECT SUM(r.amount_minor) FROM revenue_reversal AS r WHERE r.payment_id = p.id), 0) \
+         AND NOT EXISTS (SELECT 1 FROM revenue_reversal AS o WHERE o.refund_id = e.id AND o.payment_id = p.id))"
     );
     Entity::update_many()
         .col_expr(Column::Status, Expr::value(AccrualStatus::Pending))

@@ -4,6 +4,10 @@
 //! recorded wrongly is put right by a further event, an ADJUSTMENT. Only whom an event concerns may be completed later, where it was not known
 //! yet, for a payment may be told of before its customer, its deal or its partner is. A partner sees the events that are its own and no others.
 
+mod booking;
+
+pub(crate) use booking::{book_changed, book_new, share_anew};
+
 use crate::among;
 use crate::change::Change;
 use crate::clock::Timestamp;
@@ -11,9 +15,9 @@ use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{ConnectionId, CustomerId, DealId, PartnerId, PartnershipId, RevenueEventId};
 use crate::money::{Currency, Money};
+use crate::revenue_reversal;
 use crate::viewer::Viewer;
 use crate::visible::{Own, Visible};
-use crate::{deal, revenue_reversal};
 use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
@@ -173,14 +177,24 @@ pub async fn record(
     connection_id: Option<ConnectionId>,
     events: Vec<NewRevenue>,
 ) -> Result<Recorded> {
-    record_from(change, source_of(connection_id), connection_id, events).await
+    let acts = change.earns();
+    record_from(
+        change,
+        source_of(connection_id),
+        connection_id,
+        events,
+        |_| acts,
+    )
+    .await
 }
 
+/// Records events of a source; `acts` says of a key whether its money waits to be computed, or is history's.
 async fn record_from(
     change: &mut Change,
     source: String,
     connection_id: Option<ConnectionId>,
     events: Vec<NewRevenue>,
+    acts: impl Fn(&str) -> bool,
 ) -> Result<Recorded> {
     let mut recorded = Recorded::default();
     if events.is_empty() {
@@ -237,14 +251,13 @@ async fn record_from(
         recorded.created.push(row);
     }
     crate::write::insert::<Entity>(change, &recorded.created).await?;
-    if !change.author().origin.is_history() {
-        let told: Vec<_> = recorded
-            .created
-            .iter()
-            .map(|row| (row.id, row.occurred_at))
-            .collect();
-        crate::revenue_accrual::raise(change, &told).await?;
-    }
+    let told: Vec<_> = recorded
+        .created
+        .iter()
+        .filter(|row| acts(&row.external_key))
+        .map(|row| (row.id, row.occurred_at))
+        .collect();
+    crate::revenue_accrual::raise(change, &told).await?;
     for row in &recorded.created {
         let kind = if row.kind.takes_back() {
             EventKind::RevenueRefunded
@@ -254,61 +267,6 @@ async fn record_from(
         change.record(about(kind, row));
     }
     Ok(recorded)
-}
-
-/// Brings what deals are booked with in line with them: a won deal is booked with its amount, one that is open again, lost or archived with nothing, and
-/// a changed amount is taken back and booked anew. Doing it again changes nothing. The caller holds the deals' rows.
-///
-/// # Errors
-/// When the database fails.
-pub async fn book(change: &mut Change, deals: &[deal::Model]) -> Result<Recorded> {
-    let ids: Vec<DealId> = deals.iter().map(|deal| deal.id).collect();
-    let system = Viewer::system("revenue_event");
-    let known = list_of_deals(change.transaction(), &system, &ids).await?;
-    let mut events = Vec::new();
-    for deal in deals {
-        let booked: Vec<&Model> = known
-            .iter()
-            .filter(|row| row.deal_id == Some(deal.id) && row.source == DEALS)
-            .collect();
-        let wanted = deal
-            .amount()
-            .filter(|amount| deal.stage.is_won() && deal.archived_at.is_none() && amount.minor > 0);
-        // What is taken back is always the whole of the last booking, so that each booking is of one currency.
-        let last = booked
-            .last()
-            .filter(|row| !row.kind.takes_back())
-            .map(|row| row.amount());
-        if wanted == last {
-            continue;
-        }
-        let concerns = Concerns {
-            customer_id: deal.customer_id,
-            deal_id: Some(deal.id),
-            partnership: None,
-        };
-        let mut number = booked.len();
-        let mut add = |kind, amount| {
-            number += 1;
-            events.push(NewRevenue {
-                external_key: format!("{}/{number}", deal.id),
-                kind,
-                amount,
-                // Bookings are listed in the order of their instants.
-                occurred_at: booked
-                    .last()
-                    .map_or(deal.closed_at.unwrap_or(change.now()), |_| change.now()),
-                concerns,
-            });
-        };
-        if let Some(last) = last {
-            add(RevenueKind::CreditNote, last);
-        }
-        if let Some(wanted) = wanted {
-            add(RevenueKind::Invoice, wanted);
-        }
-    }
-    record_from(change, DEALS.to_owned(), None, events).await
 }
 
 /// Records a refund of a payment, and that it is one of it.
@@ -382,7 +340,8 @@ pub async fn refund(
         },
     };
     let source = payment.source.clone();
-    let recorded = record_from(change, source, payment.connection_id, vec![new]).await?;
+    let acts = change.earns();
+    let recorded = record_from(change, source, payment.connection_id, vec![new], |_| acts).await?;
     let Some(row) = recorded.created.into_iter().next() else {
         return Err(Error::Damaged("a refund that was not recorded".to_owned()));
     };

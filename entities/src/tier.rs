@@ -3,6 +3,10 @@
 //! Invariants: a rank is of one tier; criteria can be measured. Who is in which tier is [`crate::tier_assignment`]'s; a changed uplift holds for
 //! what is earned afterwards and changes nothing that was.
 
+mod evaluation;
+
+pub use evaluation::evaluate;
+
 use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::diff::{Diff, Texts, archived};

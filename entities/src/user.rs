@@ -452,6 +452,7 @@ pub async fn erase(change: &mut Change, row: Model) -> Result<Model> {
     change.record(about(EventKind::UserErased, &row, json!({})));
     user_ticket::void(change, row.id).await?;
     user_identity::forget(change, row.id).await?;
+    crate::chat_user::forget(change, row.id).await?;
     oauth_grant::revoke_of(change, row.id, None, "erased").await?;
     cut_off(change, &row, "erased").await?;
     session::forget_browsers(change, row.id).await?;

@@ -17,7 +17,7 @@ use entities::chat_message::{self, NewChatMessage, channel};
 use entities::deal::{self, DealStage, NewDeal};
 use entities::deal_confirmation::{self, Decision, NewConfirmation};
 use entities::error::Error;
-use entities::id::{ConnectionId, DealId, EventId};
+use entities::id::{ConnectionId, DealId, EventId, TypedId as _};
 use entities::money::Money;
 use entities::privacy_request::{self, Done, NewPrivacyRequest, PrivacyKind, Subject};
 use entities::revenue_event::{self, Concerns, NewRevenue, RevenueKind};
@@ -276,7 +276,7 @@ async fn messages_of_a_channel_are_a_second_apart_and_stay_in_order_when_they_wa
         let new = |channel: &str| NewChatMessage {
             connection_id,
             event_id: bed.database.new_id(),
-            deal_id,
+            subject: (DealId::PREFIX, deal_id.0),
             channel: channel.to_owned(),
         };
         let change = bed.change().await;

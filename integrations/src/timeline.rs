@@ -190,9 +190,9 @@ async fn of_subjects(database: &Database, keys: &Keys) -> Result<Vec<Entry>> {
     for subject in &keys.subjects {
         let pushes = outbound_push::list_of_subject(read, *subject).await?;
         entries.extend(pushes.iter().map(entry::of_push));
-        let messages = chat_message::list_of_deal(read, *subject).await?;
+        let messages = chat_message::list_about(read, *subject).await?;
         entries.extend(messages.iter().map(entry::of_message));
-        let posts = chat_post::list_of_deal(read, *subject).await?;
+        let posts = chat_post::list_about(read, *subject).await?;
         entries.extend(posts.iter().map(entry::of_post));
         let conflicts = sync_conflict::Entity::visible_to(&system)
             .filter(sync_conflict::Column::SubjectId.eq(*subject))

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 const NODE: &str = "query($id: ID!) { node(id: $id) { id
     ... on Deal { name stage sourceStage version archivedAt closedAt expectedCloseOn amount { amount currency } customer { name }
-        owner { name email } partners { role weightBp partner { name } } revenueEvents(first: 50) { nodes { kind amount { amount } } } }
+        owner { name email } partners { role weightBp partner { name } } revenueEvents(first: 50, filter: {kind: {in: [PAYMENT, REFUND]}}) { nodes { kind amount { amount } } } }
     ... on Customer { name domain version archivedAt contacts { nodes { name } } }
     ... on Partner { name domain version archivedAt employees contacts { nodes { name } } deals { totalCount } }
     ... on Contact { name email phone version archivedAt partner { name } customer { name } } } }";

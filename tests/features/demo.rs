@@ -208,7 +208,7 @@ async fn the_tour_is_what_it_says() {
     // The deal: won here, won there once, told once, confirmed.
     let shown = ask(
         &line,
-        "{ deals(first: 1, filter: {stage: {eq: WON}}, orderBy: [{field: UPDATED_AT, direction: DESC}]) { nodes { name } } events(types: [\"deal.outcome_confirmed\"]) { edges { node { subjectId } } } revenueEvents { totalCount nodes { kind amount { amount } deal { stage name } partner { name } } } syncFailures: connections { nodes { connector health { state dead openConflicts } } } }",
+        "{ deals(first: 1, filter: {stage: {eq: WON}}, orderBy: [{field: UPDATED_AT, direction: DESC}]) { nodes { name } } events(types: [\"deal.outcome_confirmed\"]) { edges { node { subjectId } } } revenueEvents(filter: {kind: {eq: PAYMENT}}) { totalCount nodes { kind amount { amount } deal { stage name } partner { name } } } syncFailures: connections { nodes { connector health { state dead openConflicts } } } }",
     )
     .await;
     let confirmed = shown.text("/events/edges/0/node/subjectId");
@@ -286,7 +286,7 @@ async fn the_tour_is_what_it_says() {
     assert_ne!(second["tour"][0]["did"], tour[0]["did"]);
     let counted = ask(
         &second,
-        "{ revenueEvents { totalCount } connections { totalCount } }",
+        "{ revenueEvents(filter: {kind: {eq: PAYMENT}}) { totalCount } connections { totalCount } }",
     )
     .await;
     assert_eq!(

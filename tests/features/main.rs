@@ -21,6 +21,7 @@ mod customer;
 mod deal;
 mod deal_partner;
 mod deal_registration;
+mod deal_registration_chat;
 mod deal_summary;
 mod demo;
 mod events;

@@ -60,7 +60,7 @@ async fn events_are_listed_filtered_and_read_below_deals_and_partners() {
     let all = app
         .ask(
             &token,
-            "{ revenueEvents(first: 3, orderBy: [{field: OCCURRED_AT, direction: DESC}]) { totalCount pageInfo { hasNextPage endCursor } nodes { id kind amount { amount currency } net { amount } occurredAt externalKey connectionId deal { id } customer { name } partner { name } } } }",
+            "{ revenueEvents(first: 3, filter: {kind: {in: [PAYMENT, REFUND]}}, orderBy: [{field: OCCURRED_AT, direction: DESC}]) { totalCount pageInfo { hasNextPage endCursor } nodes { id kind amount { amount currency } net { amount } occurredAt externalKey connectionId deal { id } customer { name } partner { name } } } }",
         )
         .await;
     assert_eq!(all.at("/revenueEvents/totalCount"), 12);
@@ -81,7 +81,7 @@ async fn events_are_listed_filtered_and_read_below_deals_and_partners() {
     let rest = app
         .ask(
             &token,
-            &format!("{{ revenueEvents(first: 100, after: \"{cursor}\", orderBy: [{{field: OCCURRED_AT, direction: DESC}}]) {{ nodes {{ externalKey }} }} }}"),
+            &format!("{{ revenueEvents(first: 100, after: \"{cursor}\", filter: {{kind: {{in: [PAYMENT, REFUND]}}}}, orderBy: [{{field: OCCURRED_AT, direction: DESC}}]) {{ nodes {{ externalKey }} }} }}"),
         )
         .await;
     let keys = rest.texts("/revenueEvents/nodes", "/externalKey");
@@ -89,12 +89,21 @@ async fn events_are_listed_filtered_and_read_below_deals_and_partners() {
 
     let filters = [
         ("kind: {eq: PAYMENT}", 6),
-        (&format!("dealId: {{eq: \"{}\"}}", made.deals[2].id), 2),
+        (
+            &format!(
+                "kind: {{in: [PAYMENT, REFUND]}}, dealId: {{eq: \"{}\"}}",
+                made.deals[2].id
+            ),
+            2,
+        ),
         (
             &format!("partnerId: {{in: [\"{}\"]}}", made.partners[0].id),
             4,
         ),
-        ("amount: {currency: \"USD\", gte: \"100\"}", 3),
+        (
+            "kind: {in: [PAYMENT, REFUND]}, amount: {currency: \"USD\", gte: \"100\"}",
+            3,
+        ),
         ("occurredAt: {gte: \"2026-09-21T14:15:00Z\"}", 0),
         (
             "connectionId: {eq: \"connection_01h2xcejqtf2nbrexx3vqjhp41\"}",
@@ -113,7 +122,7 @@ async fn events_are_listed_filtered_and_read_below_deals_and_partners() {
     }
 
     // Below their parents: each its own, in one statement for all.
-    let below = "{ deals(first: 8) { nodes { id revenueEvents(orderBy: [{field: OCCURRED_AT}]) { totalCount nodes { kind } } } } }";
+    let below = "{ deals(first: 8) { nodes { id revenueEvents(filter: {kind: {in: [PAYMENT, REFUND]}}, orderBy: [{field: OCCURRED_AT}]) { totalCount nodes { kind } } } } }";
     let (answer, statements) = app.counted(&token, below).await;
     let events = statements
         .iter()

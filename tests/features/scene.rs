@@ -28,7 +28,12 @@ pub fn done(answer: &Answer, mutation: &str) -> Value {
 impl Scene {
     /// A programme in Berlin with no holding and no limit below which one person pays out, and a technology partner in it.
     pub async fn start() -> Self {
-        let app = TestApp::start(Options::standing_at(TODAY)).await;
+        Self::start_with(Options::standing_at(TODAY)).await
+    }
+
+    /// As [`Self::start`], with systems to connect.
+    pub async fn start_with(options: Options) -> Self {
+        let app = TestApp::start(options).await;
         let admin = app.admin();
         let input = json!({ "name": "Partners", "timeZone": "Europe/Berlin", "holdDays": 0, "products": ["Core", "Plus"], "territories": ["DE", "AT"] });
         let answer = app

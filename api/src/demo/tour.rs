@@ -277,7 +277,7 @@ impl Guide {
 
     async fn order(&self) -> Result<Step, Failure> {
         let (partner, code) = self.coupon().await?;
-        let query = "{ revenueEvents(first: 1, orderBy: [{field: OCCURRED_AT, direction: DESC}]) { totalCount nodes { kind amount { amount currency } partner { name } deal { name stage } } } }";
+        let query = "{ revenueEvents(first: 1, filter: {kind: {eq: PAYMENT}}, orderBy: [{field: OCCURRED_AT, direction: DESC}]) { totalCount nodes { kind amount { amount currency } partner { name } deal { name stage } } } }";
         let count = |data: &Value| {
             data.pointer("/revenueEvents/totalCount")
                 .and_then(Value::as_i64)

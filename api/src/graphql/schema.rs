@@ -40,7 +40,7 @@ use super::sync_conflict::{SyncConflictMutation, SyncConflictQuery};
 use super::sync_failure::{SyncFailureMutation, SyncFailureQuery};
 use super::sync_run::SyncRunQuery;
 use super::tier::TierMutation;
-use super::user::{UserMutation, UserQuery};
+use super::user::{ChatAccountMutation, UserMutation, UserQuery};
 use super::viewer::ViewerQuery;
 use super::webhook_delivery::{WebhookDeliveryMutation, WebhookDeliveryQuery};
 use super::webhook_endpoint::WebhookEndpointQuery;
@@ -174,6 +174,7 @@ pub struct SyncMutations(
 #[derive(MergedObject, Default)]
 pub struct AccessMutations(
     UserMutation,
+    ChatAccountMutation,
     OAuthClientMutation,
     IdentityProviderMutation,
     PersonMutation,

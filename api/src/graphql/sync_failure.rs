@@ -158,7 +158,7 @@ fn chat(row: chat_message::Model) -> SyncFailure {
         direction: SyncFailureDirection::Chat,
         resource: None,
         external_id: None,
-        subject_id: Some(row.deal_id.to_string().into()),
+        subject_id: Some(entities::id::show(&row.subject_kind, row.subject_id).into()),
         channel: Some(row.resource),
         attempts: row.attempts,
         error: row.error,

@@ -2,6 +2,7 @@
 //!
 //! An invitation is mailed after it was committed. What a token may do follows from the person's role, so what changes here ends older tokens.
 
+mod chat_account;
 mod edit;
 
 use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
@@ -20,6 +21,7 @@ use entities::visible::{self, Visible};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{QueryFilter, Select};
 
+pub use chat_account::ChatAccountMutation;
 pub use edit::UserMutation;
 
 /// How far a person has come.

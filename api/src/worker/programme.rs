@@ -1,7 +1,8 @@
 //! The worker that keeps the programme's time: what a day or a payment brings about without anybody's doing.
 //!
 //! It runs beside the engine, one hand in each process that works. Agreements begin, are renewed and end; obligations and protections are announced and
-//! protections end; revenue becomes entries of the ledger, entries become payable, contract years are settled. Each of these is an operation of its
+//! protections end; revenue becomes entries of the ledger, entries become payable, contract years are settled; once a day it is looked whose commitment is at
+//! risk and who meets the criteria of which tier. Each of these is an operation of its
 //! entity that does nothing twice, so that several processes may do it and one that was killed is made up for. What has nothing to do writes nothing.
 //! Nobody waits for any of it to the second, so no commit wakes it.
 
@@ -9,7 +10,7 @@ use super::Work;
 use entities::change::{Author, Change, Origin};
 use entities::database::Database;
 use entities::error::{Error, Result};
-use entities::{accrual, agreement, deal_registration, ledger_entry, obligation};
+use entities::{accrual, agreement, deal_registration, ledger_entry, obligation, tier};
 use std::time::Duration;
 
 /// How often it looks.
@@ -83,6 +84,19 @@ impl Clockwork {
         Ok(settled || opened > 0)
     }
 
+    async fn commitments(&self) -> Result<bool> {
+        let mut change = self.change().await?;
+        // That it was looked is written also where nobody is told.
+        let looked = accrual::warn_of_commitments(&mut change).await?;
+        settle(change, looked.is_some()).await
+    }
+
+    async fn tiers(&self) -> Result<bool> {
+        let mut change = self.change().await?;
+        let looked = tier::evaluate(&mut change).await?;
+        settle(change, looked.is_some()).await
+    }
+
     async fn payable(&self) -> Result<bool> {
         let mut change = self.change().await?;
         let released = match change.now().date() {
@@ -113,8 +127,11 @@ impl Work for Clockwork {
         accrual::accrue(&self.0, &Self::author()).await?;
         let settled = self.years().await?;
         let payable = self.payable().await?;
+        // What was earned until now decides of tiers and commitments.
+        let at_risk = self.commitments().await?;
+        let judged = self.tiers().await?;
         let due = self.obligations().await?;
         let over = self.protections().await?;
-        Ok(began || settled || payable || due || over)
+        Ok(began || settled || payable || at_risk || judged || due || over)
     }
 }

@@ -331,6 +331,7 @@ impl Desk {
             });
             self.know_entry(key, known);
             if let Some(fee) = fee.filter(|_| kind == LedgerKind::ReferralFee) {
+                // The fees that were written before have been read as sums.
                 *self.fees.entry(fee).or_default() += amount;
             }
         }

@@ -264,17 +264,19 @@ async fn payments(
     let here: HashSet<RevenueEventId> = told.iter().map(|one| one.event.id).collect();
     found.retain(|event| event.net().minor > 0 && !here.contains(&event.id));
     let ids: Vec<RevenueEventId> = found.iter().map(|event| event.id).collect();
-    let mut later: HashSet<RevenueEventId> = HashSet::new();
+    // Neither is history, until somebody asks for it: a refund of it waits, so that it takes back what will have been earned.
+    let mut computed: HashSet<RevenueEventId> = HashSet::new();
     for chunk in ids.chunks(500) {
         let rows = revenue_accrual::Entity::visible_to(&system())
             .filter(revenue_accrual::Column::RevenueEventId.is_in(chunk.iter().copied()))
-            .filter(revenue_accrual::Column::Status.eq(AccrualStatus::Pending))
+            .filter(revenue_accrual::Column::Status.ne(AccrualStatus::Pending))
             .all(connection)
             .await?;
-        later.extend(rows.into_iter().map(|row| row.revenue_event_id));
+        computed.extend(rows.into_iter().map(|row| row.revenue_event_id));
     }
-    found.retain(|event| !later.contains(&event.id));
+    found.retain(|event| computed.contains(&event.id));
     let mut refunded: HashMap<RevenueEventId, i64> = HashMap::new();
+    let ids: Vec<RevenueEventId> = found.iter().map(|event| event.id).collect();
     for row in revenue_reversal::of_payments(connection, &ids).await? {
         // What was said of a refund that is still to be computed has not been taken yet.
         if !waiting.contains(&row.refund_id) {

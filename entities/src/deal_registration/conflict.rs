@@ -292,6 +292,7 @@ async fn deals(
             .filter(deal_partner::Column::DealId.is_in(rows.iter().map(|row| row.id)))
             .all(connection)
             .await?;
+        let spoken_for = spoken_for(connection, &rows).await?;
         for row in rows {
             let Some(customer) = row.customer_id else {
                 continue;
@@ -304,7 +305,8 @@ async fn deals(
                         is_certain,
                     });
                 }
-            } else if own.iter().all(|share| share.deal_id != row.id)
+            } else if !spoken_for.contains(&row.id)
+                && own.iter().all(|share| share.deal_id != row.id)
                 && meets(&row.products.0, &wanted.products)
             {
                 found.push(Conflict {
@@ -315,6 +317,30 @@ async fn deals(
         }
     }
     Ok(found)
+}
+
+/// The deals for which their registration speaks: what was made with an approval stands against others as long as the registration does, and by itself
+/// once it has gone on or was converted.
+async fn spoken_for(
+    connection: &impl ConnectionTrait,
+    deals: &[deal::Model],
+) -> Result<BTreeSet<DealId>> {
+    let begun = |row: &&deal::Model| row.stage == DealStage::Prospect;
+    let begun: BTreeSet<DealId> = deals.iter().filter(begun).map(|row| row.id).collect();
+    let rows = Entity::visible_to(&Viewer::system("deal_registration"))
+        .filter(Column::DealId.is_in(deals.iter().map(|row| row.id)))
+        .filter(Column::Status.is_in([
+            RegistrationStatus::Approved,
+            RegistrationStatus::Expired,
+            RegistrationStatus::Withdrawn,
+        ]))
+        .all(connection)
+        .await?;
+    let speaks = |row: &Model| {
+        let deal = row.deal_id?;
+        (row.status == RegistrationStatus::Approved || begun.contains(&deal)).then_some(deal)
+    };
+    Ok(rows.iter().filter_map(speaks).collect())
 }
 
 async fn exclusive(

@@ -75,7 +75,8 @@ pub async fn request_information(
     Ok(row)
 }
 
-/// Approves a registration: from now on it is protected, for so many days or for the programme's.
+/// Approves a registration: from now on it is protected, for so many days or for the programme's. A deal of the account with the partner as who brought
+/// it is made with the approval, so that whoever sells sees it where they work; while it is where it began, the registration speaks for it.
 ///
 /// # Errors
 /// One that is not to be decided, days out of range, an earlier registration of the account that is not decided, or one that is approved; then nothing
@@ -131,8 +132,10 @@ pub async fn approve(
         .and_then(|today| plus_days(today, i64::from(days)))
         .and_then(|last| zone.end_of(last))
         .ok_or_else(|| Error::Damaged("an instant without a day".to_owned()))?;
+    let deal_id = deal_of(change, &row).await?.id;
     let (now, actor) = (change.now(), change.author().actor.clone());
     let row = set_status(change, row, RegistrationStatus::Approved, |active| {
+        active.deal_id = Set(Some(deal_id));
         active.protected_until = Set(Some(until));
         active.decided_at = Set(Some(now));
         active.decided_by = Set(Some(actor));
@@ -146,7 +149,7 @@ pub async fn approve(
         change,
         EventKind::RegistrationApproved,
         &row,
-        json!({ "protectedUntil": until }),
+        json!({ "protectedUntil": until, "deal": deal_id }),
     );
     Ok(row)
 }
@@ -191,7 +194,7 @@ pub async fn decide(
     Ok(row)
 }
 
-/// Makes a deal of an approved registration: with the account as its customer and the partner as who brought it.
+/// Lets the deal of an approved registration go on by itself: from now on the deal stands against others, however far it is.
 ///
 /// # Errors
 /// One that is not approved, or whose protection is over; then nothing is written.
@@ -204,7 +207,32 @@ pub async fn convert(change: &mut Change, row: Model) -> Result<(Model, deal::Mo
         let message = "Its protection is over.";
         return Err(Error::invalid(ViolationCode::Locked, "status", message));
     }
-    let customer_id = customer_of(change, &row).await?;
+    let system = Viewer::system("deal_registration");
+    let made = row.deal_id.map(|id| id.0);
+    let known = visible::lock_all::<deal::Entity>(change, &system, made).await?;
+    let deal = match known.into_iter().next() {
+        Some(deal) => deal,
+        None => deal_of(change, &row).await?,
+    };
+    let id = deal.id;
+    let row = set_status(change, row, RegistrationStatus::Converted, |active| {
+        active.deal_id = Set(Some(id));
+    })
+    .await?;
+    // The deal itself stands against others now.
+    claim::release(change, &[row.id]).await?;
+    tell(
+        change,
+        EventKind::RegistrationConverted,
+        &row,
+        json!({ "deal": deal.id }),
+    );
+    Ok((row, deal))
+}
+
+/// Makes the deal of a registration: with the account as its customer and the partner as who brought it.
+async fn deal_of(change: &mut Change, row: &Model) -> Result<deal::Model> {
+    let customer_id = customer_of(change, row).await?;
     let new = NewDeal {
         name: row.account_name.clone(),
         customer_id: Some(customer_id),
@@ -228,20 +256,7 @@ pub async fn convert(change: &mut Change, row: Model) -> Result<(Model, deal::Mo
         weight_bp: BasisPoints::WHOLE,
     };
     deal_partner::attribute(change, &[(deal.clone(), vec![share])]).await?;
-    let id = deal.id;
-    let row = set_status(change, row, RegistrationStatus::Converted, |active| {
-        active.deal_id = Set(Some(id));
-    })
-    .await?;
-    // The deal itself stands against others now.
-    claim::release(change, &[row.id]).await?;
-    tell(
-        change,
-        EventKind::RegistrationConverted,
-        &row,
-        json!({ "deal": deal.id }),
-    );
-    Ok((row, deal))
+    Ok(deal)
 }
 
 /// The customer with the account's domain, or a new one.

@@ -3,6 +3,7 @@
 use super::{Column, Entity, Model, RegistrationStatus, claim, follows, set_status, tell};
 use crate::calendar::{Zone, plus_days};
 use crate::change::Change;
+use crate::deal::{self, DealStage};
 use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::EventKind;
 use crate::id::DealRegistrationId;
@@ -129,6 +130,20 @@ pub async fn withdraw(change: &mut Change, row: Model, reason: String) -> Result
     let row = set_status(change, row, RegistrationStatus::Withdrawn, |_| ()).await?;
     claim::release(change, &[row.id]).await?;
     tell(change, EventKind::RegistrationWithdrawn, &row, json!({}));
+    let system = Viewer::system("deal_registration");
+    let made = row.deal_id.map(|id| id.0);
+    for deal in visible::lock_all::<deal::Entity>(change, &system, made).await? {
+        // One that has gone on is somebody's work by now, and not the partner's to end.
+        if deal.stage == DealStage::Prospect {
+            deal::lose(
+                change,
+                deal,
+                "The registration was withdrawn.".to_owned(),
+                None,
+            )
+            .await?;
+        }
+    }
     Ok(row)
 }
 

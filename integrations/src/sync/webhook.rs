@@ -96,6 +96,17 @@ impl Engine {
             .connector(&row.connector)
             .ok()
             .and_then(|connector| Some(connector.webhooks()?.parse(&delivery)));
+        let parsed = parsed.map(|parsed| {
+            parsed.map(|mut signals| {
+                let foreign = account::only_of(&mut signals, row.tenant_id.as_deref());
+                (signals, foreign)
+            })
+        });
+        // What people decide is done in changes of their own, before the delivery is taken in: one that is taken back must not take the delivery with it.
+        if let Some(Ok((signals, _))) = &parsed {
+            self.decide_pressed(&row.connector, &signals.actions)
+                .await?;
+        }
         let mut change = Change::begin(self.database(), author).await?;
         let now = change.now();
         let (state, error) = match parsed {
@@ -105,8 +116,7 @@ impl Engine {
             ),
             // The bytes will not change, so neither will the answer.
             Some(Err(error)) => (InboxState::Dead, Some(format!("{}: {error}", error.code()))),
-            Some(Ok(mut signals)) => {
-                let foreign = account::only_of(&mut signals, row.tenant_id.as_deref());
+            Some(Ok((signals, foreign))) => {
                 let taken = account::take_in(&mut change, &row.connector, &signals).await?;
                 let (sound, strange): (Vec<Signal>, Vec<Signal>) =
                     signals.signals.into_iter().partition(is_sound);

@@ -511,7 +511,7 @@ impl Mapping {
                 None => known.order.clone(),
             },
             chat: match chat {
-                Some(chat) => chat.into_model(&mut found),
+                Some(chat) => chat.into_model(&known.chat, &mut found),
                 None => known.chat.clone(),
             },
         };

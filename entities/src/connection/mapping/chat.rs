@@ -19,6 +19,8 @@ pub struct ChatMapping {
     pub deal_won: bool,
     /// Whether lost deals are told.
     pub deal_lost: bool,
+    /// Whether submitted registrations are told, to be decided there.
+    pub registrations: bool,
 }
 
 impl ChatMapping {

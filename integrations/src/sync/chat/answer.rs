@@ -4,7 +4,7 @@
 //! twice is one, and of several people the first who confirms has confirmed.
 
 use super::compose::closing;
-use super::{CONFIRM, DISPUTE};
+use super::{APPROVE, CONFIRM, DISPUTE, REJECT};
 use crate::connector::ChatAction;
 use crate::record::is_sound_id;
 use crate::sync::error::Result;
@@ -14,7 +14,7 @@ use entities::chat_post;
 use entities::clock::Timestamp;
 use entities::connection;
 use entities::deal_confirmation::{self, Decision, NewConfirmation};
-use entities::id::EventId;
+use entities::id::{DealId, EventId, TypedId as _};
 
 /// The longest name of a person that is kept.
 const MAX_NAME: usize = 200;
@@ -29,6 +29,8 @@ pub(in crate::sync) async fn press(
     let decision = match action.action.as_str() {
         CONFIRM => Decision::Confirmed,
         DISPUTE => Decision::Disputed,
+        // What is decided has been, before the delivery was taken in.
+        APPROVE | REJECT => return Ok(()),
         _ => {
             tracing::info!(connection = %row.id, "a button was pressed that means nothing here");
             return Ok(());
@@ -51,7 +53,7 @@ pub(in crate::sync) async fn press(
     };
     let deal_id = closing.deal.id;
     let post = chat_post::find(change.transaction(), row.id, event_id).await?;
-    let waits = chat_message::list_of_deal(change.transaction(), deal_id.0)
+    let waits = chat_message::list_about(change.transaction(), deal_id.0)
         .await?
         .iter()
         .any(|message| message.connection_id == row.id && message.event_id == event_id);
@@ -63,7 +65,8 @@ pub(in crate::sync) async fn press(
     let post = post.unwrap_or_else(|| chat_post::Model {
         connection_id: row.id,
         event_id,
-        deal_id,
+        subject_kind: DealId::PREFIX.to_owned(),
+        subject_id: deal_id.0,
         channel: action.channel.clone(),
         external_id: action.message.clone(),
         posted_at: change.now(),
@@ -88,7 +91,7 @@ pub(in crate::sync) async fn press(
     let message = NewChatMessage {
         connection_id: row.id,
         event_id,
-        deal_id,
+        subject: (DealId::PREFIX, deal_id.0),
         channel,
     };
     chat_message::raise(change, vec![message]).await?;

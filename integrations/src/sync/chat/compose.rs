@@ -75,21 +75,27 @@ pub(super) async fn compose(
         "lost"
     };
     let mut facts = Vec::new();
-    let mut fact = |name: &str, value: Option<String>| {
-        if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
-            let value: String = value.chars().take(MAX_FACT).collect();
-            facts.push((name.to_owned(), value));
-        }
-    };
-    fact("Customer", customer_name(connection, deal).await?);
-    fact("Amount", deal.amount().map(|amount| amount.to_string()));
-    fact("Partner", partner_names(connection, deal.id).await?);
-    fact("Owner", deal.owner_name.clone());
+    fact(
+        &mut facts,
+        "Customer",
+        customer_name(connection, deal).await?,
+    );
+    fact(
+        &mut facts,
+        "Amount",
+        deal.amount().map(|amount| amount.to_string()),
+    );
+    fact(
+        &mut facts,
+        "Partner",
+        partner_names(connection, deal.id).await?,
+    );
+    fact(&mut facts, "Owner", deal.owner_name.clone());
     if !closing.outcome.is_won() {
-        fact("Reason", deal.lost_reason.clone());
+        fact(&mut facts, "Reason", deal.lost_reason.clone());
     }
     let day = deal.closed_at.and_then(entities::clock::Timestamp::date);
-    fact("Closed", day.map(|day| day.to_string()));
+    fact(&mut facts, "Closed", day.map(|day| day.to_string()));
     let button = |label: &str, action: &str, style| ChatButton {
         label: label.to_owned(),
         action: action.to_owned(),
@@ -125,6 +131,14 @@ pub(super) async fn compose(
         note,
         buttons,
     })
+}
+
+/// Adds what is known of a fact, no longer than a message can hold it.
+pub(super) fn fact(facts: &mut Vec<(String, String)>, name: &str, value: Option<String>) {
+    if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
+        let value: String = value.chars().take(MAX_FACT).collect();
+        facts.push((name.to_owned(), value));
+    }
 }
 
 async fn customer_name(

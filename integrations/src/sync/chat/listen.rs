@@ -12,14 +12,16 @@ use entities::connection::mapping::chat::ChatMapping;
 use entities::connection::{self, ConnectionStatus};
 use entities::deal_confirmation;
 use entities::deal_partner;
+use entities::deal_registration;
 use entities::error::Error as EntityError;
 use entities::event::{self, EventKind, Head, Position};
 use entities::event_reader;
-use entities::id::{ConnectionId, DealId, PartnerId};
+use entities::id::{ConnectionId, DealId, DealRegistrationId, PartnerId, TypedId as _};
 use entities::viewer::Viewer;
-use entities::visible::Visible;
+use entities::visible::{self, Visible};
 use sea_orm::{ColumnTrait, QueryFilter};
 use std::collections::{BTreeSet, HashMap};
+use uuid::Uuid;
 
 /// The reader's name.
 const READER: &str = "chat";
@@ -31,7 +33,7 @@ const MARGIN_MS: i64 = 3_600_000;
 /// What happened so long before a consent was given anew is still told, in milliseconds: nobody had read it yet.
 const LATE_MS: i64 = 600_000;
 
-/// A chat that wants to hear of deals.
+/// A chat that wants to hear of deals or registrations.
 struct Listener {
     id: ConnectionId,
     since: entities::clock::Timestamp,
@@ -43,6 +45,7 @@ impl Listener {
         let kind = match event.kind.as_str() {
             kind if kind == EventKind::DealWon.as_str() => self.mapping.deal_won,
             kind if kind == EventKind::DealLost.as_str() => self.mapping.deal_lost,
+            kind if kind == EventKind::RegistrationSubmitted.as_str() => self.mapping.registrations,
             _ => false,
         };
         kind && event.occurred_at >= self.since
@@ -83,12 +86,13 @@ impl Engine {
             .map(|event| DealId(event.subject_id))
             .collect();
         let told = |event: &&Head| listeners.iter().any(|listener| listener.wants(event));
-        let deals: BTreeSet<DealId> = news
-            .iter()
-            .copied()
-            .filter(told)
-            .map(|event| DealId(event.subject_id))
-            .collect();
+        let about = |kind: &str| -> BTreeSet<Uuid> {
+            let told = news.iter().copied().filter(told);
+            let told = told.filter(|event| event.subject_kind == kind);
+            told.map(|event| event.subject_id).collect()
+        };
+        let deals = about(DealId::PREFIX);
+        let registrations = about(DealRegistrationId::PREFIX);
         let author = Author {
             actor: "sync".to_owned(),
             origin: Origin::Sync,
@@ -106,18 +110,25 @@ impl Engine {
             }
             other => other?,
         }
-        let partners = partners(&change, &deals).await?;
+        let mut partners = partners(&change, &deals).await?;
+        partners.extend(claimants(&change, registrations).await?);
         let mut raised = Vec::new();
         for event in news {
-            let deal_id = DealId(event.subject_id);
-            let of_deal = partners.get(&deal_id).map_or(&[][..], Vec::as_slice);
+            let concerned = partners
+                .get(&event.subject_id)
+                .map_or(&[][..], Vec::as_slice);
+            let kind = if event.subject_kind == DealRegistrationId::PREFIX {
+                DealRegistrationId::PREFIX
+            } else {
+                DealId::PREFIX
+            };
             let wanting = listeners.iter().filter(|listener| listener.wants(event));
             raised.extend(wanting.filter_map(|listener| {
-                let channel = listener.mapping.channel_for(of_deal)?;
+                let channel = listener.mapping.channel_for(concerned)?;
                 Some(NewChatMessage {
                     connection_id: listener.id,
                     event_id: event.id,
-                    deal_id,
+                    subject: (kind, event.subject_id),
                     channel: channel.to_owned(),
                 })
             }));
@@ -160,7 +171,7 @@ fn listener(row: connection::Model) -> Option<Listener> {
     let consent = row.authorized_at.map(|at| at.plus_millis(-LATE_MS));
     let since = consent.map_or(row.created_at, |at| at.max(row.created_at));
     let mapping = row.mapping.chat;
-    (mapping.deal_won || mapping.deal_lost).then_some(Listener {
+    (mapping.deal_won || mapping.deal_lost || mapping.registrations).then_some(Listener {
         id: row.id,
         since,
         mapping,
@@ -170,9 +181,9 @@ fn listener(row: connection::Model) -> Option<Listener> {
 /// Who shares in these deals, the largest share first.
 async fn partners(
     change: &Change,
-    deals: &BTreeSet<DealId>,
-) -> Result<HashMap<DealId, Vec<PartnerId>>> {
-    let mut partners: HashMap<DealId, Vec<PartnerId>> = HashMap::new();
+    deals: &BTreeSet<Uuid>,
+) -> Result<HashMap<Uuid, Vec<PartnerId>>> {
+    let mut partners: HashMap<Uuid, Vec<PartnerId>> = HashMap::new();
     if deals.is_empty() {
         return Ok(partners);
     }
@@ -186,10 +197,26 @@ async fn partners(
         (!earns, std::cmp::Reverse(row.weight_bp.points()), row.id)
     });
     for row in rows {
-        let of_deal = partners.entry(row.deal_id).or_default();
+        let of_deal = partners.entry(row.deal_id.0).or_default();
         if !of_deal.contains(&row.partner_id) {
             of_deal.push(row.partner_id);
         }
     }
     Ok(partners)
+}
+
+/// Whose these registrations are.
+async fn claimants(
+    change: &Change,
+    registrations: BTreeSet<Uuid>,
+) -> Result<HashMap<Uuid, Vec<PartnerId>>> {
+    let system = Viewer::system("chat");
+    let rows = visible::find_all::<deal_registration::Entity, _>(
+        change.transaction(),
+        &system,
+        registrations,
+    )
+    .await?;
+    let of = |row: deal_registration::Model| (row.id.0, vec![row.partner_id]);
+    Ok(rows.into_iter().map(of).collect())
 }

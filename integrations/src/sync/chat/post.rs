@@ -5,9 +5,10 @@
 //! where it is, or when a person has to decide.
 
 use super::compose::{Closing, closing, compose};
+use super::registration::{self, Submission, submission};
 use crate::connector::{Channel, ConnectorError, Notify, Posted};
 use crate::http::Work;
-use crate::notify::CANNOT_LOOK;
+use crate::notify::{CANNOT_LOOK, ChatMessage};
 use crate::sync::calling::{Caller, call};
 use crate::sync::claim::{self, millis};
 use crate::sync::error::{Result, SyncError};
@@ -19,11 +20,39 @@ use entities::chat_post;
 use entities::clock::Timestamp;
 use entities::connection;
 use entities::event::{EventKind, NewEvent};
-use entities::id::ConnectionId;
+use entities::id::{ConnectionId, DealId, DealRegistrationId, EventId, TypedId as _};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 /// How long before it was raised a message is looked for, in milliseconds: the vendor's clock is another one.
 const LOOK_BACK_MS: i64 = 300_000;
+
+/// What there is to tell.
+enum News {
+    Closing(Closing),
+    Submission(Box<Submission>),
+}
+
+impl News {
+    async fn of(connection: &impl ConnectionTrait, event: EventId) -> Result<Option<Self>> {
+        if let Some(closing) = closing(connection, event).await? {
+            return Ok(Some(Self::Closing(closing)));
+        }
+        let submission = submission(connection, event).await?;
+        Ok(submission.map(|found| Self::Submission(Box::new(found))))
+    }
+
+    async fn message(
+        &self,
+        connection: &impl ConnectionTrait,
+        channel: &str,
+    ) -> Result<ChatMessage> {
+        match self {
+            Self::Closing(closing) => compose(connection, closing, channel).await,
+            Self::Submission(found) => registration::compose(connection, found, channel).await,
+        }
+    }
+}
 
 /// How one attempt ended.
 enum Ended {
@@ -84,16 +113,14 @@ impl Engine {
             Caller::open(database, self.keeper(), row.connection_id, Work::Webhook).await?;
         let connector = caller.connector();
         let notify = notifier(connector.notify())?;
-        let Some(closing) = closing(database.read(), row.event_id).await? else {
+        let Some(news) = News::of(database.read(), row.event_id).await? else {
             chat_message::settle(database.write(), std::slice::from_ref(row), database.now())
                 .await?;
             return Ok(Ended::Said);
         };
         let post = chat_post::find(database.read(), row.connection_id, row.event_id).await?;
         if let Some(post) = post {
-            return self
-                .put_right(row, &closing, &post, &mut caller, notify)
-                .await;
+            return self.put_right(row, &news, &post, &mut caller, notify).await;
         }
         if row.sent_at.is_some() {
             let since = row.first_seen_at.millis() - LOOK_BACK_MS;
@@ -117,7 +144,7 @@ impl Engine {
             }
         }
         // What an earlier button or the deal itself has changed meanwhile is in what is said now.
-        let message = compose(database.read(), &closing, &row.resource).await?;
+        let message = news.message(database.read(), &row.resource).await?;
         caller.freshen().await?;
         chat_message::mark_sent(database, row).await?;
         let mut posted = notify.post(&caller.context(), &message).await;
@@ -145,13 +172,13 @@ impl Engine {
     async fn put_right(
         &self,
         row: &Model,
-        closing: &Closing,
+        news: &News,
         post: &chat_post::Model,
         caller: &mut Caller<'_>,
         notify: &dyn Notify,
     ) -> Result<Ended> {
         let database = self.database();
-        let message = compose(database.read(), closing, &post.channel).await?;
+        let message = news.message(database.read(), &post.channel).await?;
         let posted = Posted {
             channel: post.channel.clone(),
             external_id: post.external_id.clone(),
@@ -179,7 +206,8 @@ impl Engine {
         let post = chat_post::Model {
             connection_id: row.connection_id,
             event_id: row.event_id,
-            deal_id: row.deal_id,
+            subject_kind: row.subject_kind.clone(),
+            subject_id: row.subject_id,
             channel: posted.channel,
             external_id: posted.external_id,
             posted_at: change.now(),
@@ -267,7 +295,13 @@ impl Engine {
         let author = Author::connection(row.connection_id, Origin::Sync);
         let mut change = Change::begin(self.database(), author).await?;
         let data = json!({ "code": code, "reason": reason, "channel": row.resource });
-        change.record(NewEvent::about(EventKind::SyncPushFailed, row.deal_id, data).internal());
+        let failed = EventKind::SyncPushFailed;
+        let event = if row.subject_kind == DealRegistrationId::PREFIX {
+            NewEvent::about(failed, DealRegistrationId(row.subject_id), data)
+        } else {
+            NewEvent::about(failed, DealId(row.subject_id), data)
+        };
+        change.record(event.internal());
         let (transaction, now) = (change.transaction(), change.now());
         chat_message::release(transaction, row, now, row.attempts, Some(reason), true).await?;
         change.commit().await?;

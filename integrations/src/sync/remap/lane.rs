@@ -125,6 +125,8 @@ impl Engine {
                 }
             }
             let (mut change, connection) = settle::begin(self.database(), id, Origin::Sync).await?;
+            // Another reading of what was there is not a sale of today.
+            change.let_money_rest();
             if !connection.status.is_working() {
                 return Err(SyncError::NotWorking {
                     status: connection.status,

@@ -323,7 +323,7 @@ async fn refusals_are_given_up_and_a_consent_that_is_gone_is_waited_for() {
     bed.say().await;
     assert_eq!(bed.talk().said("C1").len(), 1);
     let deal: DealId = bed.deals().await["a"].id;
-    let known = chat_message::list_of_deal(bed.database.read(), deal.uuid())
+    let known = chat_message::list_about(bed.database.read(), deal.uuid())
         .await
         .unwrap();
     assert_eq!(known.len(), 1);

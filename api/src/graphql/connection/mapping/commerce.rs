@@ -66,6 +66,8 @@ pub struct ChatMapping {
     pub deal_won: bool,
     /// Whether lost deals are told.
     pub deal_lost: bool,
+    /// Whether submitted registrations are told, to be decided there by who may. Left out of a new mapping, it stays as it is.
+    pub registrations: Option<bool>,
 }
 
 impl From<&order::OrderMapping> for OrderMapping {
@@ -103,6 +105,7 @@ impl From<&chat::ChatMapping> for ChatMapping {
             partners: of.partners.iter().map(own).collect(),
             deal_won: of.deal_won,
             deal_lost: of.deal_lost,
+            registrations: Some(of.registrations),
         }
     }
 }
@@ -153,7 +156,11 @@ impl OrderMapping {
 }
 
 impl ChatMapping {
-    pub(super) fn into_model(self, found: &mut Violations) -> chat::ChatMapping {
+    pub(super) fn into_model(
+        self,
+        known: &chat::ChatMapping,
+        found: &mut Violations,
+    ) -> chat::ChatMapping {
         let mut own = Vec::with_capacity(self.partners.len());
         for (index, entry) in self.partners.into_iter().enumerate() {
             match entry.partner_id.parse() {
@@ -170,6 +177,7 @@ impl ChatMapping {
             partners: map(own.into_iter(), "chat.partners", "partnerId", found),
             deal_won: self.deal_won,
             deal_lost: self.deal_lost,
+            registrations: self.registrations.unwrap_or(known.registrations),
         }
     }
 }
@@ -205,6 +213,7 @@ mod tests {
                 partners: BTreeMap::from([(chat::PartnerKey(partner), "C2".to_owned())]),
                 deal_won: true,
                 deal_lost: false,
+                registrations: true,
             },
             ..integrations::sync::default_mapping::mapping(integrations::hubspot::ID)
         }
