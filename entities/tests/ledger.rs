@@ -1422,3 +1422,68 @@ async fn a_service_level_is_held_against_what_was_promised_and_a_preset_is_loade
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_objected_to_is_not_let_go_and_an_answer_lifts_no_other_hold() {
+    each(async |bed: Bed| {
+        let of = bed.partnership("a", PartnerType::Technology, None).await;
+        bed.agreed(&of, "2026-09-01", bed.terms(2_000)).await;
+        for key in ["p1", "p2"] {
+            let on = "2026-09-21T12:00:00Z";
+            let kind = RevenueKind::Payment;
+            bed.told(Origin::Sync, key, kind, eur(10_000), on, None, Some(&of))
+                .await;
+        }
+        accrue(&bed.database, &bed.author("worker")).await.unwrap();
+        let ids: Vec<_> = bed.entries().await.iter().map(|row| row.id).collect();
+        let hold = || Step::Hold("Fraud?".to_owned());
+        let them = bed.partner_viewer(of.partner_id);
+        // The first was stopped by us before the partner objected, the second is stopped by its objection.
+        let mut change = bed.by("finance").await;
+        ledger_entry::step(&mut change, &ids[..1], hold())
+            .await
+            .unwrap();
+        change.commit().await.unwrap();
+        let mut disputes = Vec::new();
+        for id in &ids {
+            let mut change = bed.by("them").await;
+            let claim = "too little".to_owned();
+            disputes.push(
+                ledger_dispute::raise(&mut change, &them, *id, claim)
+                    .await
+                    .unwrap(),
+            );
+            change.commit().await.unwrap();
+        }
+        for id in &ids {
+            let mut change = bed.by("finance").await;
+            let released = ledger_entry::step(&mut change, &[*id], Step::Release).await;
+            assert_eq!(
+                refusal(released),
+                (ViolationCode::Locked, "ids".to_owned()),
+                "the objection is open"
+            );
+            change.rollback().await.unwrap();
+        }
+        for dispute in disputes {
+            let mut change = bed.by("them").await;
+            let (status, words) = (DisputeStatus::Withdrawn, "never mind".to_owned());
+            ledger_dispute::resolve(&mut change, dispute, status, words, None)
+                .await
+                .unwrap();
+            change.commit().await.unwrap();
+        }
+        let statuses: Vec<_> = bed.entries().await.iter().map(|row| row.status).collect();
+        assert_eq!(
+            statuses,
+            [LedgerStatus::Held, LedgerStatus::Pending],
+            "our hold stays"
+        );
+        let mut change = bed.by("finance").await;
+        ledger_entry::step(&mut change, &ids[..1], Step::Release)
+            .await
+            .unwrap();
+        change.commit().await.unwrap();
+    })
+    .await;
+}
