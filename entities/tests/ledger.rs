@@ -25,11 +25,12 @@ use entities::deal::DealStage;
 use entities::deal_partner::DealPartnerRole::{Referred, Resold, Sourced};
 use entities::error::ViolationCode;
 use entities::ledger_dispute::{self, DisputeStatus};
-use entities::ledger_entry::{self, LedgerKind, LedgerStatus, Step};
-use entities::money::Currency;
+use entities::ledger_entry::{self, LedgerKind, LedgerStatus, NewAdjustment, Step};
+use entities::money::{Currency, Money};
 use entities::obligation::{self, ObligationKind, ObligationStatus};
 use entities::partnership::PartnerType;
 use entities::payout::{self, PayoutStatus};
+use entities::program::{self, ProgramPatch};
 use entities::revenue_event::{self, RevenueKind};
 use entities::revenue_share::{
     Bonus, BonusBasis, Commitment, CommitmentUnit, Referral, ShortfallPolicy,
@@ -1484,6 +1485,94 @@ async fn what_is_objected_to_is_not_let_go_and_an_answer_lifts_no_other_hold() {
             .await
             .unwrap();
         change.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payouts_are_gathered_by_partner_and_currency_and_each_has_the_limit_of_its_programme() {
+    each(async |bed: Bed| {
+        let program = bed.program().await;
+        let mut change = bed.by("staff").await;
+        let (system, id) = (Viewer::system("t"), program.id.0);
+        let row = visible::lock_one::<program::Entity>(&change, &system, id, None).await;
+        let patch = ProgramPatch {
+            four_eyes_minor: Some(3_000),
+            ..ProgramPatch::default()
+        };
+        program::update(&mut change, row.unwrap(), patch)
+            .await
+            .unwrap();
+        change.commit().await.unwrap();
+        let kind = PartnerType::Technology;
+        let (mut of, usd) = (Vec::new(), Currency::USD);
+        for name in ["little", "much", "owes", "abroad"] {
+            of.push(bed.partnership(name, kind, Some(&program)).await);
+        }
+        of.push(bed.partnership("alone", kind, None).await);
+        let mut change = bed.by("finance").await;
+        let amounts = [
+            (0, eur(2_000)),
+            (0, eur(1_500)),
+            (0, eur(-500)),
+            (1, eur(3_001)),
+            (2, eur(1_000)),
+            (2, eur(-1_000)),
+            (3, eur(10)),
+            (
+                3,
+                Money {
+                    minor: 20,
+                    currency: usd,
+                },
+            ),
+            (4, eur(30)),
+        ];
+        let inputs = amounts.map(|(place, amount)| NewAdjustment {
+            partnership_id: of[place].id,
+            amount,
+            reason: "so it was agreed".to_owned(),
+            available_on: day("2026-09-21"),
+        });
+        let made = ledger_entry::adjust(&mut change, inputs.to_vec())
+            .await
+            .unwrap();
+        let ids: Vec<_> = made.iter().map(|row| row.id).collect();
+        ledger_entry::step(&mut change, &ids, Step::Approve)
+            .await
+            .unwrap();
+        ledger_entry::release_payable(&mut change, day("2026-09-21"))
+            .await
+            .unwrap();
+        let made = payout::create(&mut change, "2026-09".to_owned(), None)
+            .await
+            .unwrap();
+        change.commit().await.unwrap();
+        let mut shown: Vec<_> = made
+            .iter()
+            .map(|row| {
+                let place = of.iter().position(|of| of.partner_id == row.partner_id);
+                (place.unwrap(), row.amount(), row.entries, row.four_eyes)
+            })
+            .collect();
+        shown.sort_by_key(|(place, amount, ..)| (*place, amount.minor));
+        let dollars = Money {
+            minor: 20,
+            currency: usd,
+        };
+        assert_eq!(
+            shown,
+            [
+                (0, eur(3_000), 3, false),
+                (1, eur(3_001), 1, true),
+                (3, eur(10), 1, false),
+                (3, dollars, 1, true),
+                (4, eur(30), 1, true),
+            ]
+        );
+        let free = bed.entries().await;
+        let free = free.iter().filter(|row| row.payout_id.is_none()).count();
+        assert_eq!(free, 2, "what comes to nothing stays");
     })
     .await;
 }
