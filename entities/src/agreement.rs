@@ -5,7 +5,8 @@
 //! before SIGNED; ACTIVE → NOTICE_GIVEN → TERMINATED; ACTIVE → EXPIRED or SUPERSEDED; a renewal stays ACTIVE.
 //!
 //! Invariants (domain, 1 to 6): shares are the whole; at most one agreement of a partnership is in force, by the database's own rule; exclusive scopes
-//! never overlap; notice is kept; a term is renewed once and never after a notice. A partner sees its agreements from the negotiation on.
+//! never overlap; notice is kept; a term is renewed once and never after a notice. A partner sees its agreements from the negotiation on, and what was
+//! withdrawn before it was shown never.
 
 pub mod exclusivity;
 mod lifecycle;
@@ -108,6 +109,8 @@ pub struct Model {
     pub partner_id: PartnerId,
     pub number: String,
     pub status: AgreementStatus,
+    /// Whether the partner was ever shown it; what never was stays ours.
+    pub shown: bool,
     pub effective_on: NaiveDate,
     /// The zone in which its days begin.
     pub zone: Zone,
@@ -165,7 +168,7 @@ impl Visible for Entity {
     fn visible_to_partner(own: Own) -> Condition {
         Condition::all()
             .add(own.holds((Entity, Column::PartnerId)))
-            .add(Column::Status.ne(AgreementStatus::Draft))
+            .add(Column::Shown.eq(true))
     }
 }
 
@@ -238,6 +241,7 @@ pub async fn create(change: &mut Change, inputs: Vec<NewAgreement>) -> Result<Ve
             zone: zone_of(change, partnership.id).await?,
             term_months: input.terms.term_months,
             auto_renew: input.terms.auto_renew,
+            shown: false,
             notice_days: input.terms.notice_days,
             confidentiality_months: input.terms.confidentiality_months,
             term: 1,
@@ -403,7 +407,8 @@ pub async fn advance(change: &mut Change, row: Model, to: AgreementStatus) -> Re
         last.terms.check(&mut violations, true);
         violations.finish()?;
     }
-    let updated = set_status(change, row, to, |_| ()).await?;
+    let shown = row.shown || to == AgreementStatus::InNegotiation;
+    let updated = set_status(change, row, to, |active| active.shown = Set(shown)).await?;
     let data = json!({ "from": from, "to": to });
     record(change, &updated, EventKind::AgreementStatusChanged, data);
     Ok(updated)
@@ -424,11 +429,10 @@ async fn set_status(
     crate::write::update(change, active, version).await
 }
 
-/// An event that the partner may see, unless it cannot see the agreement yet.
+/// An event that the partner may see, unless it was never shown the agreement.
 fn record(change: &mut Change, row: &Model, kind: EventKind, data: serde_json::Value) {
     let event = NewEvent::about(kind, row.id, data).for_partner(row.partner_id);
-    let hidden = row.status == AgreementStatus::Draft;
-    change.record(if hidden { event.internal() } else { event });
+    change.record(if row.shown { event } else { event.internal() });
 }
 
 /// The agreements of these partnerships, oldest first.

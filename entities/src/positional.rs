@@ -198,7 +198,7 @@ positional! {
     }
     commission_rule { id, created_at, program_id, kind, effective_on, terms, note, published_by }
     agreement {
-        id, version, created_at, updated_at, partnership_id, partner_id, number, status, effective_on, zone, term_months, auto_renew, notice_days,
+        id, version, created_at, updated_at, partnership_id, partner_id, number, status, shown, effective_on, zone, term_months, auto_renew, notice_days,
         confidentiality_months, term, term_ends_on, notice_given_on, notice_reason, terminates_on, ended_on, superseded_by,
     }
     obligation {
