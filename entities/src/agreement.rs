@@ -30,7 +30,7 @@ use crate::id::{AgreementId, PartnerId, PartnershipId};
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 use crate::visible::{self, Own, Versioned, Visible};
-use crate::{agreement_signature, partnership, program, program_enrollment};
+use crate::{agreement_signature, partnership, program_enrollment};
 use chrono::NaiveDate;
 use sea_orm::ActiveValue::Set;
 use sea_orm::QueryOrder as _;
@@ -135,14 +135,18 @@ impl Model {
     /// Whether it is, was or will be in force on a day, by its terms: also before anybody has noted that it ended.
     #[must_use]
     pub fn binds_on(&self, on: NaiveDate) -> bool {
+        self.status.has_begun() && self.effective_on <= on && self.end().is_none_or(|end| on < end)
+    }
+
+    /// The first day on which it is no longer in force, by its terms; none while nobody has ended it and it is renewed.
+    #[must_use]
+    pub fn end(&self) -> Option<NaiveDate> {
         let ends = [
             self.ended_on,
             self.terminates_on,
             (!self.auto_renew).then_some(self.term_ends_on),
         ];
-        self.status.has_begun()
-            && self.effective_on <= on
-            && ends.iter().flatten().all(|end| on < *end)
+        ends.into_iter().flatten().min()
     }
 
     /// The contract year a day falls in.
@@ -237,11 +241,11 @@ pub async fn create(change: &mut Change, inputs: Vec<NewAgreement>) -> Result<Ve
             partner_id: partnership.partner_id,
             number,
             status: AgreementStatus::Draft,
+            shown: false,
             effective_on: input.effective_on,
-            zone: zone_of(change, partnership.id).await?,
+            zone: program_enrollment::zone_of(change.transaction(), partnership.id).await?,
             term_months: input.terms.term_months,
             auto_renew: input.terms.auto_renew,
-            shown: false,
             notice_days: input.terms.notice_days,
             confidentiality_months: input.terms.confidentiality_months,
             term: 1,
@@ -271,20 +275,6 @@ pub async fn create(change: &mut Change, inputs: Vec<NewAgreement>) -> Result<Ve
         change.record(event.for_partner(row.partner_id).internal());
     }
     Ok(rows)
-}
-
-/// The zone of the programme a partnership is in.
-async fn zone_of(change: &Change, partnership: PartnershipId) -> Result<Zone> {
-    let system = Viewer::system("agreement");
-    let part =
-        program_enrollment::of_partnerships(change.transaction(), &system, &[partnership]).await?;
-    let Some(part) = part.first() else {
-        return Ok(Zone::UTC);
-    };
-    let id = part.program_id.0;
-    let program =
-        visible::find_one::<program::Entity, _>(change.transaction(), &system, id).await?;
-    Ok(program.map_or(Zone::UTC, |program| program.zone))
 }
 
 fn next_version(
