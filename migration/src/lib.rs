@@ -23,6 +23,7 @@ mod m20261121_000015_ledger;
 mod m20261121_000016_deal_registration;
 mod m20261121_000020_audit;
 mod m20261121_000040_agreement_shown;
+mod m20261121_000041_customer_name;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000016_deal_registration::Migration),
             Box::new(m20261121_000020_audit::Migration),
             Box::new(m20261121_000040_agreement_shown::Migration),
+            Box::new(m20261121_000041_customer_name::Migration),
         ]
     }
 }

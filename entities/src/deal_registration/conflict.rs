@@ -20,7 +20,7 @@ use crate::viewer::Viewer;
 use crate::visible::{self, Own, Visible, nothing};
 use crate::{deal_partner, partner};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Condition, ExprTrait as _, Func};
+use sea_orm::sea_query::Condition;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
 use std::collections::BTreeSet;
 
@@ -222,20 +222,12 @@ async fn customers(
     account: &Account,
 ) -> Result<Vec<(CustomerId, bool)>> {
     let bare = bare_name(&account.name);
-    // Databases fold only ASCII alike: the first letters that they do narrow the names, and the rest is compared here.
-    let begins: String = bare
-        .chars()
-        .take_while(|letter| letter.is_ascii_alphanumeric())
-        .collect();
     let mut either = Condition::any();
     if let Some(domain) = &account.domain {
         either = either.add(customer::Column::Domain.eq(domain.as_str()));
     }
-    if !begins.is_empty() {
-        let lower = Func::lower(Expr::col((customer::Entity, customer::Column::Name)));
-        either = either.add(Expr::expr(lower).like(format!("{begins}%")));
-        let lower = Func::lower(Expr::col((customer::Entity, customer::Column::Name)));
-        either = either.add(Expr::expr(lower).like(format!("the {begins}%")));
+    if !bare.is_empty() {
+        either = either.add(customer::Column::NameKey.eq(bare));
     }
     if either.is_empty() {
         return Ok(Vec::new());
