@@ -165,7 +165,8 @@ pub async fn conflicts(
     Ok(found)
 }
 
-/// The registrations that are still being decided or are approved, and share a spelling with an account; of everybody.
+/// The registrations that are still being decided or are approved, and share a spelling with an account; of everybody. One whose claim was changed and not
+/// handed in again has no place yet and stands against nobody (domain, 8).
 pub(super) async fn of_account(
     connection: &impl ConnectionTrait,
     wanted: &Wanted,
@@ -182,7 +183,7 @@ pub(super) async fn of_account(
     let hard = wanted.account.keys();
     Ok(rows
         .into_iter()
-        .filter(|row| row.status.is_live())
+        .filter(|row| row.status.is_live() && row.turn > 0)
         .filter(|row| {
             meets(&row.products.0, &wanted.products)
                 && meets(&row.territories.0, &wanted.territories)
