@@ -142,7 +142,7 @@ async fn what_an_amendment_gave_up_is_free_from_its_day_on_and_not_before() {
         assert_eq!(next.status, AgreementStatus::Signed);
         bed.at("2026-11-01T00:00:00Z");
         let mut change = bed.by("clock").await;
-        let tended = agreement::tend(&mut change, 10).await.unwrap();
+        let tended = agreement::tend(&mut change, None, 10).await.unwrap();
         change.commit().await.unwrap();
         assert_eq!((tended.moved.len(), tended.blocked.len()), (1, 0));
         assert_eq!(bed.told_of_germany(&two).await, AccountAnswer::Available);

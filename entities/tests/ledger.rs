@@ -100,11 +100,14 @@ async fn an_agreement_goes_its_way_and_what_was_signed_stays() {
 
         bed.at("2026-09-30T23:59:59Z");
         let mut change = bed.by("clock").await;
-        assert_eq!(agreement::tend(&mut change, 10).await.unwrap().moved, []);
+        assert_eq!(
+            agreement::tend(&mut change, None, 10).await.unwrap().moved,
+            []
+        );
         change.rollback().await.unwrap();
         bed.at("2026-10-01T00:00:00Z");
         let mut change = bed.by("clock").await;
-        let row = agreement::tend(&mut change, 10)
+        let row = agreement::tend(&mut change, None, 10)
             .await
             .unwrap()
             .moved
@@ -114,7 +117,7 @@ async fn an_agreement_goes_its_way_and_what_was_signed_stays() {
             (AgreementStatus::Active, 1, day("2027-10-01"))
         );
         assert_eq!(
-            agreement::tend(&mut change, 10).await.unwrap().moved,
+            agreement::tend(&mut change, None, 10).await.unwrap().moved,
             [],
             "nothing twice"
         );
@@ -172,7 +175,7 @@ async fn an_agreement_goes_its_way_and_what_was_signed_stays() {
         // Renewed once a term; notice is kept; after it nothing is renewed.
         bed.at("2027-10-01T00:00:01Z");
         let mut change = bed.by("clock").await;
-        let row = agreement::tend(&mut change, 10)
+        let row = agreement::tend(&mut change, None, 10)
             .await
             .unwrap()
             .moved
@@ -195,7 +198,7 @@ async fn an_agreement_goes_its_way_and_what_was_signed_stays() {
         change.commit().await.unwrap();
         bed.at("2027-12-30T00:00:00Z");
         let mut change = bed.by("clock").await;
-        let row = agreement::tend(&mut change, 10)
+        let row = agreement::tend(&mut change, None, 10)
             .await
             .unwrap()
             .moved
@@ -1086,7 +1089,7 @@ async fn a_year_below_its_commitment_brings_what_was_agreed() {
         accrue(&bed.database, &author).await.unwrap();
         bed.at("2027-09-10T00:00:00Z");
         let mut change = bed.by("clock").await;
-        agreement::tend(&mut change, 10).await.unwrap();
+        agreement::tend(&mut change, None, 10).await.unwrap();
         assert_eq!(
             accrual::close_years(&mut change, 10, 10).await.unwrap(),
             [],

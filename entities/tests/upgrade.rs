@@ -33,7 +33,7 @@ async fn what_was_written_before_is_known_as_what_is_written_now() {
             domain: None,
             country: None,
             segment: None,
-            archived: n % 7 == 0,
+            archived: n.is_multiple_of(7),
         };
         // More than are read at once.
         customer::create(&mut change, (0..600).map(named).collect())

@@ -25,4 +25,5 @@ mod secrets;
 mod signing;
 mod tokens;
 mod visibility;
+mod webhook_rows;
 mod webhooks;

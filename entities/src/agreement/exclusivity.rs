@@ -136,14 +136,14 @@ pub(crate) async fn claims(
     let ids: Vec<AgreementId> = rows.iter().map(|row| row.id).collect();
     let versions = agreement_version::of_agreements(connection, viewer, &ids).await?;
     // They come by agreement: each one's are together.
-    let mut of: BTreeMap<AgreementId, &[agreement_version::Model]> = BTreeMap::new();
+    let mut versions_of: BTreeMap<AgreementId, &[agreement_version::Model]> = BTreeMap::new();
     for own in versions.chunk_by(|one, other| one.agreement_id == other.agreement_id) {
         if let Some(first) = own.first() {
-            of.insert(first.agreement_id, own);
+            versions_of.insert(first.agreement_id, own);
         }
     }
     let claims = |row: Model| {
-        let own = of.get(&row.id).copied().unwrap_or_default();
+        let own = versions_of.get(&row.id).copied().unwrap_or_default();
         let signed = own.iter().filter(|version| version.signed_at.is_some());
         let claims = signed.map(|version| claim_of(&row, version, own)).collect();
         (row, claims)
