@@ -5,7 +5,8 @@
 //! before SIGNED; ACTIVE → NOTICE_GIVEN → TERMINATED; ACTIVE → EXPIRED or SUPERSEDED; a renewal stays ACTIVE.
 //!
 //! Invariants (domain, 1 to 6): shares are the whole; at most one agreement of a partnership is in force, by the database's own rule; exclusive scopes
-//! never overlap; notice is kept; a term is renewed once and never after a notice. A partner sees its agreements from the negotiation on.
+//! never overlap; notice is kept; a term is renewed once and never after a notice. A partner sees its agreements from the negotiation on, and what was
+//! withdrawn before it was shown never.
 
 pub mod exclusivity;
 mod lifecycle;
@@ -29,7 +30,7 @@ use crate::id::{AgreementId, PartnerId, PartnershipId};
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 use crate::visible::{self, Own, Versioned, Visible};
-use crate::{agreement_signature, partnership, program, program_enrollment};
+use crate::{agreement_signature, partnership, program_enrollment};
 use chrono::NaiveDate;
 use sea_orm::ActiveValue::Set;
 use sea_orm::QueryOrder as _;
@@ -108,6 +109,8 @@ pub struct Model {
     pub partner_id: PartnerId,
     pub number: String,
     pub status: AgreementStatus,
+    /// Whether the partner was ever shown it; what never was stays ours.
+    pub shown: bool,
     pub effective_on: NaiveDate,
     /// The zone in which its days begin.
     pub zone: Zone,
@@ -132,14 +135,18 @@ impl Model {
     /// Whether it is, was or will be in force on a day, by its terms: also before anybody has noted that it ended.
     #[must_use]
     pub fn binds_on(&self, on: NaiveDate) -> bool {
+        self.status.has_begun() && self.effective_on <= on && self.end().is_none_or(|end| on < end)
+    }
+
+    /// The first day on which it is no longer in force, by its terms; none while nobody has ended it and it is renewed.
+    #[must_use]
+    pub fn end(&self) -> Option<NaiveDate> {
         let ends = [
             self.ended_on,
             self.terminates_on,
             (!self.auto_renew).then_some(self.term_ends_on),
         ];
-        self.status.has_begun()
-            && self.effective_on <= on
-            && ends.iter().flatten().all(|end| on < *end)
+        ends.into_iter().flatten().min()
     }
 
     /// The contract year a day falls in.
@@ -165,7 +172,7 @@ impl Visible for Entity {
     fn visible_to_partner(own: Own) -> Condition {
         Condition::all()
             .add(own.holds((Entity, Column::PartnerId)))
-            .add(Column::Status.ne(AgreementStatus::Draft))
+            .add(Column::Shown.eq(true))
     }
 }
 
@@ -234,8 +241,9 @@ pub async fn create(change: &mut Change, inputs: Vec<NewAgreement>) -> Result<Ve
             partner_id: partnership.partner_id,
             number,
             status: AgreementStatus::Draft,
+            shown: false,
             effective_on: input.effective_on,
-            zone: zone_of(change, partnership.id).await?,
+            zone: program_enrollment::zone_of(change.transaction(), partnership.id).await?,
             term_months: input.terms.term_months,
             auto_renew: input.terms.auto_renew,
             notice_days: input.terms.notice_days,
@@ -267,20 +275,6 @@ pub async fn create(change: &mut Change, inputs: Vec<NewAgreement>) -> Result<Ve
         change.record(event.for_partner(row.partner_id).internal());
     }
     Ok(rows)
-}
-
-/// The zone of the programme a partnership is in.
-async fn zone_of(change: &Change, partnership: PartnershipId) -> Result<Zone> {
-    let system = Viewer::system("agreement");
-    let part =
-        program_enrollment::of_partnerships(change.transaction(), &system, &[partnership]).await?;
-    let Some(part) = part.first() else {
-        return Ok(Zone::UTC);
-    };
-    let id = part.program_id.0;
-    let program =
-        visible::find_one::<program::Entity, _>(change.transaction(), &system, id).await?;
-    Ok(program.map_or(Zone::UTC, |program| program.zone))
 }
 
 fn next_version(
@@ -403,7 +397,8 @@ pub async fn advance(change: &mut Change, row: Model, to: AgreementStatus) -> Re
         last.terms.check(&mut violations, true);
         violations.finish()?;
     }
-    let updated = set_status(change, row, to, |_| ()).await?;
+    let shown = row.shown || to == AgreementStatus::InNegotiation;
+    let updated = set_status(change, row, to, |active| active.shown = Set(shown)).await?;
     let data = json!({ "from": from, "to": to });
     record(change, &updated, EventKind::AgreementStatusChanged, data);
     Ok(updated)
@@ -424,11 +419,10 @@ async fn set_status(
     crate::write::update(change, active, version).await
 }
 
-/// An event that the partner may see, unless it cannot see the agreement yet.
+/// An event that the partner may see, unless it was never shown the agreement.
 fn record(change: &mut Change, row: &Model, kind: EventKind, data: serde_json::Value) {
     let event = NewEvent::about(kind, row.id, data).for_partner(row.partner_id);
-    let hidden = row.status == AgreementStatus::Draft;
-    change.record(if hidden { event.internal() } else { event });
+    change.record(if row.shown { event } else { event.internal() });
 }
 
 /// The agreements of these partnerships, oldest first.

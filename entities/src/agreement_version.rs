@@ -102,17 +102,27 @@ pub fn in_force(versions: &[Model], on: NaiveDate) -> Option<&Model> {
         .max_by_key(|version| (version.effective_on, version.number))
 }
 
+/// The versions of an agreement, by number.
+pub(crate) async fn all(
+    connection: &impl ConnectionTrait,
+    agreement: AgreementId,
+) -> Result<Vec<Model>> {
+    let system = Viewer::system("agreement_version");
+    of_agreements(connection, &system, &[agreement]).await
+}
+
+/// The last of an agreement's versions, signed or not.
+pub(crate) fn last_of(agreement: AgreementId, versions: &[Model]) -> Result<Model> {
+    versions
+        .last()
+        .cloned()
+        .ok_or_else(|| Error::Damaged(format!("{agreement} has no version")))
+}
+
 /// The last version, signed or not.
 pub(crate) async fn last(
     connection: &impl ConnectionTrait,
     agreement: AgreementId,
 ) -> Result<Model> {
-    of_agreements(
-        connection,
-        &Viewer::system("agreement_version"),
-        &[agreement],
-    )
-    .await?
-    .pop()
-    .ok_or_else(|| Error::Damaged(format!("{agreement} has no version")))
+    last_of(agreement, &all(connection, agreement).await?)
 }

@@ -1,9 +1,11 @@
 //! A customer: the company a deal is made with.
 //!
-//! A partner sees the customers of its own deals and no others.
+//! A partner sees the customers of its own deals and no others. What it is found by when an account is claimed is its name as claims are compared by
+//! ([`bare_name`]), kept beside the name by everything that writes it.
 
 use crate::change::Change;
 use crate::clock::Timestamp;
+use crate::deal_registration::bare_name;
 use crate::diff::{Diff, archived};
 use crate::domain_name::DomainName;
 use crate::error::{Result, Violations};
@@ -28,6 +30,8 @@ pub struct Model {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub name: String,
+    /// The name as accounts are compared.
+    pub name_key: String,
     /// Not unique: CRMs hold one company several times.
     pub domain: Option<DomainName>,
     pub country: Option<String>,
@@ -109,6 +113,7 @@ pub async fn create(change: &mut Change, inputs: Vec<NewCustomer>) -> Result<Vec
             version: 1,
             created_at: now,
             updated_at: now,
+            name_key: bare_name(&input.name),
             name: input.name,
             domain: input.domain,
             country: input.country,
@@ -146,8 +151,14 @@ pub async fn update(change: &mut Change, row: Model, patch: CustomerPatch) -> Re
     let now = change.now();
     let mut diff = Diff::new();
     let (archived_at, archiving) = archived(row.archived_at, patch.archived, now);
+    let key = bare_name(patch.name.as_ref().unwrap_or(&row.name));
     let mut active = ActiveModel {
         id: Unchanged(row.id),
+        name_key: if key == row.name_key {
+            Unchanged(key)
+        } else {
+            Set(key)
+        },
         version: Set(row.version + 1),
         created_at: Unchanged(row.created_at),
         updated_at: Set(now),

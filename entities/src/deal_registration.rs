@@ -34,7 +34,6 @@ use crate::money::{Currency, Money};
 use crate::partnership::{self, PartnershipStatus};
 use crate::program_enrollment;
 use crate::text_enum::text_enum;
-use crate::turn::{self, Turn};
 use crate::viewer::Viewer;
 use crate::visible::{self, Own, Versioned, Visible};
 use crate::write;
@@ -358,40 +357,55 @@ pub async fn revise(change: &mut Change, row: Model, draft: Draft) -> Result<Mod
     Ok(updated)
 }
 
-/// Hands a registration in, for the first time or with what it was asked for. It is CONFLICTED where something surely stands against it or somebody was
-/// before it; what that is the partner is not told.
+/// Whether a registration may be handed in, as far as that is its partner's own affair. What others have claimed is not looked at, so that whoever asks
+/// without handing in learns nothing of them.
 ///
 /// # Errors
-/// A registration that is handed in already, or one of the partner's own that overlaps; then nothing is written.
-pub async fn submit(change: &mut Change, row: Model) -> Result<Model> {
-    if !row
-        .status
-        .transitions()
-        .contains(&RegistrationStatus::Submitted)
-    {
-        let message = format!(
-            "A registration cannot go from {:?} to Submitted.",
-            row.status
-        );
-        return Err(Error::invalid(
-            ViolationCode::TransitionNotAllowed,
-            "status",
-            message,
-        ));
-    }
-    turn::take(change, Turn::Registration).await?;
+/// A registration that is handed in already, a partnership that is not open, what has left the programme's lists, or a registration of the partner's own
+/// that overlaps.
+pub async fn check_submission(change: &Change, row: &Model) -> Result<()> {
+    follows(row, RegistrationStatus::Submitted)?;
     let system = Viewer::system("deal_registration");
-    let wanted = row.wanted();
-    let others = conflict::of_account(change.transaction(), &wanted).await?;
+    let id = row.partnership_id.0;
+    let partnership =
+        visible::find_one::<partnership::Entity, _>(change.transaction(), &system, id).await?;
+    let mut violations = Violations::default();
+    if partnership.is_none_or(|row| row.status != PartnershipStatus::Open) {
+        let message = "The partnership is not open.";
+        violations.add(ViolationCode::Locked, "partnershipId", message);
+    }
+    let lists = Lists::load(change).await?;
+    listed(&mut violations, &lists, &row.products.0, &row.territories.0);
+    let others = conflict::of_account(change.transaction(), &row.wanted()).await?;
     if others
         .iter()
         .any(|(other, sure)| *sure && other.partner_id == row.partner_id && other.id != row.id)
     {
         let message = "You have registered this account already.";
-        return Err(Error::invalid(ViolationCode::Taken, "account", message));
+        violations.add(ViolationCode::Taken, "account", message);
     }
-    let found =
-        conflict::conflicts(change.transaction(), row.partner_id, &wanted, Some(row.id)).await?;
+    violations.finish()
+}
+
+/// Hands a registration in, for the first time or with what it was asked for. It is CONFLICTED where something surely stands against it or somebody was
+/// before it; what that is the partner is not told.
+///
+/// # Errors
+/// Whatever [`check_submission`] refuses; then nothing is written.
+pub async fn submit(change: &mut Change, row: Model) -> Result<Model> {
+    claim::take_turn(change, &row).await?;
+    check_submission(change, &row).await?;
+    // The instant is taken after the turn, not at the change's beginning: who waited longer for it did not come earlier.
+    let now = change.database().now();
+    let system = Viewer::system("deal_registration");
+    let found = conflict::conflicts(
+        change.transaction(),
+        row.partner_id,
+        &row.wanted(),
+        Some(row.id),
+        now,
+    )
+    .await?;
     let last: Option<(i64, Option<Timestamp>)> = Entity::visible_to(&system)
         .select_only()
         .column(Column::Turn)
@@ -402,8 +416,7 @@ pub async fn submit(change: &mut Change, row: Model) -> Result<Model> {
         .one(change.transaction())
         .await?;
     let (last_turn, last_at) = last.unwrap_or_default();
-    // The instant is taken after the turn, not at the change's beginning: who waited longer for it did not come earlier.
-    let now = change.database().now().max(last_at.unwrap_or_default());
+    let now = now.max(last_at.unwrap_or_default());
     let keeps = row.turn > 0;
     let (place, submitted_at) = match row.submitted_at {
         Some(at) if keeps => (row.turn, at),
@@ -484,16 +497,21 @@ fn check(violations: &mut Violations, lists: &Lists, draft: &Draft) {
     violations.text("useCase", &draft.use_case, 5_000);
     violations.tags("products", &draft.products);
     violations.tags("territories", &draft.territories);
-    for (field, word) in lists.unknown(&draft.products, &draft.territories) {
-        let message = format!("The programme has no {word:?}.");
-        violations.add(ViolationCode::NotFound, field, message);
-    }
+    listed(violations, lists, &draft.products, &draft.territories);
     if draft.value.is_some_and(|value| value.minor <= 0) {
         violations.add(
             ViolationCode::Invalid,
             "value",
             "A value is more than nothing.",
         );
+    }
+}
+
+/// Notes what is in none of the programmes' lists.
+fn listed(violations: &mut Violations, lists: &Lists, products: &[String], territories: &[String]) {
+    for (field, word) in lists.unknown(products, territories) {
+        let message = format!("The programme has no {word:?}.");
+        violations.add(ViolationCode::NotFound, field, message);
     }
 }
 

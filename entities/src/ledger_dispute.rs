@@ -1,7 +1,7 @@
 //! A partner's objection to an entry, and our answer.
 //!
 //! Invariants: of one entry there is at most one open objection, by the database's own rule; an objection holds what is not payable yet until it is
-//! answered; an answer changes no amount: where the partner is right, a person writes an adjustment.
+//! answered, and its answer lifts that hold and no other; an answer changes no amount: where the partner is right, a person writes an adjustment.
 
 use crate::change::Change;
 use crate::clock::Timestamp;
@@ -16,6 +16,9 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
 use serde_json::json;
+
+/// Why an entry stands still that is objected to.
+const OBJECTED: &str = "The partner objects.";
 
 text_enum! {
     /// What became of an objection.
@@ -108,7 +111,7 @@ pub async fn raise(
     let stops = matches!(entry.status, LedgerStatus::Pending | LedgerStatus::Approved)
         && entry.reverses_id.is_none();
     if stops {
-        let reason = "The partner objects.".to_owned();
+        let reason = OBJECTED.to_owned();
         ledger_entry::step(change, &[entry.id], Step::Hold(reason)).await?;
     }
     let now = change.now();
@@ -159,17 +162,6 @@ pub async fn resolve(
     violations.text("answer", &answer, 5_000);
     violations.optional_text("internalNote", internal_note.as_deref(), 5_000);
     violations.finish()?;
-    let system = Viewer::system("ledger_dispute");
-    if row.held_entry {
-        let id = row.ledger_entry_id;
-        let entry = visible::lock_all::<ledger_entry::Entity>(change, &system, [id.0])
-            .await?
-            .pop();
-        // Somebody may have voided it meanwhile.
-        if entry.is_some_and(|entry| entry.status == LedgerStatus::Held) {
-            ledger_entry::step(change, &[id], Step::Release).await?;
-        }
-    }
     let version = row.version;
     let mut active: ActiveModel = row.into();
     active.version = Set(version + 1);
@@ -180,10 +172,39 @@ pub async fn resolve(
     active.resolved_by = Set(Some(change.author().actor.clone()));
     active.resolved_at = Set(Some(change.now()));
     let resolved = crate::write::update(change, active, version).await?;
+    if resolved.held_entry {
+        let (system, id) = (Viewer::system("ledger_dispute"), resolved.ledger_entry_id);
+        let entry = visible::lock_all::<ledger_entry::Entity>(change, &system, [id.0])
+            .await?
+            .pop();
+        // Somebody may have voided it meanwhile, or stopped it for a reason of their own.
+        let holds = |entry: &ledger_entry::Model| {
+            entry.status == LedgerStatus::Held && entry.held_reason.as_deref() == Some(OBJECTED)
+        };
+        if entry.as_ref().is_some_and(holds) {
+            ledger_entry::step(change, &[id], Step::Release).await?;
+        }
+    }
     let data = json!({ "entry": resolved.ledger_entry_id, "status": status });
     change.record(
         NewEvent::about(EventKind::CommissionDisputeResolved, resolved.id, data)
             .for_partner(resolved.partner_id),
     );
     Ok(resolved)
+}
+
+/// Whether any of these entries is objected to and the objection waits for an answer.
+pub(crate) async fn any_open(
+    connection: &impl ConnectionTrait,
+    entries: &[LedgerEntryId],
+) -> Result<bool> {
+    for chunk in entries.chunks(500) {
+        let open = Entity::visible_to(&Viewer::system("ledger_dispute"))
+            .filter(Column::LedgerEntryId.is_in(chunk.iter().copied()))
+            .filter(Column::Status.eq(DisputeStatus::Open));
+        if open.one(connection).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -5,7 +5,8 @@
 //! PAID; PENDING and APPROVED ⇄ HELD; these three → VOIDED. From PAYABLE on only a clawback corrects. The signs are the partner's: what it earns is
 //! positive, what is taken back, owed or paid out is negative.
 //!
-//! What is taken back of an entry goes its way with it: it is approved, held and voided together with what it reverses.
+//! What is taken back of an entry goes its way with it: it is approved, held and voided together with what it reverses. What a partner objects to is
+//! neither let go nor approved until the objection is answered ([`crate::ledger_dispute`]).
 
 use crate::change::Change;
 use crate::clock::Timestamp;
@@ -16,10 +17,10 @@ use crate::id::{
     LedgerEntryId, PartnerId, PartnershipId, PayoutId, RevenueEventId, StatementId,
 };
 use crate::money::{Currency, Money};
-use crate::partnership;
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 use crate::visible::{self, Own, Versioned, Visible};
+use crate::{ledger_dispute, partnership};
 use chrono::NaiveDate;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, ExprTrait as _};
@@ -159,7 +160,8 @@ pub enum Step {
 /// Takes entries one step. What was taken back of them goes with them.
 ///
 /// # Errors
-/// An unknown entry, a state that does not allow it, a missing reason, an entry to be voided that a statement has told of; then nothing is written.
+/// An unknown entry, a state that does not allow it, a missing reason, an entry to be let go that is objected to, or to be voided that a statement has told
+/// of; then nothing is written.
 pub async fn step(change: &mut Change, ids: &[LedgerEntryId], step: Step) -> Result<Vec<Model>> {
     let system = Viewer::system("ledger_entry");
     let mut violations = Violations::default();
@@ -190,6 +192,12 @@ pub async fn step(change: &mut Change, ids: &[LedgerEntryId], step: Step) -> Res
     };
     if let Some(reason) = reason {
         violations.text("reason", reason, 2_000);
+    }
+    if matches!(step, Step::Approve | Step::Release)
+        && ledger_dispute::any_open(change.transaction(), ids).await?
+    {
+        let message = "The partner objects to it: answer that first.";
+        violations.add(ViolationCode::Locked, "ids", message);
     }
     for row in &rows {
         let goes_along = !asked.contains(&row.id);

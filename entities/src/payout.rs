@@ -12,17 +12,17 @@ use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
-use crate::id::{PartnerId, PayoutId};
+use crate::id::{PartnerId, PartnershipId, PayoutId};
 use crate::ledger_entry::{self, LedgerKind, LedgerStatus};
 use crate::money::{Currency, Money};
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
-use crate::visible::{Own, Versioned, Visible};
+use crate::visible::{self, Own, Versioned, Visible};
 use crate::{program, program_enrollment};
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Condition;
-use sea_orm::{QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::{Condition, ExprTrait as _};
+use sea_orm::{FromQueryResult, QueryOrder as _, QuerySelect as _};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -133,44 +133,35 @@ pub async fn create(
     let mut violations = Violations::default();
     violations.text("batch", &batch, 100);
     violations.finish()?;
-    let system = Viewer::system("payout");
-    let mut select = ledger_entry::Entity::visible_to(&system)
-        .filter(ledger_entry::Column::Status.eq(LedgerStatus::Payable))
-        .filter(ledger_entry::Column::PayoutId.is_null())
-        .order_by_asc(ledger_entry::Column::Id)
-        .lock_exclusive();
-    if let Some(partners) = partners {
-        select = select.filter(ledger_entry::Column::PartnerId.is_in(partners.iter().copied()));
-    }
-    let mut due: BTreeMap<(PartnerId, Currency), Vec<ledger_entry::Model>> = BTreeMap::new();
-    for entry in select.all(change.transaction()).await? {
-        due.entry((entry.partner_id, entry.amount_currency))
-            .or_default()
-            .push(entry);
-    }
-    let (now, mut rows) = (change.now(), Vec::new());
-    for ((partner_id, currency), entries) in due {
-        let sum: i128 = entries
-            .iter()
-            .map(|entry| i128::from(entry.amount_minor))
-            .sum();
-        if sum <= 0 {
+    let mut rows = Vec::new();
+    let parts = gather(change, partners).await?;
+    let limits = Limits::load(change, &parts).await?;
+    let now = change.now();
+    for parts in parts.chunk_by(|one, other| one.payout_id == other.payout_id) {
+        let Some(first) = parts.first() else { continue };
+        let minor: i128 = parts.iter().map(|part| i128::from(part.minor)).sum();
+        let minor = i64::try_from(minor)
+            .map_err(|_| Error::Damaged("a payout that does not fit 64 bits".to_owned()))?;
+        if minor <= 0 {
+            // Something was taken back since the sums were made: what is owed stays for the next time.
+            let_go(change, first.payout_id).await?;
             continue;
         }
-        let minor = i64::try_from(sum)
-            .map_err(|_| Error::Damaged("a payout that does not fit 64 bits".to_owned()))?;
-        let row = Model {
-            id: change.new_id(),
+        let currency = first.currency;
+        rows.push(Model {
+            id: first.payout_id,
             version: 1,
             created_at: now,
             updated_at: now,
-            partner_id,
+            partner_id: first.partner_id,
             batch: batch.clone(),
             status: PayoutStatus::Draft,
             amount_minor: minor,
             amount_currency: currency,
-            entries: i64::try_from(entries.len()).unwrap_or(i64::MAX),
-            four_eyes: needs_two(change, &entries, minor, currency).await?,
+            entries: parts.iter().map(|part| part.count).sum(),
+            four_eyes: parts
+                .iter()
+                .any(|part| limits.need_two(part.partnership_id, minor, currency)),
             created_by: change.author().actor.clone(),
             approved_by: None,
             approved_at: None,
@@ -178,13 +169,7 @@ pub async fn create(
             failure: None,
             paid_at: None,
             attempts: 0,
-        };
-        let id = row.id;
-        ledger_entry::move_all(change, &entries, LedgerStatus::Payable, |update| {
-            update.col_expr(ledger_entry::Column::PayoutId, Expr::value(Some(id)))
-        })
-        .await?;
-        rows.push(row);
+        });
     }
     crate::write::insert::<Entity>(change, &rows).await?;
     for row in &rows {
@@ -198,28 +183,140 @@ pub async fn create(
     Ok(rows)
 }
 
-/// Whether two people are needed: the strictest of the limits of the programmes whose partnerships earned it; without one in its currency, always.
-async fn needs_two(
-    change: &Change,
-    entries: &[ledger_entry::Model],
-    minor: i64,
+/// What one partnership brings to a payout.
+#[derive(FromQueryResult)]
+struct Part {
+    payout_id: PayoutId,
+    partner_id: PartnerId,
+    partnership_id: PartnershipId,
     currency: Currency,
-) -> Result<bool> {
+    minor: i64,
+    count: i64,
+}
+
+/// Puts what is payable into payouts that are about to be written, and says what they hold, by payout. The entries themselves stay in the database, however
+/// many they are: they are taken by a condition, and summed up once they are taken.
+async fn gather(change: &Change, partners: Option<&[PartnerId]>) -> Result<Vec<Part>> {
+    use ledger_entry::Column as Entry;
     let system = Viewer::system("payout");
-    let mut ids: Vec<_> = entries.iter().map(|entry| entry.partnership_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let parts = program_enrollment::of_partnerships(change.transaction(), &system, &ids).await?;
-    if parts.len() < ids.len() {
-        return Ok(true);
+    let payable = || {
+        Condition::all()
+            .add(Entry::Status.eq(LedgerStatus::Payable))
+            .add(Entry::PayoutId.is_null())
+    };
+    let mut select = ledger_entry::Entity::visible_to(&system)
+        .filter(payable())
+        .select_only()
+        .column(Entry::PartnerId)
+        .column(Entry::AmountCurrency)
+        .group_by(Entry::PartnerId)
+        .group_by(Entry::AmountCurrency)
+        .having(Expr::cust("SUM(\"ledger_entry\".\"amount_minor\") > 0"))
+        .order_by_asc(Entry::PartnerId)
+        .order_by_asc(Entry::AmountCurrency);
+    if let Some(partners) = partners {
+        select = select.filter(Entry::PartnerId.is_in(partners.iter().copied()));
     }
-    let programs = parts.iter().map(|part| part.program_id.0);
-    let programs =
-        crate::visible::find_all::<program::Entity, _>(change.transaction(), &system, programs)
+    let due: Vec<(PartnerId, Currency)> = select.into_tuple().all(change.transaction()).await?;
+    let mut ids: Vec<PayoutId> = Vec::with_capacity(due.len());
+    for (partner, currency) in due {
+        let id = change.new_id();
+        let taken = moved(change)
+            .col_expr(Entry::PayoutId, Expr::value(Some(id)))
+            .filter(payable())
+            .filter(Entry::PartnerId.eq(partner))
+            .filter(Entry::AmountCurrency.eq(currency))
+            .exec(change.transaction())
             .await?;
-    Ok(programs
-        .iter()
-        .any(|program| program.currency != currency || minor > program.four_eyes_minor))
+        // Somebody else may have gathered them meanwhile.
+        if taken.rows_affected > 0 {
+            ids.push(id);
+        }
+    }
+    let mut parts = Vec::new();
+    for chunk in ids.chunks(500) {
+        let select = ledger_entry::Entity::visible_to(&system)
+            .filter(Entry::PayoutId.is_in(chunk.iter().copied()))
+            .select_only()
+            .column(Entry::PayoutId)
+            .column(Entry::PartnerId)
+            .column(Entry::PartnershipId)
+            .column_as(Entry::AmountCurrency, "currency")
+            .expr_as(
+                Expr::cust("CAST(SUM(\"ledger_entry\".\"amount_minor\") AS BIGINT)"),
+                "minor",
+            )
+            .expr_as(Expr::cust("COUNT(*)"), "count")
+            .group_by(Entry::PayoutId)
+            .group_by(Entry::PartnerId)
+            .group_by(Entry::PartnershipId)
+            .group_by(Entry::AmountCurrency)
+            .order_by_asc(Entry::PayoutId)
+            .order_by_asc(Entry::PartnershipId);
+        parts.extend(
+            select
+                .into_model::<Part>()
+                .all(change.transaction())
+                .await?,
+        );
+    }
+    Ok(parts)
+}
+
+/// An update of entries, which counts as a change of each.
+fn moved(change: &Change) -> sea_orm::UpdateMany<ledger_entry::Entity> {
+    ledger_entry::Entity::update_many()
+        .col_expr(
+            ledger_entry::Column::Version,
+            Expr::col(ledger_entry::Column::Version).add(1),
+        )
+        .col_expr(ledger_entry::Column::UpdatedAt, Expr::value(change.now()))
+}
+
+/// Frees the entries of a payout that is not written.
+async fn let_go(change: &Change, id: PayoutId) -> Result<()> {
+    moved(change)
+        .col_expr(
+            ledger_entry::Column::PayoutId,
+            Expr::value(None::<PayoutId>),
+        )
+        .filter(ledger_entry::Column::PayoutId.eq(id))
+        .exec(change.transaction())
+        .await?;
+    Ok(())
+}
+
+/// The limits above which two people are needed, by partnership: those of the programme that each is in.
+struct Limits(BTreeMap<PartnershipId, (Currency, i64)>);
+
+impl Limits {
+    async fn load(change: &Change, parts: &[Part]) -> Result<Self> {
+        let system = Viewer::system("payout");
+        let mut ids: Vec<PartnershipId> = parts.iter().map(|part| part.partnership_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let enrolled =
+            program_enrollment::of_partnerships(change.transaction(), &system, &ids).await?;
+        let programs = enrolled.iter().map(|part| part.program_id.0);
+        let programs =
+            visible::find_all::<program::Entity, _>(change.transaction(), &system, programs)
+                .await?;
+        let limit = |part: program_enrollment::Model| {
+            let program = programs.iter().find(|row| row.id == part.program_id)?;
+            Some((
+                part.partnership_id,
+                (program.currency, program.four_eyes_minor),
+            ))
+        };
+        Ok(Self(enrolled.into_iter().filter_map(limit).collect()))
+    }
+
+    /// Whether an amount that a partnership is a part of needs two people. Without a limit in its currency it always does.
+    fn need_two(&self, partnership: PartnershipId, minor: i64, currency: Currency) -> bool {
+        self.0
+            .get(&partnership)
+            .is_none_or(|(of, most)| *of != currency || minor > *most)
+    }
 }
 
 /// Approves a payout.

@@ -172,7 +172,7 @@ positional! {
         revenue_target_minor, revenue_target_currency, timeline_months, tags, started_at, live_at, ended_at, ended_reason,
     }
     contact { id, version, created_at, updated_at, partner_id, customer_id, name, email, phone, title, roles, archived_at }
-    customer { id, version, created_at, updated_at, name, domain, country, segment, archived_at }
+    customer { id, version, created_at, updated_at, name, name_key, domain, country, segment, archived_at }
     deal {
         id, version = 0, created_at = Timestamp::default(), updated_at = Timestamp::default(), name = String::new(), customer_id = None, stage,
         source_stage = None, amount_minor = None, amount_currency = None, expected_close_on = None, closed_at = None, lost_reason = None,
@@ -198,7 +198,7 @@ positional! {
     }
     commission_rule { id, created_at, program_id, kind, effective_on, terms, note, published_by }
     agreement {
-        id, version, created_at, updated_at, partnership_id, partner_id, number, status, effective_on, zone, term_months, auto_renew, notice_days,
+        id, version, created_at, updated_at, partnership_id, partner_id, number, status, shown, effective_on, zone, term_months, auto_renew, notice_days,
         confidentiality_months, term, term_ends_on, notice_given_on, notice_reason, terminates_on, ended_on, superseded_by,
     }
     obligation {

@@ -1,5 +1,6 @@
 //! Which programme a partnership takes part in: one at a time, from a day on. The days of an earlier one stay, for what was earned then.
 
+use crate::calendar::Zone;
 use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::error::{Result, ViolationCode, Violations};
@@ -165,4 +166,22 @@ pub async fn history(
         found.extend(select.all(connection).await?);
     }
     Ok(found)
+}
+
+/// The zone of the programme that a partnership takes part in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn zone_of(
+    connection: &impl ConnectionTrait,
+    partnership: PartnershipId,
+) -> Result<Zone> {
+    let system = Viewer::system("program_enrollment");
+    let parts = of_partnerships(connection, &system, &[partnership]).await?;
+    let Some(part) = parts.first() else {
+        return Ok(Zone::UTC);
+    };
+    let program =
+        visible::find_one::<program::Entity, _>(connection, &system, part.program_id.0).await?;
+    Ok(program.map_or(Zone::UTC, |program| program.zone))
 }

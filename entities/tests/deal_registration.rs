@@ -657,7 +657,8 @@ async fn deals_customers_and_exclusive_agreements_stand_against_a_claim() {
             products: vec![],
             territories: vec![],
         };
-        let staff = conflict::conflicts(bed.database.read(), two.partner_id, &wanted, None)
+        let now = bed.database.now();
+        let staff = conflict::conflicts(bed.database.read(), two.partner_id, &wanted, None, now)
             .await
             .unwrap();
         assert_eq!(

@@ -25,11 +25,12 @@ use entities::deal::DealStage;
 use entities::deal_partner::DealPartnerRole::{Referred, Resold, Sourced};
 use entities::error::ViolationCode;
 use entities::ledger_dispute::{self, DisputeStatus};
-use entities::ledger_entry::{self, LedgerKind, LedgerStatus, Step};
-use entities::money::Currency;
+use entities::ledger_entry::{self, LedgerKind, LedgerStatus, NewAdjustment, Step};
+use entities::money::{Currency, Money};
 use entities::obligation::{self, ObligationKind, ObligationStatus};
 use entities::partnership::PartnerType;
 use entities::payout::{self, PayoutStatus};
+use entities::program::{self, ProgramPatch};
 use entities::revenue_event::{self, RevenueKind};
 use entities::revenue_share::{
     Bonus, BonusBasis, Commitment, CommitmentUnit, Referral, ShortfallPolicy,
@@ -1398,6 +1399,159 @@ async fn a_service_level_is_held_against_what_was_promised_and_a_preset_is_loade
             (of_kind(LedgerKind::Commission), of_kind(LedgerKind::Bonus)),
             (5_625_000, 1_575_000)
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_objected_to_is_not_let_go_and_an_answer_lifts_no_other_hold() {
+    each(async |bed: Bed| {
+        let of = bed.partnership("a", PartnerType::Technology, None).await;
+        bed.agreed(&of, "2026-09-01", bed.terms(2_000)).await;
+        for key in ["p1", "p2"] {
+            let on = "2026-09-21T12:00:00Z";
+            let kind = RevenueKind::Payment;
+            bed.told(Origin::Sync, key, kind, eur(10_000), on, None, Some(&of))
+                .await;
+        }
+        accrue(&bed.database, &bed.author("worker")).await.unwrap();
+        let ids: Vec<_> = bed.entries().await.iter().map(|row| row.id).collect();
+        let hold = || Step::Hold("Fraud?".to_owned());
+        let them = bed.partner_viewer(of.partner_id);
+        // The first was stopped by us before the partner objected, the second is stopped by its objection.
+        let mut change = bed.by("finance").await;
+        ledger_entry::step(&mut change, &ids[..1], hold())
+            .await
+            .unwrap();
+        change.commit().await.unwrap();
+        let mut disputes = Vec::new();
+        for id in &ids {
+            let mut change = bed.by("them").await;
+            let claim = "too little".to_owned();
+            disputes.push(
+                ledger_dispute::raise(&mut change, &them, *id, claim)
+                    .await
+                    .unwrap(),
+            );
+            change.commit().await.unwrap();
+        }
+        for id in &ids {
+            let mut change = bed.by("finance").await;
+            let released = ledger_entry::step(&mut change, &[*id], Step::Release).await;
+            assert_eq!(
+                refusal(released),
+                (ViolationCode::Locked, "ids".to_owned()),
+                "the objection is open"
+            );
+            change.rollback().await.unwrap();
+        }
+        for dispute in disputes {
+            let mut change = bed.by("them").await;
+            let (status, words) = (DisputeStatus::Withdrawn, "never mind".to_owned());
+            ledger_dispute::resolve(&mut change, dispute, status, words, None)
+                .await
+                .unwrap();
+            change.commit().await.unwrap();
+        }
+        let statuses: Vec<_> = bed.entries().await.iter().map(|row| row.status).collect();
+        assert_eq!(
+            statuses,
+            [LedgerStatus::Held, LedgerStatus::Pending],
+            "our hold stays"
+        );
+        let mut change = bed.by("finance").await;
+        ledger_entry::step(&mut change, &ids[..1], Step::Release)
+            .await
+            .unwrap();
+        change.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payouts_are_gathered_by_partner_and_currency_and_each_has_the_limit_of_its_programme() {
+    each(async |bed: Bed| {
+        let program = bed.program().await;
+        let mut change = bed.by("staff").await;
+        let (system, id) = (Viewer::system("t"), program.id.0);
+        let row = visible::lock_one::<program::Entity>(&change, &system, id, None).await;
+        let patch = ProgramPatch {
+            four_eyes_minor: Some(3_000),
+            ..ProgramPatch::default()
+        };
+        program::update(&mut change, row.unwrap(), patch)
+            .await
+            .unwrap();
+        change.commit().await.unwrap();
+        let kind = PartnerType::Technology;
+        let (mut of, usd) = (Vec::new(), Currency::USD);
+        for name in ["little", "much", "owes", "abroad"] {
+            of.push(bed.partnership(name, kind, Some(&program)).await);
+        }
+        of.push(bed.partnership("alone", kind, None).await);
+        let mut change = bed.by("finance").await;
+        let amounts = [
+            (0, eur(2_000)),
+            (0, eur(1_500)),
+            (0, eur(-500)),
+            (1, eur(3_001)),
+            (2, eur(1_000)),
+            (2, eur(-1_000)),
+            (3, eur(10)),
+            (
+                3,
+                Money {
+                    minor: 20,
+                    currency: usd,
+                },
+            ),
+            (4, eur(30)),
+        ];
+        let inputs = amounts.map(|(place, amount)| NewAdjustment {
+            partnership_id: of[place].id,
+            amount,
+            reason: "so it was agreed".to_owned(),
+            available_on: day("2026-09-21"),
+        });
+        let made = ledger_entry::adjust(&mut change, inputs.to_vec())
+            .await
+            .unwrap();
+        let ids: Vec<_> = made.iter().map(|row| row.id).collect();
+        ledger_entry::step(&mut change, &ids, Step::Approve)
+            .await
+            .unwrap();
+        ledger_entry::release_payable(&mut change, day("2026-09-21"))
+            .await
+            .unwrap();
+        let made = payout::create(&mut change, "2026-09".to_owned(), None)
+            .await
+            .unwrap();
+        change.commit().await.unwrap();
+        let mut shown: Vec<_> = made
+            .iter()
+            .map(|row| {
+                let place = of.iter().position(|of| of.partner_id == row.partner_id);
+                (place.unwrap(), row.amount(), row.entries, row.four_eyes)
+            })
+            .collect();
+        shown.sort_by_key(|(place, amount, ..)| (*place, amount.minor));
+        let dollars = Money {
+            minor: 20,
+            currency: usd,
+        };
+        assert_eq!(
+            shown,
+            [
+                (0, eur(3_000), 3, false),
+                (1, eur(3_001), 1, true),
+                (3, eur(10), 1, false),
+                (3, dollars, 1, true),
+                (4, eur(30), 1, true),
+            ]
+        );
+        let free = bed.entries().await;
+        let free = free.iter().filter(|row| row.payout_id.is_none()).count();
+        assert_eq!(free, 2, "what comes to nothing stays");
     })
     .await;
 }

@@ -22,9 +22,11 @@ mod m20261121_000014_program;
 mod m20261121_000015_ledger;
 mod m20261121_000016_deal_registration;
 mod m20261121_000020_audit;
+mod m20261121_000021_chat_registration;
 mod m20261121_000022_money_by_day;
 mod m20261121_000030_webhooks;
-mod m20261121_000021_chat_registration;
+mod m20261121_000040_agreement_shown;
+mod m20261121_000041_customer_name;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -54,9 +56,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000015_ledger::Migration),
             Box::new(m20261121_000016_deal_registration::Migration),
             Box::new(m20261121_000020_audit::Migration),
+            Box::new(m20261121_000021_chat_registration::Migration),
             Box::new(m20261121_000022_money_by_day::Migration),
             Box::new(m20261121_000030_webhooks::Migration),
-            Box::new(m20261121_000021_chat_registration::Migration),
+            Box::new(m20261121_000040_agreement_shown::Migration),
+            Box::new(m20261121_000041_customer_name::Migration),
         ]
     }
 }

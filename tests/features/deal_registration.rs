@@ -432,3 +432,62 @@ async fn what_cannot_be_registered_is_refused_and_protection_ends_by_the_clock()
     assert_eq!(shown.at("/dealRegistration/status"), "EXPIRED");
     scene.app.finish().await;
 }
+
+#[tokio::test]
+async fn who_only_asks_whether_it_may_hand_in_gets_no_receipt_and_learns_of_nobody() {
+    let scene = Scene::start().await;
+    let (other, others) = scene.partner("Bolt").await;
+    let (own, theirs) = (scene.own(), scene.app.partner_token(other));
+    let buyer = content("Buyer GmbH", "buyer.example");
+    register(&scene, &own, &scene.partnership, buyer).await;
+    let draft = async |domain: &str| {
+        let input = json!({ "partnershipId": others, "content": content(domain, domain) });
+        let fields = "dealRegistration { id }";
+        let answer = scene
+            .app
+            .mutate(&theirs, "createDealRegistration", input, fields)
+            .await;
+        done(&answer, "createDealRegistration")["dealRegistration"]["id"].clone()
+    };
+    let fields = "dealRegistration { status submittedAt receipt availableTransitions }";
+    let mut answers = Vec::new();
+    for domain in ["buyer.example", "free.example"] {
+        let input = json!({ "id": draft(domain).await, "validateOnly": true });
+        let answer = scene
+            .app
+            .mutate(&theirs, "submitDealRegistration", input, fields)
+            .await;
+        answers.push(done(&answer, "submitDealRegistration"));
+    }
+    let asked = &answers[0]["dealRegistration"];
+    assert_eq!(
+        (&asked["status"], &asked["submittedAt"], &asked["receipt"]),
+        (&json!("DRAFT"), &json!(null), &json!(null))
+    );
+    assert_eq!(answers[0], answers[1], "claimed and free answer alike");
+    // What is refused for a reason of the partner's own is told all the same.
+    let (mine, answer) = register(&scene, &theirs, &others, content("Mine", "mine.example")).await;
+    assert_eq!(status(&answer), "SUBMITTED");
+    let receipt = answer.text("/submitDealRegistration/dealRegistration/receipt");
+    let said = receipt.split('.').nth(1).unwrap();
+    let said: Value =
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(said).unwrap()).unwrap();
+    assert_eq!(said["registration"], json!(mine));
+    assert_eq!(
+        said.get("turn"),
+        None,
+        "it would count what all partners hand in"
+    );
+    for (id, refusal) in [
+        (json!(mine), "TRANSITION_NOT_ALLOWED status"),
+        (draft("mine.example").await, "TAKEN account"),
+    ] {
+        let input = json!({ "id": id, "validateOnly": true });
+        let answer = scene
+            .app
+            .mutate(&theirs, "submitDealRegistration", input, fields)
+            .await;
+        assert_eq!(answer.refusals("submitDealRegistration"), [refusal]);
+    }
+    scene.app.finish().await;
+}

@@ -148,13 +148,7 @@ pub(crate) async fn zone_of(
     change: &Change,
     partnership: PartnershipId,
 ) -> entities::error::Result<Zone> {
-    let system = Viewer::system("program");
-    let connection = change.transaction();
-    let parts = program_enrollment::of_partnerships(connection, &system, &[partnership]).await?;
-    let Some(part) = parts.first() else {
-        return Ok(Zone::UTC);
-    };
-    zone(change, part.program_id).await
+    program_enrollment::zone_of(change.transaction(), partnership).await
 }
 
 /// The zone of a programme; that of an unknown one is as good as any, for nothing is written for it.

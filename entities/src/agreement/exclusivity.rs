@@ -12,7 +12,10 @@ use crate::turn::{self, Turn};
 use crate::viewer::Viewer;
 use crate::visible::Visible as _;
 use chrono::NaiveDate;
+use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Condition;
+use std::collections::BTreeMap;
 
 /// What an agreement is exclusive in, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +52,8 @@ pub struct Overlap {
     pub meeting: Meeting,
 }
 
-fn shares(one: &[String], other: &[String]) -> bool {
+/// Whether two lists have an entry in common; an empty one holds everything.
+pub(crate) fn shares(one: &[String], other: &[String]) -> bool {
     let same = |a: &String, b: &String| a.trim().to_lowercase() == b.trim().to_lowercase();
     one.is_empty() || other.is_empty() || one.iter().any(|a| other.iter().any(|b| same(a, b)))
 }
@@ -57,8 +61,12 @@ fn shares(one: &[String], other: &[String]) -> bool {
 /// How two claims of different partnerships meet, if they do.
 #[must_use]
 pub fn meeting(one: &Claim, other: &Claim) -> Option<Meeting> {
-    let in_time = one.until.is_none_or(|end| other.from < end)
-        && other.until.is_none_or(|end| one.from < end);
+    // A day that both hold: which also says that neither is over before it begins.
+    let from = one.from.max(other.from);
+    let in_time = [one.until, other.until]
+        .iter()
+        .flatten()
+        .all(|end| from < *end);
     // Who is exclusive in a territory is so for every business and product there.
     let everywhere: &[String] = &[];
     let within = |claim: &Claim| claim.exclusivity == Exclusivity::ExclusiveTerritory;
@@ -87,19 +95,60 @@ pub fn meeting(one: &Claim, other: &Claim) -> Option<Meeting> {
     }
 }
 
-/// What an agreement in force, or about to be, claims by a version.
-pub(crate) fn claim_of(agreement: &Model, version: &agreement_version::Model) -> Claim {
-    let ends = [
-        agreement.ended_on,
-        agreement.terminates_on,
-        (!agreement.auto_renew).then_some(agreement.term_ends_on),
-    ];
+/// What an agreement in force, or about to be, claims by a version: until the agreement ends, or until the next of its signed `versions` takes its place.
+pub(crate) fn claim_of(
+    agreement: &Model,
+    version: &agreement_version::Model,
+    versions: &[agreement_version::Model],
+) -> Claim {
+    let place = |version: &agreement_version::Model| (version.effective_on, version.number);
+    let next = versions
+        .iter()
+        .filter(|other| other.agreement_id == agreement.id && other.signed_at.is_some())
+        .filter(|other| place(other) > place(version))
+        .map(|other| other.effective_on)
+        .min();
     Claim {
         exclusivity: version.terms.exclusivity,
         scope: version.terms.scope.clone(),
         from: version.effective_on,
-        until: ends.into_iter().flatten().min(),
+        until: [agreement.end(), next].into_iter().flatten().min(),
     }
+}
+
+/// What the agreements that are signed or in force claim, each by its signed versions; of those that a condition leaves.
+pub(crate) async fn claims(
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    of: Condition,
+) -> Result<Vec<(Model, Vec<Claim>)>> {
+    let standing = [
+        AgreementStatus::Signed,
+        AgreementStatus::Active,
+        AgreementStatus::NoticeGiven,
+    ];
+    let rows = Entity::visible_to(viewer)
+        .filter(Column::Status.is_in(standing))
+        .filter(of)
+        .order_by_asc(Column::Id)
+        .all(connection)
+        .await?;
+    let ids: Vec<AgreementId> = rows.iter().map(|row| row.id).collect();
+    let versions = agreement_version::of_agreements(connection, viewer, &ids).await?;
+    // They come by agreement: each one's are together.
+    let mut versions_of: BTreeMap<AgreementId, &[agreement_version::Model]> = BTreeMap::new();
+    for own in versions.chunk_by(|one, other| one.agreement_id == other.agreement_id) {
+        if let Some(first) = own.first() {
+            versions_of.insert(first.agreement_id, own);
+        }
+    }
+    let claims = |row: Model| {
+        let own = versions_of.get(&row.id).copied().unwrap_or_default();
+        let signed = own.iter().filter(|version| version.signed_at.is_some());
+        let claims = signed.map(|version| claim_of(&row, version, own)).collect();
+        (row, claims)
+    };
+    Ok(rows.into_iter().map(claims).collect())
 }
 
 /// The agreements, signed or in force, of other partnerships that a claim would meet: what if this were agreed? For staff.
@@ -112,24 +161,15 @@ pub async fn what_if(
     partnership: Option<PartnershipId>,
     claim: &Claim,
 ) -> Result<Vec<Overlap>> {
-    let mut select = Entity::visible_to(viewer).filter(Column::Status.is_in([
-        AgreementStatus::Signed,
-        AgreementStatus::Active,
-        AgreementStatus::NoticeGiven,
-    ]));
+    let mut others = Condition::all();
     if let Some(partnership) = partnership {
-        select = select.filter(Column::PartnershipId.ne(partnership));
+        others = others.add(Column::PartnershipId.ne(partnership));
     }
-    let others = select.all(connection).await?;
-    let ids: Vec<AgreementId> = others.iter().map(|row| row.id).collect();
-    let versions = agreement_version::of_agreements(connection, viewer, &ids).await?;
     let mut found = Vec::new();
-    for other in &others {
-        let own = versions
-            .iter()
-            .filter(|version| version.agreement_id == other.id && version.signed_at.is_some());
+    for (other, own) in claims(connection, viewer, others).await? {
         let worst = own
-            .filter_map(|version| meeting(claim, &claim_of(other, version)))
+            .iter()
+            .filter_map(|own| meeting(claim, own))
             .max_by_key(|meeting| *meeting == Meeting::Conflict);
         if let Some(meeting) = worst {
             found.push(Overlap {
@@ -234,6 +274,11 @@ mod tests {
                 None,
             ),
             (claim(Exclusive, [&[], &[], &[]], "2028-01-01", None), None),
+            // What was replaced on its own first day never held.
+            (
+                claim(Exclusive, [&[], &[], &[]], "2027-06-01", Some("2027-06-01")),
+                None,
+            ),
             (
                 claim(Exclusive, [&[], &[], &[]], "2026-01-01", Some("2027-01-01")),
                 None,

@@ -45,7 +45,7 @@ pub(super) async fn activate(change: &mut Change, row: Model) -> Result<Model> {
     if let Some(version) = agreement_version::in_force(&versions, row.effective_on)
         && version.terms.exclusivity != Exclusivity::NonExclusive
     {
-        let claim = exclusivity::claim_of(&row, version);
+        let claim = exclusivity::claim_of(&row, version, &versions);
         exclusivity::claim_alone(change, row.partnership_id, &claim).await?;
     }
     let before = Entity::visible_to(&system)

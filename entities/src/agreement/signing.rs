@@ -3,10 +3,10 @@
 //! A signer names the hash of what it saw, so that nobody signs other words than it read. When both sides have signed, the version is sealed: an
 //! agreement is SIGNED, an amendment holds from its day on. An amendment never reaches back.
 
-use super::{AgreementStatus, Exclusivity, Model, exclusivity, next_version, record, set_status};
+use super::{AgreementStatus, Model, exclusivity, next_version, record, set_status};
 use crate::agreement::Terms;
 use crate::agreement_signature::{self, Side};
-use crate::agreement_version::{self, last};
+use crate::agreement_version;
 use crate::change::Change;
 use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
@@ -46,7 +46,8 @@ pub async fn sign(
     row: Model,
     signature: NewSignature,
 ) -> Result<(Model, agreement_version::Model)> {
-    let version = last(change.transaction(), row.id).await?;
+    let versions = agreement_version::all(change.transaction(), row.id).await?;
+    let version = agreement_version::last_of(row.id, &versions)?;
     let is_first = row.status == AgreementStatus::PendingSignature;
     let is_amendment = matches!(
         row.status,
@@ -78,10 +79,12 @@ pub async fn sign(
         let message = "The amendment's day has passed: amend anew, with a day to come.";
         violations.add(ViolationCode::Invalid, "effectiveOn", message);
     }
+    in_order(&mut violations, &versions, version.effective_on);
     violations.finish()?;
     let seals = !given.is_empty();
-    let inside = if seals && version.terms.exclusivity != Exclusivity::NonExclusive {
-        let claim = exclusivity::claim_of(&row, &version);
+    // Also one that excludes nobody: what it lies inside of is reported.
+    let inside = if seals {
+        let claim = exclusivity::claim_of(&row, &version, &versions);
         exclusivity::claim_alone(change, row.partnership_id, &claim).await?
     } else {
         Vec::new()
@@ -186,16 +189,14 @@ pub async fn amend(
         violations.add(ViolationCode::Locked, "terms", message);
     }
     let system = Viewer::system("agreement");
-    let mut last = last(change.transaction(), row.id).await?;
+    let versions = agreement_version::all(change.transaction(), row.id).await?;
+    let mut last = agreement_version::last_of(row.id, &versions)?;
     let today = row.zone.day_of(change.now()).unwrap_or(row.effective_on);
     if amendment.effective_on < today || amendment.effective_on <= row.effective_on {
         let message = "An amendment holds from a day to come, within the agreement.";
         violations.add(ViolationCode::Invalid, "effectiveOn", message);
     }
-    if last.signed_at.is_some() && amendment.effective_on < last.effective_on {
-        let message = "A later amendment is signed already.";
-        violations.add(ViolationCode::Invalid, "effectiveOn", message);
-    }
+    in_order(&mut violations, &versions, amendment.effective_on);
     violations.finish()?;
     let mut number = last.number + 1;
     if last.signed_at.is_none()
@@ -231,4 +232,15 @@ pub async fn amend(
     let data = json!({ "amendment": { "version": number, "effectiveOn": last.effective_on } });
     record(change, &row, EventKind::AgreementUpdated, data);
     Ok(last)
+}
+
+/// Notes where a signed version begins after a day: it would silently take the place of what holds from that day on.
+fn in_order(violations: &mut Violations, versions: &[agreement_version::Model], on: NaiveDate) {
+    let signed = versions
+        .iter()
+        .filter(|version| version.signed_at.is_some());
+    if signed.map(|version| version.effective_on).max() > Some(on) {
+        let message = "A later amendment is signed already.";
+        violations.add(ViolationCode::Invalid, "effectiveOn", message);
+    }
 }

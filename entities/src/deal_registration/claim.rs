@@ -9,15 +9,21 @@ use crate::change::Change;
 use crate::error::{Error, Result, ViolationCode};
 use crate::id::DealRegistrationId;
 use crate::program;
+use crate::turn::{self, Turn};
 use crate::viewer::Viewer;
 use crate::visible::{Own, Visible, nothing};
 use crate::write;
+use sea_orm::QuerySelect as _;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Condition;
+use sea_orm::sea_query::{Condition, LockType};
 use std::collections::BTreeSet;
 
 /// More cells than this are no claim.
 const MOST: usize = 20_000;
+
+/// Why a claim is not approved that overlaps an approved one.
+pub(super) const HELD: &str =
+    "Another approved registration holds this account in a part of the claim.";
 
 /// A cell.
 pub mod cell {
@@ -58,7 +64,7 @@ pub(super) struct Lists {
 }
 
 /// How an entry of a list is compared.
-pub(super) fn plain(text: &str) -> String {
+fn plain(text: &str) -> String {
     text.trim().to_lowercase()
 }
 
@@ -77,6 +83,19 @@ impl Lists {
                 .extend(program.territories.0.iter().map(|one| plain(one)));
         }
         Ok(lists)
+    }
+
+    /// With what approved registrations hold of an account: a product that has left the lists is held all the same.
+    async fn and_held(mut self, change: &Change, keys: &[String]) -> Result<Self> {
+        let held = cell::Entity::visible_to(&Viewer::system("deal_registration"))
+            .filter(cell::Column::Key.is_in(keys))
+            .all(change.transaction())
+            .await?;
+        for cell in held {
+            self.products.insert(cell.product);
+            self.territories.insert(cell.territory);
+        }
+        Ok(self)
     }
 
     /// Which of these are in no list.
@@ -121,11 +140,30 @@ impl Lists {
     }
 }
 
-/// Takes the cells of a claim.
+/// Waits for the turn of claims. The programme of the claim comes first, as it does for whoever changes the programme's lists; the database looks at its row
+/// again when the claim is written, and the other way round each would wait for the other.
+pub(super) async fn take_turn(change: &Change, row: &Model) -> Result<Option<program::Model>> {
+    let program = match row.program_id {
+        Some(id) => {
+            program::Entity::visible_to(&Viewer::system("deal_registration"))
+                .filter(program::Column::Id.eq(id))
+                .lock(LockType::KeyShare)
+                .one(change.transaction())
+                .await?
+        }
+        None => None,
+    };
+    turn::take(change, Turn::Registration).await?;
+    Ok(program)
+}
+
+/// Takes the cells of a claim. Whoever calls it holds the turn, so that no list grows meanwhile.
 ///
 /// # Errors
 /// When another approved registration holds one of them; the change must be dropped then.
-pub(super) async fn take(change: &Change, row: &Model, lists: &Lists) -> Result<()> {
+pub(super) async fn take(change: &Change, row: &Model) -> Result<()> {
+    let lists = Lists::load(change).await?;
+    let lists = lists.and_held(change, &row.account().keys()).await?;
     let cells = lists.cells(row);
     if cells.len() > MOST {
         let message = "The claim is too wide: name products or territories.";
@@ -138,8 +176,7 @@ pub(super) async fn take(change: &Change, row: &Model, lists: &Lists) -> Result<
         .count(change.transaction())
         .await?;
     if held < wanted {
-        let message = "Another approved registration holds this account in a part of the claim.";
-        return Err(Error::invalid(ViolationCode::Taken, "account", message));
+        return Err(Error::invalid(ViolationCode::Taken, "account", HELD));
     }
     Ok(())
 }
@@ -179,8 +216,10 @@ pub(super) async fn release(change: &Change, ids: &[DealRegistrationId]) -> Resu
     Ok(())
 }
 
-/// Widens the approved claims of all products or all territories to what the lists hold now.
+/// Widens the approved claims of all products or all territories to what the lists hold now. It takes the turn: a claim that is being approved by the old
+/// lists is seen here once it is, and one that comes later reads the new lists.
 pub(crate) async fn widen_claims(change: &Change) -> Result<()> {
+    turn::take(change, Turn::Registration).await?;
     let lists = Lists::load(change).await?;
     let approved = Entity::visible_to(&Viewer::system("deal_registration"))
         .filter(Column::Status.eq(RegistrationStatus::Approved))

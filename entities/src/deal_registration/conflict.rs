@@ -4,10 +4,9 @@
 //! whom or how much. Every question is kept, and there is a bound on how many a partner may ask in an hour.
 
 use super::account::{Account, bare_name};
-use super::claim::plain;
 use super::{Column, Entity, Model, RegistrationStatus};
-use crate::agreement::{self, AgreementStatus, Exclusivity};
-use crate::agreement_version;
+use crate::agreement::exclusivity::{self, Claim, meeting, shares};
+use crate::agreement::{self, Exclusivity, Scope};
 use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::customer;
@@ -20,7 +19,7 @@ use crate::viewer::Viewer;
 use crate::visible::{self, Own, Visible, nothing};
 use crate::{deal_partner, partner};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Condition, ExprTrait as _, Func};
+use sea_orm::sea_query::Condition;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
 use std::collections::BTreeSet;
 
@@ -141,15 +140,7 @@ pub struct Wanted {
     pub territories: Vec<String>,
 }
 
-fn meets(one: &[String], other: &[String]) -> bool {
-    one.is_empty()
-        || other.is_empty()
-        || one
-            .iter()
-            .any(|a| other.iter().any(|b| plain(a) == plain(b)))
-}
-
-/// Everything that stands against a partner's claim. For staff and for deciding; not for the partner.
+/// Everything that stands against a partner's claim at an instant. For staff and for deciding; not for the partner.
 ///
 /// # Errors
 /// When the database fails.
@@ -158,14 +149,16 @@ pub async fn conflicts(
     partner_id: PartnerId,
     wanted: &Wanted,
     except: Option<DealRegistrationId>,
+    now: Timestamp,
 ) -> Result<Vec<Conflict>> {
     let mut found = registrations(connection, partner_id, wanted, except).await?;
     found.extend(deals(connection, partner_id, wanted).await?);
-    found.extend(exclusive(connection, partner_id, wanted).await?);
+    found.extend(exclusive(connection, partner_id, wanted, now).await?);
     Ok(found)
 }
 
-/// The registrations that are still being decided or are approved, and share a spelling with an account; of everybody.
+/// The registrations that are still being decided or are approved, and share a spelling with an account; of everybody. One whose claim was changed and not
+/// handed in again has no place yet and stands against nobody (domain, 8).
 pub(super) async fn of_account(
     connection: &impl ConnectionTrait,
     wanted: &Wanted,
@@ -182,10 +175,10 @@ pub(super) async fn of_account(
     let hard = wanted.account.keys();
     Ok(rows
         .into_iter()
-        .filter(|row| row.status.is_live())
+        .filter(|row| row.status.is_live() && row.turn > 0)
         .filter(|row| {
-            meets(&row.products.0, &wanted.products)
-                && meets(&row.territories.0, &wanted.territories)
+            shares(&row.products.0, &wanted.products)
+                && shares(&row.territories.0, &wanted.territories)
         })
         .map(|row| {
             let sure = row.account().keys().iter().any(|key| hard.contains(key));
@@ -222,20 +215,12 @@ async fn customers(
     account: &Account,
 ) -> Result<Vec<(CustomerId, bool)>> {
     let bare = bare_name(&account.name);
-    // Databases fold only ASCII alike: the first letters that they do narrow the names, and the rest is compared here.
-    let begins: String = bare
-        .chars()
-        .take_while(|letter| letter.is_ascii_alphanumeric())
-        .collect();
     let mut either = Condition::any();
     if let Some(domain) = &account.domain {
         either = either.add(customer::Column::Domain.eq(domain.as_str()));
     }
-    if !begins.is_empty() {
-        let lower = Func::lower(Expr::col((customer::Entity, customer::Column::Name)));
-        either = either.add(Expr::expr(lower).like(format!("{begins}%")));
-        let lower = Func::lower(Expr::col((customer::Entity, customer::Column::Name)));
-        either = either.add(Expr::expr(lower).like(format!("the {begins}%")));
+    if !bare.is_empty() {
+        either = either.add(customer::Column::NameKey.eq(bare));
     }
     if either.is_empty() {
         return Ok(Vec::new());
@@ -307,7 +292,7 @@ async fn deals(
                 }
             } else if !spoken_for.contains(&row.id)
                 && own.iter().all(|share| share.deal_id != row.id)
-                && meets(&row.products.0, &wanted.products)
+                && shares(&row.products.0, &wanted.products)
             {
                 found.push(Conflict {
                     against: Against::OpenDeal(row.id),
@@ -343,41 +328,40 @@ async fn spoken_for(
     Ok(rows.iter().filter_map(speaks).collect())
 }
 
+/// The exclusive agreements, in force or to come, that keep an account for somebody else.
 async fn exclusive(
     connection: &impl ConnectionTrait,
     partner_id: PartnerId,
     wanted: &Wanted,
+    now: Timestamp,
 ) -> Result<Vec<Conflict>> {
     let system = Viewer::system("deal_registration");
-    let rows = agreement::Entity::visible_to(&system)
-        .filter(
-            agreement::Column::Status
-                .is_in([AgreementStatus::Active, AgreementStatus::NoticeGiven]),
-        )
-        .filter(agreement::Column::PartnerId.ne(partner_id))
-        .order_by_asc(agreement::Column::Id)
-        .all(connection)
-        .await?;
-    let ids: Vec<AgreementId> = rows.iter().map(|row| row.id).collect();
-    let versions = agreement_version::of_agreements(connection, &system, &ids).await?;
+    let others = Condition::all().add(agreement::Column::PartnerId.ne(partner_id));
     let mut found = Vec::new();
-    for row in rows {
-        // The latest that is signed: one that begins later keeps others out already.
-        let last = versions
-            .iter()
-            .rfind(|version| version.agreement_id == row.id && version.signed_at.is_some());
-        let Some(terms) = last.map(|version| &version.terms) else {
-            continue;
+    for (row, claims) in exclusivity::claims(connection, &system, others).await? {
+        let today = row.zone.day_of(now);
+        let claim = Claim {
+            exclusivity: Exclusivity::NonExclusive,
+            scope: Scope {
+                territories: wanted.territories.clone(),
+                verticals: Vec::new(),
+                products: wanted.products.clone(),
+            },
+            from: today.ok_or_else(|| Error::Damaged("an instant without a day".to_owned()))?,
+            until: None,
         };
-        let whole_territory = terms.exclusivity == Exclusivity::ExclusiveTerritory;
-        let overlaps = terms.exclusivity.excludes()
-            && meets(&terms.scope.territories, &wanted.territories)
-            && (whole_territory || meets(&terms.scope.products, &wanted.products));
-        if overlaps {
+        let mut met = claims
+            .iter()
+            .filter(|own| meeting(&claim, own).is_some())
+            .peekable();
+        if met.peek().is_some() {
             found.push(Conflict {
                 against: Against::Exclusive(row.id),
                 // In which business the account is, nobody has said.
-                is_certain: whole_territory || terms.scope.verticals.is_empty(),
+                is_certain: met.any(|own| {
+                    own.exclusivity == Exclusivity::ExclusiveTerritory
+                        || own.scope.verticals.is_empty()
+                }),
             });
         }
     }
@@ -423,7 +407,8 @@ pub async fn check_account(
         let message = format!("At most {hourly} accounts an hour.");
         return Err(Error::invalid(ViolationCode::Locked, "account", message));
     }
-    let found = conflicts(change.transaction(), partner_id, wanted, None).await?;
+    let now = change.now();
+    let found = conflicts(change.transaction(), partner_id, wanted, None, now).await?;
     // Who came after the partner's own registration does not stand against it.
     let live = of_account(change.transaction(), wanted).await?;
     let own = live

@@ -1,7 +1,6 @@
 //! Deciding a registration: reviewing, asking, approving, refusing, and making a deal of it.
 
-use super::claim::{self, Lists};
-use super::{Model, RegistrationStatus, conflict, follows, set_status, tell};
+use super::{Model, RegistrationStatus, claim, conflict, follows, set_status, tell};
 use crate::calendar::{Zone, plus_days};
 use crate::change::Change;
 use crate::customer::{self, NewCustomer};
@@ -11,11 +10,9 @@ use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::EventKind;
 use crate::id::CustomerId;
 use crate::money::BasisPoints;
-use crate::program;
 use crate::registration_note::{self, NoteKind};
-use crate::turn::{self, Turn};
 use crate::viewer::Viewer;
-use crate::visible::{self, Visible as _};
+use crate::visible::Visible as _;
 use sea_orm::ActiveValue::Set;
 use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
@@ -92,13 +89,7 @@ pub async fn approve(
     follows(&row, RegistrationStatus::Approved)?;
     let mut violations = Violations::default();
     violations.optional_text("message", message.as_deref(), 2_000);
-    let system = Viewer::system("deal_registration");
-    let program = match row.program_id {
-        Some(id) => {
-            visible::find_one::<program::Entity, _>(change.transaction(), &system, id.0).await?
-        }
-        None => None,
-    };
+    let program = claim::take_turn(change, &row).await?;
     let usual = program
         .as_ref()
         .map_or(USUAL_PROTECTION_DAYS, |program| program.protection_days);
@@ -106,25 +97,25 @@ pub async fn approve(
     if !(1..=365).contains(&days) {
         violations.add(ViolationCode::Invalid, "days", "Between 1 and 365 days.");
     }
-    turn::take(change, Turn::Registration).await?;
-    let found = conflict::conflicts(
-        change.transaction(),
-        row.partner_id,
-        &row.wanted(),
-        Some(row.id),
-    )
-    .await?;
-    let undecided = found.iter().any(|one| {
-        one.is_certain
-            && matches!(&one.against, conflict::Against::Registration { turn, status, .. }
-                if *turn < row.turn && *status != RegistrationStatus::Approved)
-    });
-    if undecided {
+    let others = conflict::of_account(change.transaction(), &row.wanted()).await?;
+    let certain = |stands: fn(&Model, &Model) -> bool| {
+        others
+            .iter()
+            .any(|(other, sure)| *sure && other.id != row.id && stands(other, &row))
+    };
+    if certain(|other, _| other.status == RegistrationStatus::Approved) {
+        violations.add(ViolationCode::Taken, "account", claim::HELD);
+    }
+    if certain(|other, row| {
+        other.status != RegistrationStatus::Approved
+            && other.partner_id != row.partner_id
+            && other.turn < row.turn
+    }) {
         let message = "An earlier registration of this account is not decided yet.";
         violations.add(ViolationCode::Taken, "account", message);
     }
     violations.finish()?;
-    claim::take(change, &row, &Lists::load(change).await?).await?;
+    claim::take(change, &row).await?;
     // Whole days: the last of them ends with the day of the programme's zone.
     let zone = program.map_or(Zone::UTC, |program| program.zone);
     let until = zone

@@ -1,5 +1,7 @@
 //! The receipt of a submission: what was claimed, by whom and when, in bytes that are the same every time, for whoever signs them.
 //!
+//! The turn is not in it: it counts the submissions of all partners, and two receipts would tell how many others came between them (domain, 16).
+//!
 //! This crate holds no key: the caller signs the bytes and hands the signature back within the same change. The bytes are kept, so that a receipt stays
 //! good whatever the row becomes.
 
@@ -21,7 +23,6 @@ struct Receipt<'a> {
     products: &'a [String],
     territories: &'a [String],
     submitted_at: String,
-    turn: i64,
 }
 
 /// The bytes of a registration's receipt: JSON without blanks, its fields in one order.
@@ -39,7 +40,7 @@ pub fn receipt_of(row: &Model) -> Result<Vec<u8>> {
     };
     let receipt = Receipt {
         kind: "deal_registration.receipt",
-        version: 1,
+        version: 2,
         registration: row.id.to_string(),
         partner: row.partner_id.to_string(),
         account_keys: row.account().keys(),
@@ -47,7 +48,6 @@ pub fn receipt_of(row: &Model) -> Result<Vec<u8>> {
         products: &row.products.0,
         territories: &row.territories.0,
         submitted_at: submitted_at.to_rfc3339(),
-        turn: row.turn,
     };
     serde_json::to_vec(&receipt)
         .map_err(|error| Error::Damaged(format!("a receipt without a JSON form: {error}")))

@@ -86,7 +86,14 @@ impl RegistrationConflictQuery {
         let row = visible::find_one::<Entity, _>(connection, viewer, id.0).await?;
         let Some(row) = row else { return Ok(None) };
         let wanted = row.wanted();
-        let found = conflict::conflicts(connection, row.partner_id, &wanted, Some(row.id)).await?;
+        let found = conflict::conflicts(
+            connection,
+            row.partner_id,
+            &wanted,
+            Some(row.id),
+            request.database.now(),
+        )
+        .await?;
         let shown = found.into_iter().take(MOST).map(RegistrationConflict);
         Ok(Some(shown.collect()))
     }

@@ -4,6 +4,7 @@ use super::{DealRegistration, receipt};
 use crate::graphql::context::{request, requires_scope, state};
 use crate::graphql::edit::{Edit, Opened, created, id_input, payload};
 use crate::graphql::scalar::{Date, Domain, MoneyInput};
+use crate::oauth::keys::SigningKey;
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use entities::deal_registration::{self, Account, Draft, Entity, Model};
 use entities::error::{Error, ViolationCode};
@@ -139,8 +140,21 @@ pub struct SubmitDealRegistrationInput {
     pub id: ID,
     /// The version you saw; another one refuses the change.
     pub expected_version: Option<i64>,
-    /// True: check everything and write nothing.
+    /// True: check whether it may be handed in and write nothing. The row is answered as it is: neither a receipt nor whether something stands against it
+    /// is given for what was not handed in; `checkAccount` says the latter.
     pub validate_only: Option<bool>,
+}
+
+impl SubmitDealRegistrationInput {
+    async fn apply(self, edit: &mut Edit<'_>, key: &SigningKey) -> Changed {
+        let row = lock(edit, &self.id, self.expected_version).await?;
+        if edit.only_validates() {
+            deal_registration::check_submission(&edit.change, &row).await?;
+            return Ok(row);
+        }
+        let row = deal_registration::submit(&mut edit.change, row).await?;
+        receipt::sign(&edit.change, row, key).await
+    }
 }
 
 /// Why a protection should last longer.
@@ -298,12 +312,7 @@ impl DealRegistrationMutation {
         let scope = Scope::RegistrationsSubmit;
         let mut edit = Edit::begin_own(ctx, scope, input.validate_only).await?;
         let keys = state(ctx)?.tokens.keys();
-        let result = async {
-            let row = lock(&edit, &input.id, input.expected_version).await?;
-            let row = deal_registration::submit(&mut edit.change, row).await?;
-            receipt::sign(&edit.change, row, keys.current()).await
-        }
-        .await;
+        let result = input.apply(&mut edit, keys.current()).await;
         Ok(SubmitDealRegistrationPayload::from_outcome(
             edit.finish(result, |_| None).await?,
             DealRegistration::one,

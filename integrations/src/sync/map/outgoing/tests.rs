@@ -263,7 +263,7 @@ proptest! {
         prop_assert_eq!(reading.employees, Reading::Value(employees));
         prop_assert!(sent(&there, false, |there| partner(&mapping, there, &row)).0.writes.is_empty());
         let row = customer::Model {
-            id: CustomerId(Uuid::nil()), version: 1, created_at: AT, updated_at: AT, name, domain, country: country.clone(),
+            id: CustomerId(Uuid::nil()), version: 1, created_at: AT, updated_at: AT, name, name_key: String::new(), domain, country: country.clone(),
             segment: country, archived_at: None,
         };
         let (_, there) = sent(&Fields::new(), true, |there| customer(&mapping, there, &row));
