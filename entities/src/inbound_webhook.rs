@@ -221,8 +221,9 @@ pub async fn claim(
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .all(&transaction)
         .await?;
-    let (spent, rows): (Vec<Model>, Vec<Model>) =
-        rows.into_iter().partition(|row| row.attempts >= max_attempts);
+    let (spent, rows): (Vec<Model>, Vec<Model>) = rows
+        .into_iter()
+        .partition(|row| row.attempts >= max_attempts);
     let mut claimed = Vec::with_capacity(rows.len());
     for mut row in spent.into_iter().chain(apart(rows)) {
         if row.attempts >= max_attempts {
