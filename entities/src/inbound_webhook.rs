@@ -38,6 +38,9 @@ pub enum InboxState {
     Dead,
 }
 
+/// After so many attempts that never came to an end a delivery is claimed alone.
+const SUSPECT: i32 = 2;
+
 /// Headers that were kept, by name in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Headers(pub Vec<(String, String)>);
@@ -172,7 +175,20 @@ pub async fn store(database: &Database, deliveries: Vec<NewDelivery>) -> Result<
     Ok(ids.iter().map(|id| stored.contains(id)).collect())
 }
 
-/// Claims deliveries that wait to be split; the attempt is counted here. Those that have used up their attempts become DEAD.
+/// Of due deliveries those to be claimed together: the first alone when its last attempts never came to an end, for it may be what kills its workers,
+/// and those claimed with it would use up their attempts with it; else all that are under no suspicion.
+fn apart(mut rows: Vec<Model>) -> Vec<Model> {
+    let is_suspect = |row: &Model| row.attempts >= SUSPECT && row.error.is_none();
+    if rows.first().is_some_and(is_suspect) {
+        rows.truncate(1);
+    } else {
+        rows.retain(|row| !is_suspect(row));
+    }
+    rows
+}
+
+/// Claims deliveries that wait to be split; the attempt is counted here. Those that have used up their attempts become DEAD. What may be killing its
+/// workers is claimed alone.
 ///
 /// # Errors
 /// When the database fails.
@@ -205,8 +221,11 @@ pub async fn claim(
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .all(&transaction)
         .await?;
+    let (spent, rows): (Vec<Model>, Vec<Model>) = rows
+        .into_iter()
+        .partition(|row| row.attempts >= max_attempts);
     let mut claimed = Vec::with_capacity(rows.len());
-    for mut row in rows {
+    for mut row in spent.into_iter().chain(apart(rows)) {
         if row.attempts >= max_attempts {
             row.state = InboxState::Dead;
             row.error = row
@@ -214,6 +233,8 @@ pub async fn claim(
                 .or_else(|| Some("it never came to an end".to_owned()));
         } else {
             row.attempts += 1;
+            // What is said of it from now on is said of this attempt.
+            row.error = None;
             row.lease_owner = Some(worker);
             row.lease_until = Some(now.plus_millis(lease_millis));
         }

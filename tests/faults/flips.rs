@@ -128,23 +128,46 @@ async fn one_flipped_bit_of_shopifys_header_or_body_is_refused() {
     hold(linked, delivery, counts).await;
 }
 
-#[tokio::test]
-async fn one_flipped_bit_of_slacks_header_or_body_is_refused() {
+async fn of_slack(kind: &str, body: impl FnOnce(&Linked) -> Vec<u8>) {
     let linked = Linked::to(integrations::slack::ID, slack::options()).await;
     linked.app.drain().await;
-    let event = json!({
-        "type": "event_callback", "team_id": linked.app.slack().tenant(), "api_app_id": "A1", "event_id": "Ev1",
-        "event_time": 1, "event": { "type": "channel_rename" },
-    });
-    let bytes = serde_json::to_vec(&event).unwrap();
+    let bytes = body(&linked);
     let counts = Counts {
         headers: &["x-slack-signature", "x-slack-request-timestamp"],
         path: 0..0,
         body: 0..bytes.len(),
     };
     let now_ms = linked.app.database().now().millis();
-    let delivery = slack::signed(SIGNING_SECRET, "application/json", bytes, now_ms);
+    let delivery = slack::signed(SIGNING_SECRET, kind, bytes, now_ms);
     hold(linked, delivery, counts).await;
+}
+
+#[tokio::test]
+async fn one_flipped_bit_of_slacks_header_or_body_is_refused() {
+    let event = |linked: &Linked| {
+        let event = json!({
+            "type": "event_callback", "team_id": linked.app.slack().tenant(), "api_app_id": "A1", "event_id": "Ev1",
+            "event_time": 1, "event": { "type": "channel_rename" },
+        });
+        serde_json::to_vec(&event).unwrap()
+    };
+    of_slack("application/json", event).await;
+}
+
+/// A press comes as a form, and what is signed are its bytes as they came.
+#[tokio::test]
+async fn one_flipped_bit_of_a_press_in_slack_is_refused() {
+    let press = |linked: &Linked| {
+        let team = linked.app.slack().tenant();
+        let press = json!({
+            "type": "block_actions", "team": { "id": team }, "user": { "id": "U1" },
+            "actions": [{ "type": "button", "action_id": "other", "value": "1", "action_ts": "1.0" }],
+        });
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("payload", &press.to_string());
+        form.finish().into_bytes()
+    };
+    of_slack("application/x-www-form-urlencoded", press).await;
 }
 
 /// Salesforce signs nothing: what it knows is the address, and it says whose message it is.

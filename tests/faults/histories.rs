@@ -20,7 +20,7 @@ use std::fmt::Debug;
 const ORDERS: usize = 20;
 
 /// What can happen to a record, and how it is told.
-trait History: Sized {
+pub trait History: Sized {
     type Step: Clone + Debug;
     type Event: Clone;
     /// How many events a delivery holds at most.

@@ -4,9 +4,11 @@
 
 use entities::id::{self, ConnectionId};
 use entities::sync_run::{self, SyncRunStatus};
+use entities::viewer::Viewer;
+use entities::visible::Visible;
 use integrations::http::ClientSettings;
 use integrations::sync::SyncKind;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, Statement};
 use serde_json::Value;
 use std::time::Duration;
 use tests::{Answer, Options, TestApp};
@@ -148,6 +150,17 @@ pub fn lasting_admin(app: &TestApp) -> String {
         basis: api::oauth::token::Basis::default(),
     };
     app.issue(&request)
+}
+
+/// The latest run, webhooks' aside.
+pub async fn last_run(app: &TestApp) -> sync_run::Model {
+    let runs = sync_run::Entity::visible_to(&Viewer::system("tests"));
+    let run = runs
+        .filter(sync_run::Column::Kind.ne("webhook"))
+        .order_by_desc(sync_run::Column::StartedAt)
+        .order_by_desc(sync_run::Column::Id);
+    let run = run.one(app.database().read()).await;
+    run.unwrap().expect("a run")
 }
 
 /// The link of a record.

@@ -1,251 +1,266 @@
-//! A record that kills whoever looks at it: it stops at its attempt limit, and those beside it go on.
+//! A record that kills whoever looks at it, for every vendor: it stops at its attempt limit, and those beside it go on.
+//!
+//! Twice for each vendor whose records are read: told of by its webhooks, where each record is a signal of its own, and read with its page. What is
+//! the same there is written here once; what a vendor's records are, and which of them is deadly, its [`Subject`] says. Slack has no records: what
+//! kills there is a message to be posted and the press of a button (`slack`).
 
-use crate::portal::{Portal, issues};
-use crate::processes::engine;
-use crate::signing::{body, changed, headers};
+mod lies;
+mod slack;
+mod subjects;
+
+use crate::linked::{Delivery, Linked, last_run, link};
+use crate::portal::issues;
+use crate::worker::engine;
 use entities::chance::SystemChance;
 use entities::database::{Database, DatabaseOptions};
 use entities::sync_run::SyncRunStatus;
+use futures::future::BoxFuture;
 use integrations::sync::SyncKind;
-use sandbox::Kind;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use tests::chaos::{Mishap, Rule};
-use tests::{CLIENT_SECRET, HubSpotSetup, Options, TestApp, eventually};
+use subjects::{HUBSPOT, SALESFORCE, SHOPIFY};
+use tests::chaos::Rule;
+use tests::{Options, Setups, TestApp, eventually};
+use url::Url;
 
-/// Attempts after which a signal is dead.
+/// Attempts after which a signal, a delivery or a message is dead.
 const LIMIT: i64 = 8;
+/// How long a lease of a worker that died keeps its work from others, and a little more.
+const LEASE: Duration = Duration::from_secs(61);
 
-async fn told(portal: &Portal, deals: &[u64]) {
-    let uri = portal.app.public_url().at("/hooks/hubspot");
-    let events: Vec<_> = deals
-        .iter()
-        .zip(1..)
-        .map(|(deal, number)| {
-            let id = portal.hubspot().portal_id();
-            changed(id, "deal", &deal.to_string(), number)
-        })
-        .collect();
-    let bytes = body(&events);
-    let now_ms = portal.app.database().now().millis();
-    let signed = headers(CLIENT_SECRET, &uri, &bytes, now_ms);
-    let signed: Vec<(&str, &str)> = signed
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    let answer = portal.app.post_raw("/hooks/hubspot", &signed, bytes).await;
-    assert_eq!(answer.status, 204, "{answer}");
+/// A vendor's records: how they are made and changed there, and what makes one of them deadly.
+struct Subject {
+    connector: &'static str,
+    resource: &'static str,
+    setups: fn() -> Setups,
+    /// Where its double is.
+    sandbox: fn(&TestApp) -> Url,
+    /// What the deadly one will be tied to, if anything; made before all records.
+    ally: fn(&TestApp) -> String,
+    /// Makes a record without flaws.
+    make: fn(&TestApp, usize) -> String,
+    /// Changes it as a person there does.
+    change: fn(&TestApp, &str),
+    /// Makes a record, or a further change of one, deadly: what comes of it is written by the statement that begins so.
+    poison: fn(&TestApp, &str, &str),
+    deadly: &'static str,
+    /// Whether our row shows the change.
+    is_changed: fn(&Value) -> bool,
+    /// Whether our row shows what was deadly.
+    bears: fn(&Value) -> bool,
+    /// Strikes the call that reads this record by its id.
+    read: fn(&str) -> Rule,
+    /// What the vendor sends of changed records; `turn` tells one occasion from the next.
+    told: for<'a> fn(&'a Linked, &'a [String], u64) -> BoxFuture<'a, Vec<Delivery>>,
 }
 
-#[tokio::test]
-async fn a_record_that_kills_the_worker_stops_and_its_neighbours_go_on() {
-    let options = Options {
-        chaos: true,
-        // Polling would bring the neighbours by another way.
-        settings: vec![("ENTENTE_SYNC_INTERVAL_SECONDS", "86400".to_owned())],
-        ..Options::hubspot(HubSpotSetup::empty())
-    };
-    let portal = Portal::on(TestApp::start(options).await).await;
-    let deals: Vec<u64> = (0..40)
-        .map(|n| portal.plain_deal(&format!("Deal {n}")))
-        .collect();
-    portal.settle().await;
-    for deal in &deals {
-        portal
-            .store()
-            .update(Kind::Deals, *deal, &[("dealname", "Changed")])
-            .unwrap();
+impl Subject {
+    async fn row(&self, linked: &Linked, record: &str) -> Value {
+        linked.row(self.resource, record).await
     }
-    let poison = deals[17];
-    let chaos = portal.app.chaos();
-    chaos.strike(Rule {
-        body: poison.to_string(),
-        ..Rule::on("POST", "/deals/batch/read", Mishap::Hang)
-    });
-    told(&portal, &deals).await;
+
+    async fn tell(&self, linked: &Linked, records: &[String], turn: u64) {
+        for delivery in (self.told)(linked, records, turn).await {
+            let answer = linked.send(delivery).await;
+            assert!((200..300).contains(&answer.status), "{answer}");
+        }
+    }
+}
+
+/// Lets one worker after the other work until it meets what the proxy strikes, and die there; answers how many did.
+async fn struck_down(app: &TestApp, rounds: u32) -> i64 {
+    let chaos = app.chaos();
     let mut killed = 0;
-    for _ in 0..30 {
+    for _ in 0..rounds {
         let before = chaos.struck();
         let strike = eventually(
-            "the worker meets the record",
+            "the worker meets what kills it",
             Duration::from_secs(60),
             async || (chaos.struck() > before).then_some(()),
         );
         // The work is dropped where it stands, as a process that dies drops it; its lease stays.
         tokio::select! {
-            _ = portal.app.drain() => {}
+            _ = app.drain() => {}
             () = strike => killed += 1,
         }
-        portal.app.advance(Duration::from_secs(61));
+        app.advance(LEASE);
     }
+    killed
+}
+
+/// Told of one by one.
+async fn by_signal(subject: &Subject) {
+    let options = Options {
+        chaos: true,
+        // Polling would bring the neighbours by another way.
+        settings: vec![("ENTENTE_SYNC_INTERVAL_SECONDS", "86400".to_owned())],
+        others: (subject.setups)(),
+        ..Options::default()
+    };
+    let linked = Linked::to(subject.connector, options).await;
+    let app = &linked.app;
+    let records: Vec<String> = (0..40).map(|n| (subject.make)(app, n)).collect();
+    linked.settle().await;
+    for record in &records {
+        (subject.change)(app, record);
+    }
+    let poison = &records[17];
+    app.chaos().strike((subject.read)(poison));
+    subject.tell(&linked, &records, 0).await;
+    let killed = struck_down(app, 30).await;
     assert!(
         (1..=LIMIT).contains(&killed),
         "it killed {killed} workers, and may kill {LIMIT}"
     );
-    let dead = portal
-        .app
-        .rows("SELECT external_id, attempts FROM inbound_signal WHERE dead")
+    let dead = app
+        .rows("SELECT external_id FROM inbound_signal WHERE dead")
         .await;
     let dead: Vec<String> = dead
         .iter()
         .map(|row| row.try_get_by_index(0).unwrap())
         .collect();
-    assert_eq!(dead, [poison.to_string()], "it alone is given up");
-    assert_eq!(
-        portal
-            .app
-            .number("SELECT COUNT(*) FROM inbound_signal WHERE NOT dead")
-            .await,
-        0
-    );
-    for deal in deals.iter().filter(|deal| **deal != poison) {
-        assert_eq!(portal.deal_row(*deal).await["name"], "Changed", "{deal}");
+    assert_eq!(dead, [poison.as_str()], "it alone is given up");
+    let waiting = "SELECT COUNT(*) FROM inbound_signal WHERE NOT dead";
+    assert_eq!(app.number(waiting).await, 0);
+    for record in &records {
+        let row = subject.row(&linked, record).await;
+        assert!(!row.is_null(), "{record}");
+        assert_eq!((subject.is_changed)(&row), record != poison, "{row}");
     }
-    assert_eq!(portal.deal_row(poison).await["name"], "Deal 17");
 
     // Once it is harmless, its next change brings it.
-    chaos.lift();
-    told(&portal, &[poison]).await;
-    portal.app.drain().await;
-    assert_eq!(portal.deal_row(poison).await["name"], "Changed");
-    portal.app.finish().await;
+    app.chaos().lift();
+    subject.tell(&linked, std::slice::from_ref(poison), 1).await;
+    app.drain().await;
+    let row = subject.row(&linked, poison).await;
+    assert!((subject.is_changed)(&row), "{row}");
+    linked.app.finish().await;
 }
 
-/// An answer that is none must never be taken for "they are all gone".
-#[tokio::test]
-async fn a_success_that_holds_an_error_archives_nobody() {
-    let options = Options {
-        chaos: true,
-        ..Options::hubspot(HubSpotSetup::empty())
-    };
-    let mut portal = Portal::on(TestApp::start(options).await).await;
-    portal.app.expect_warning("signals could not be worked on");
-    let deals: Vec<u64> = (0..5)
-        .map(|n| portal.plain_deal(&format!("Deal {n}")))
-        .collect();
-    portal.settle().await;
-    let chaos = portal.app.chaos();
-    for lie in [
-        r#"{"status":"error","message":"It went wrong."}"#,
-        "{}",
-        "null",
-        "[]",
-        "",
-    ] {
-        chaos.strike(Rule::on(
-            "POST",
-            "/deals/batch/read",
-            Mishap::json(200, lie),
-        ));
-        told(&portal, &deals).await;
-        portal.app.drain().await;
-        let archived = "SELECT COUNT(*) FROM deal WHERE archived_at IS NOT NULL";
-        assert_eq!(portal.app.number(archived).await, 0, "after {lie:?}");
-        chaos.lift();
-        portal.app.advance(Duration::from_secs(901));
-        portal.app.drain().await;
-    }
-    portal.mirrors().await;
-    told(&portal, &deals).await;
-    portal.settle().await;
-    portal.app.drain().await;
-    portal.app.finish().await;
-}
-
-/// Works like a process of its own until there is nothing to do, or until it dies: when it is about to write a partner's share. The answer says
-/// whether it died. What it had claimed stays claimed.
-async fn dies_of_shares(portal: &Portal) -> bool {
-    let mut options = DatabaseOptions::new(portal.app.place().url().to_owned());
-    options.observer = Some(Arc::new(|statement: &str| {
-        assert!(
-            !statement.starts_with("INSERT INTO \"deal_partner\""),
-            "this process is dead"
-        );
+/// Works like a process of its own until there is nothing to do, or until it dies: when it is about to run a statement that begins so. The answer
+/// says whether it died. What it had claimed stays claimed.
+async fn dies(app: &TestApp, (connector, sandbox): (&str, Url), deadly: &'static str) -> bool {
+    let mut options = DatabaseOptions::new(app.place().url().to_owned());
+    options.observer = Some(Arc::new(move |statement: &str| {
+        assert!(!statement.starts_with(deadly), "this process is dead");
     }));
-    let clock = portal.app.database().clock().clone();
+    let clock = app.database().clock().clone();
     let database = Database::open(options, clock, Arc::new(SystemChance))
         .await
         .unwrap();
-    let engine = engine(database, portal.hubspot().url().clone());
+    let engine = engine(database, connector, sandbox);
     let work = tokio::spawn(async move { while engine.step().await.unwrap() {} });
     work.await.is_err_and(|error| error.is_panic())
 }
 
 /// Lets one process after the other work until a run has ended, and counts those that died.
-async fn deaths_until_done(portal: &Portal) -> u32 {
+async fn deaths_until_done(subject: &Subject, app: &TestApp) -> u32 {
     let mut deaths = 0;
     for _ in 0..60 {
-        deaths += u32::from(dies_of_shares(portal).await);
-        if portal.last_run().await.status != SyncRunStatus::Running {
+        let place = (subject.connector, (subject.sandbox)(app));
+        deaths += u32::from(dies(app, place, subject.deadly).await);
+        if last_run(app).await.status != SyncRunStatus::Running {
             return deaths;
         }
-        portal.app.advance(Duration::from_secs(61));
+        app.advance(LEASE);
     }
-    panic!(
-        "no end after {deaths} deaths: {:?}",
-        portal.last_run().await
+    panic!("no end after {deaths} deaths: {:?}", last_run(app).await);
+}
+
+/// Read with its page.
+async fn by_page(subject: &Subject) {
+    let options = Options {
+        others: (subject.setups)(),
+        ..Options::default()
+    };
+    let mut linked = Linked::to(subject.connector, options).await;
+    linked.app.expect_warning("a record ends its workers");
+    let app = &linked.app;
+    let ask = async |kind: SyncKind| {
+        let asked = app.state.core.engine.request_sync(linked.connection, kind);
+        asked.await.unwrap();
+    };
+    let ally = (subject.ally)(app);
+    let records: Vec<String> = (0..30).map(|n| (subject.make)(app, n)).collect();
+    let poison = &records[17];
+    (subject.poison)(app, poison, &ally);
+
+    // Twice with its page, and twice alone.
+    assert_eq!(deaths_until_done(subject, app).await, 4);
+    let run = last_run(app).await;
+    assert_eq!(run.status, SyncRunStatus::Completed, "{:?}", run.error);
+    assert_eq!(issues(&run, poison), ["NEVER_ENDED -"]);
+    assert_eq!(run.findings.counts[subject.resource].kept_out, 1);
+    let mark = link(app, subject.resource, poison).await.unwrap();
+    assert_eq!(
+        (mark.subject, mark.held.as_deref()),
+        (None, Some("NEVER_ENDED"))
     );
+    for record in records.iter().filter(|record| *record != poison) {
+        assert!(!subject.row(&linked, record).await.is_null(), "{record}");
+    }
+    let told = "SELECT COUNT(*) FROM event WHERE kind = 'deal.created'";
+    assert_eq!(app.number(told).await, 29, "each once");
+
+    // Nobody dies of it again, whoever reads everything anew.
+    ask(SyncKind::Everything).await;
+    assert_eq!(deaths_until_done(subject, app).await, 0);
+    assert!(subject.row(&linked, poison).await.is_null());
+
+    // Changed, and harmless by now, it comes in.
+    app.advance(LEASE);
+    (subject.change)(app, poison);
+    linked.catch_up().await;
+    let row = subject.row(&linked, poison).await;
+    assert!((subject.is_changed)(&row), "{row}");
+    assert!((subject.bears)(&row), "{row}");
+    let mark = link(app, subject.resource, poison).await.unwrap();
+    assert_eq!(mark.held, None);
+
+    // One that was here before stays as it was, and what changed with it comes in.
+    let (other, beside) = (&records[3], &records[4]);
+    (subject.poison)(app, other, &ally);
+    for record in [other, beside] {
+        (subject.change)(app, record);
+    }
+    app.advance(Duration::from_secs(150));
+    ask(SyncKind::Changes).await;
+    assert_eq!(deaths_until_done(subject, app).await, 4);
+    let row = subject.row(&linked, other).await;
+    assert!(!row.is_null() && !(subject.is_changed)(&row), "{row}");
+    let row = subject.row(&linked, beside).await;
+    assert!((subject.is_changed)(&row), "{row}");
+    assert_eq!(issues(&last_run(app).await, other), ["NEVER_ENDED -"]);
+    linked.app.finish().await;
 }
 
 #[tokio::test]
-async fn a_record_that_kills_whoever_reads_its_page_is_kept_out_and_the_page_goes_on() {
-    let mut portal = Portal::empty().await;
-    portal.app.expect_warning("a record ends its workers");
-    let partner = portal.partner("Partner");
-    let deals: Vec<u64> = (0..30)
-        .map(|n| portal.plain_deal(&format!("Deal {n}")))
-        .collect();
-    let poison = deals[17];
-    portal.share(poison, partner);
+async fn a_signal_that_kills_stops_and_its_neighbours_go_on_in_hubspot() {
+    by_signal(&HUBSPOT).await;
+}
 
-    // Twice with its page, and twice alone.
-    assert_eq!(deaths_until_done(&portal).await, 4);
-    let run = portal.last_run().await;
-    assert_eq!(run.status, SyncRunStatus::Completed, "{:?}", run.error);
-    assert_eq!(issues(&run, poison), ["NEVER_ENDED -"]);
-    assert_eq!(run.findings.counts["deal"].kept_out, 1);
-    let link = portal.link("deal", poison).await.unwrap();
-    assert_eq!(
-        (link.subject, link.held.as_deref()),
-        (None, Some("NEVER_ENDED"))
-    );
-    for deal in deals.iter().filter(|deal| **deal != poison) {
-        assert!(!portal.deal_row(*deal).await.is_null(), "{deal}");
-    }
-    let told = "SELECT COUNT(*) FROM event WHERE kind = 'deal.created'";
-    assert_eq!(portal.app.number(told).await, 29, "each once");
+#[tokio::test]
+async fn a_signal_that_kills_stops_and_its_neighbours_go_on_in_salesforce() {
+    by_signal(&SALESFORCE).await;
+}
 
-    // Nobody dies of it again, whoever reads everything anew.
-    let core = &portal.app.state.core.engine;
-    let asked = core.request_sync(portal.connection, SyncKind::Everything);
-    asked.await.unwrap();
-    assert_eq!(deaths_until_done(&portal).await, 0);
-    assert!(portal.deal_row(poison).await.is_null());
+#[tokio::test]
+async fn a_signal_that_kills_stops_and_its_neighbours_go_on_in_shopify() {
+    by_signal(&SHOPIFY).await;
+}
 
-    // Changed, and harmless by now, it comes in.
-    portal.app.advance(Duration::from_secs(61));
-    let name = [("dealname", "Changed")];
-    portal.store().update(Kind::Deals, poison, &name).unwrap();
-    portal.settle().await;
-    let row = portal.deal_row(poison).await;
-    assert_eq!(row["name"], "Changed");
-    assert_eq!(row["partners"].as_array().unwrap().len(), 1);
-    assert_eq!(portal.link("deal", poison).await.unwrap().held, None);
+#[tokio::test]
+async fn a_record_that_kills_with_its_page_is_kept_out_and_the_page_goes_on_in_hubspot() {
+    by_page(&HUBSPOT).await;
+}
 
-    // One that was here before stays as it was, and what changed with it comes in.
-    let (other, beside) = (deals[3], deals[4]);
-    portal.share(other, partner);
-    for deal in [other, beside] {
-        let name = [("dealname", "Both")];
-        portal.store().update(Kind::Deals, deal, &name).unwrap();
-    }
-    portal.app.advance(Duration::from_secs(61));
-    let core = &portal.app.state.core.engine;
-    let asked = core.request_sync(portal.connection, SyncKind::Changes);
-    asked.await.unwrap();
-    assert_eq!(deaths_until_done(&portal).await, 4);
-    assert_eq!(portal.deal_row(other).await["name"], "Deal 3");
-    assert_eq!(portal.deal_row(beside).await["name"], "Both");
-    assert_eq!(issues(&portal.last_run().await, other), ["NEVER_ENDED -"]);
-    portal.app.finish().await;
+#[tokio::test]
+async fn a_record_that_kills_with_its_page_is_kept_out_and_the_page_goes_on_in_salesforce() {
+    by_page(&SALESFORCE).await;
+}
+
+#[tokio::test]
+async fn a_record_that_kills_with_its_page_is_kept_out_and_the_page_goes_on_in_shopify() {
+    by_page(&SHOPIFY).await;
 }

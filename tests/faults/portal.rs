@@ -133,17 +133,7 @@ impl Portal {
 
     /// The latest run of the connection, webhooks aside.
     pub async fn last_run(&self) -> sync_run::Model {
-        use entities::visible::Visible;
-        use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
-        let runs = sync_run::Entity::visible_to(&entities::viewer::Viewer::system("tests"));
-        let run = runs
-            .filter(sync_run::Column::Kind.ne("webhook"))
-            .order_by_desc(sync_run::Column::StartedAt)
-            .order_by_desc(sync_run::Column::Id);
-        run.one(self.app.database().read())
-            .await
-            .unwrap()
-            .expect("a run")
+        linked::last_run(&self.app).await
     }
 
     /// The link of a record.

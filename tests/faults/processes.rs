@@ -4,25 +4,20 @@
 //! says to them goes through their standard input, a line a round, and what they saw comes back through their standard output.
 
 use crate::portal::Portal;
-use api::config::{Config, Sources};
-use entities::chance::{SeededChance, SystemChance};
+use crate::worker::engine;
+use entities::chance::SystemChance;
 use entities::database::{Database, DatabaseOptions};
 use entities::id::ConnectionId;
-use integrations::http::{Client, ClientSettings, HostPolicy};
-use integrations::hubspot::HubSpotEndpoints;
-use integrations::sync::{Engine, EngineParts, Settings};
-use integrations::vault::{MasterKey, Vault};
-use integrations::{Endpoints, connectors};
+use integrations::hubspot::ID;
 use sandbox::Limits;
 use sandbox::hubspot::{Effect, Fault};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
-use tests::{CLIENT_ID, CLIENT_SECRET, HubSpotSetup, TestClock, eventually};
+use tests::{HubSpotSetup, TestClock, eventually};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
-use url::Url;
 
 /// Callers of each of the two processes.
 const CALLERS: usize = 250;
@@ -34,36 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const DATABASE: &str = "ENTENTE_TEST_PROCESS_DATABASE";
 const SANDBOX: &str = "ENTENTE_TEST_PROCESS_SANDBOX";
 const CONNECTION: &str = "ENTENTE_TEST_PROCESS_CONNECTION";
-
-/// An engine with nothing in memory that another one has, over a database that several may have open, before a sandbox.
-pub fn engine(database: Database, sandbox: Url) -> Engine {
-    let registration = [
-        ("ENTENTE_HUBSPOT_CLIENT_ID", CLIENT_ID),
-        ("ENTENTE_HUBSPOT_CLIENT_SECRET", CLIENT_SECRET),
-    ];
-    let registration = Sources {
-        file: None,
-        environment: registration
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec(),
-        flags: Vec::new(),
-    };
-    let addresses = sandbox.socket_addrs(|| None).unwrap();
-    let client = Client::new(HostPolicy::sandbox(addresses), ClientSettings::default());
-    // The key of the test's app.
-    let key = MasterKey::generate(&SeededChance::new(1)).0;
-    Engine::new(EngineParts {
-        database,
-        registry: connectors(Endpoints {
-            hubspot: HubSpotEndpoints::at(sandbox),
-            ..Endpoints::default()
-        }),
-        vault: Vault::new(key, Vec::new(), Arc::new(SystemChance)),
-        http: client.unwrap(),
-        apps: Config::load(&registration).unwrap().apps().clone(),
-        settings: Settings::default(),
-    })
-}
 
 /// Waits for the next line of the standard input; it is false when there will be none.
 async fn next_round() -> bool {
@@ -82,7 +47,7 @@ async fn one_of_the_two() {
     let database = Database::open(options, Arc::<TestClock>::clone(&clock), chance)
         .await
         .unwrap();
-    let engine = engine(database, told(SANDBOX).parse().unwrap());
+    let engine = engine(database, ID, told(SANDBOX).parse().unwrap());
     let connection: ConnectionId = told(CONNECTION).parse().unwrap();
     println!("{}", json!({ "ready": std::process::id() }));
     while next_round().await {

@@ -73,6 +73,26 @@ fn registrations() -> Config {
     Config::load(&sources).unwrap()
 }
 
+/// An engine with nothing in memory that another one has, over a database that several may have open, before a vendor's double.
+pub fn engine(database: Database, connector: &str, sandbox: Url) -> Engine {
+    let addresses = sandbox.socket_addrs(|| None).unwrap();
+    let settings = ClientSettings {
+        // The double has no budget to keep.
+        paced: false,
+        ..ClientSettings::default()
+    };
+    // The key of the test's app.
+    let key = MasterKey::generate(&SeededChance::new(1)).0;
+    Engine::new(EngineParts {
+        database,
+        registry: connectors(endpoints(connector, sandbox)),
+        vault: Vault::new(key, Vec::new(), Arc::new(SystemChance)),
+        http: Client::new(HostPolicy::sandbox(addresses), settings).unwrap(),
+        apps: registrations().apps().clone(),
+        settings: Settings::default(),
+    })
+}
+
 /// The work of the process; it goes on until it is killed, or until whoever started it is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a process that the tests of kills start"]
@@ -85,25 +105,7 @@ async fn one_worker() {
         .await
         .unwrap();
     let sandbox: Url = told(SANDBOX).parse().unwrap();
-    let addresses = sandbox.socket_addrs(|| None).unwrap();
-    let settings = ClientSettings {
-        // The double has no budget to keep.
-        paced: false,
-        ..ClientSettings::default()
-    };
-    let engine = Engine::new(EngineParts {
-        database,
-        registry: connectors(endpoints(&told(CONNECTOR), sandbox)),
-        // The key of the test's app.
-        vault: Vault::new(
-            MasterKey::generate(&SeededChance::new(1)).0,
-            Vec::new(),
-            Arc::new(SystemChance),
-        ),
-        http: Client::new(HostPolicy::sandbox(addresses), settings).unwrap(),
-        apps: registrations().apps().clone(),
-        settings: Settings::default(),
-    });
+    let engine = engine(database, &told(CONNECTOR), sandbox);
     println!("{}", json!({ "ready": std::process::id() }));
     // Nobody ends the input of a process that is to be killed; it ends when the test does.
     let orphaned = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));

@@ -3,6 +3,7 @@
 //! Every connection carries one call: the answer is passed on with `connection: close`, so that each call meets the proxy anew and a port
 //! that is shut is really shut. A rule applies from the moment it is set until it is lifted or its count has run out.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -60,7 +61,7 @@ pub struct Rule {
     /// Their method; any when empty.
     pub method: &'static str,
     /// A part of their path and query; any when empty.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// A part of their body; any when empty.
     pub body: String,
     /// How often it strikes; until it is lifted when none.
@@ -72,10 +73,10 @@ pub struct Rule {
 impl Rule {
     /// Strikes every call of this method whose path holds this, until it is lifted.
     #[must_use]
-    pub fn on(method: &'static str, path: &'static str, mishap: Mishap) -> Self {
+    pub fn on(method: &'static str, path: impl Into<Cow<'static, str>>, mishap: Mishap) -> Self {
         Self {
             method,
-            path,
+            path: path.into(),
             body: String::new(),
             times: None,
             mishap,
@@ -287,7 +288,7 @@ fn struck(book: &Mutex<Book>, method: &str, target: &str, body: &[u8]) -> Option
     let text = String::from_utf8_lossy(body);
     let at = book.rules.iter().position(|rule| {
         (rule.method.is_empty() || rule.method == method)
-            && target.contains(rule.path)
+            && target.contains(&*rule.path)
             && text.contains(&rule.body)
     })?;
     book.struck += 1;

@@ -11,6 +11,7 @@
 mod app;
 mod clock;
 mod delivery;
+mod door;
 mod error;
 mod faults;
 mod folder;
@@ -23,6 +24,7 @@ pub mod shopify;
 pub mod slack;
 mod snapshot;
 mod spoiling;
+mod starting;
 mod stats;
 mod window;
 

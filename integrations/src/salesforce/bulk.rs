@@ -28,8 +28,8 @@ use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long to leave a job alone that runs.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to leave a job alone that runs, in milliseconds: at least, and at most.
+const PATIENCE_MS: (i64, i64) = (1_000, 10_000);
 /// A job that has not ended by then is left to itself, and the records are read by queries.
 const LONGEST_MS: i64 = 6 * 3_600_000;
 
@@ -57,9 +57,12 @@ impl Salesforce {
     }
 
     /// A page without records, and a time to come back.
-    pub(super) fn waiting(position: &Position) -> Result<Page> {
+    pub(super) fn waiting(position: &Position, ran_ms: i64) -> Result<Page> {
+        // Half as long again as it has run: a short job is not waited for, and a long one not asked about all the time.
+        let (least, most) = PATIENCE_MS;
+        let patience = (ran_ms / 2).clamp(least, most);
         Ok(Page {
-            wait: Some(PATIENCE),
+            wait: Some(Duration::from_millis(patience.unsigned_abs())),
             ..Reading::default().page(Next::More(position.write()?))
         })
     }
@@ -86,12 +89,14 @@ impl Salesforce {
             let by_queries = match state.as_str() {
                 "JobComplete" => false,
                 "UploadComplete" | "InProgress" => {
-                    if now_ms.saturating_sub(started_ms) < LONGEST_MS {
-                        return Self::waiting(&Position::Bulk {
+                    let ran_ms = now_ms.saturating_sub(started_ms);
+                    if ran_ms < LONGEST_MS {
+                        let position = Position::Bulk {
                             job,
                             locator,
                             started_ms,
-                        });
+                        };
+                        return Self::waiting(&position, ran_ms);
                     }
                     true
                 }

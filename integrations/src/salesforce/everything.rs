@@ -85,7 +85,7 @@ impl Salesforce {
                         locator: None,
                         started_ms,
                     };
-                    return Self::waiting(&position);
+                    return Self::waiting(&position, 0);
                 }
                 Err(
                     error @ (ConnectorError::Permanent { .. } | ConnectorError::NotFound { .. }),

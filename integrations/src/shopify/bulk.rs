@@ -36,8 +36,8 @@ use url::Url;
 const PIECE: u64 = 512 << 10;
 /// No line is longer than this.
 const LONGEST_LINE: u64 = 8 << 20;
-/// How long to wait before looking whether an operation is done.
-const SHORT_WAIT: Duration = Duration::from_secs(5);
+/// How long to wait before looking whether an operation is done, in milliseconds: at least, and at most.
+const WAIT_MS: (i64, i64) = (1_000, 5_000);
 const LONG_WAIT: Duration = Duration::from_secs(30);
 /// An operation that has read more than this takes a while longer.
 const MANY: u64 = 20_000;
@@ -85,6 +85,12 @@ struct Piece {
     bytes: bytes::Bytes,
     /// Whether the file ends with it.
     is_last: bool,
+}
+
+/// Half as long again as an operation has run: a short one is not waited for, and a long one not asked about all the time.
+fn patience(ran_ms: i64) -> Duration {
+    let (least, most) = WAIT_MS;
+    Duration::from_millis((ran_ms / 2).clamp(least, most).unsigned_abs())
 }
 
 fn nothing_yet(position: &Position, wait: Option<Duration>) -> Result<Page> {
@@ -137,7 +143,7 @@ impl Shopify {
         let begun: Begun = reply.read()?;
         if let Some(operation) = begun.started.bulk_operation {
             let job = operation.id;
-            return nothing_yet(&Position::Running { job, frame }, Some(SHORT_WAIT));
+            return nothing_yet(&Position::Running { job, frame }, Some(patience(0)));
         }
         let errors = begun.started.user_errors;
         let crowded = errors.iter().any(|error| {
@@ -191,7 +197,7 @@ impl Shopify {
                 let wait = if read.unwrap_or(0_u64) > MANY {
                     LONG_WAIT
                 } else {
-                    SHORT_WAIT
+                    patience(request.now_ms.saturating_sub(frame.started_ms))
                 };
                 nothing_yet(&Position::Running { job, frame }, Some(wait))
             }

@@ -1,7 +1,8 @@
 //! The process of the engine, put together from the product's own parts.
 
 use super::measure::process;
-use super::sandboxed::{CLIENT_ID, CLIENT_SECRET, REDIRECT_URI};
+use super::sandboxed::{CLIENT_ID, CLIENT_SECRET, redirect_uri};
+use super::vendors::Vendor;
 use api::config::{Config, Sources};
 use api::state::{chance, open_database, prepare_schema};
 use entities::chance::SeededChance;
@@ -9,11 +10,10 @@ use entities::connection;
 use entities::database::Database;
 use entities::viewer::Viewer;
 use entities::visible::Visible;
+use integrations::connectors;
 use integrations::http::{Client, ClientSettings, HostPolicy};
-use integrations::hubspot::{HubSpotEndpoints, ID};
 use integrations::sync::{Asking, Engine, EngineParts, Returned, Settings, SyncKind};
 use integrations::vault::{MasterKey, Vault};
-use integrations::{Endpoints, connectors};
 use sea_orm::{ConnectionTrait, Statement};
 use secrecy::SecretString;
 use serde_json::json;
@@ -22,15 +22,19 @@ use std::time::Instant;
 use url::Url;
 
 /// Synchronises the sandbox into a database and prints one line of figures: for the first time, or `again` when it was done before.
-pub fn run(sandbox: &str, database: &str, again: bool) {
+pub fn run(vendor: &Vendor, sandbox: &str, database: &str, again: bool) {
     // As the binary does it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let settings = [("ENTENTE_DATABASE_URL", database), ("ENTENTE_HUBSPOT_CLIENT_ID", CLIENT_ID), ("ENTENTE_HUBSPOT_CLIENT_SECRET", CLIENT_SECRET)];
-        let environment = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let of_vendor = |what: &str| format!("ENTENTE_{}_CLIENT_{what}", vendor.id.to_uppercase());
+        let environment = vec![
+            ("ENTENTE_DATABASE_URL".to_owned(), database.to_owned()),
+            (of_vendor("ID"), CLIENT_ID.to_owned()),
+            (of_vendor("SECRET"), CLIENT_SECRET.to_owned()),
+        ];
         let config = Config::load(&Sources { file: None, environment, flags: Vec::new() }).expect("the settings are settings");
         let opened = open_database(&config).await.expect("the database opens");
         prepare_schema(&opened, true).await.expect("the schema is made");
@@ -41,7 +45,7 @@ pub fn run(sandbox: &str, database: &str, again: bool) {
         // Put together as the product does it, but for the pace: there is no vendor whose budget it would keep to.
         let engine = Engine::new(EngineParts {
             database: opened.clone(),
-            registry: connectors(Endpoints { hubspot: HubSpotEndpoints::at(url), ..Endpoints::default() }),
+            registry: connectors((vendor.endpoints)(url)),
             vault,
             http: Client::new(HostPolicy::sandbox(addresses), ClientSettings { paced: false, ..ClientSettings::default() }).expect("a client"),
             apps: config.apps().clone(),
@@ -50,7 +54,7 @@ pub fn run(sandbox: &str, database: &str, again: bool) {
         let (connection, kind) = if again {
             (connected(&opened).await, SyncKind::Everything)
         } else {
-            (connect(&engine).await, SyncKind::Changes)
+            (connect(vendor, &engine).await, SyncKind::Changes)
         };
         let written = rows_written(&opened).await;
 
@@ -80,14 +84,14 @@ pub fn run(sandbox: &str, database: &str, again: bool) {
 }
 
 /// The consent, as a person with a browser would give it.
-async fn connect(engine: &Engine) -> connection::Model {
+async fn connect(vendor: &Vendor, engine: &Engine) -> connection::Model {
     let cookie = SecretString::from("0123456789abcdef0123456789abcdef");
-    let redirect_uri: Url = REDIRECT_URI.parse().expect("an address");
+    let redirect_uri: Url = redirect_uri(vendor.id).parse().expect("an address");
     let asking = Asking {
-        connector: ID,
+        connector: vendor.id,
         subject: "bench",
         redirect_uri,
-        site: None,
+        site: vendor.site,
         cookie: &cookie,
         renews: None,
     };
@@ -116,10 +120,10 @@ async fn connect(engine: &Engine) -> connection::Model {
     let answer: HashMap<_, _> = back.query_pairs().into_owned().collect();
     let state = SecretString::from(answer["state"].clone());
     let returned = Returned {
-        connector: ID,
+        connector: vendor.id,
         state: &state,
         code: answer["code"].clone().into(),
-        query: "",
+        query: back.query().unwrap_or_default(),
         cookie: &cookie,
     };
     engine

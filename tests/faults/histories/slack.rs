@@ -53,8 +53,8 @@ pub fn signed(secret: &str, kind: &str, body: Vec<u8>, now_ms: i64) -> Delivery 
 /// Whether somebody confirms or disputes, and who.
 #[derive(Clone, Debug)]
 pub struct Press {
-    confirms: bool,
-    person: usize,
+    pub confirms: bool,
+    pub person: usize,
 }
 
 /// A deal and the message that tells of it.

@@ -1,32 +1,27 @@
-//! The sandbox's own door: "a human edits in the CRM", faults, the clock, statistics.
-//!
-//! It asks for no token, because it is no part of the vendor; the sandbox listens on loopback only. Writes must be `application/json`, so
-//! that a web page a developer happens to visit cannot make a browser send one without asking first.
+//! What only this vendor's sandbox has behind its own door ([`crate::door`]): "a human edits in the CRM".
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::Portal;
-use super::answer::{Refusal, read_id, read_json, read_kind};
+use super::answer::{Refusal, read_id, read_kind};
 use super::happening::By;
 use super::kind::Kind;
 use super::links::{Category, LinkType};
 use super::objects::{Written, written};
 use super::rules::Rule;
-use crate::faults::{Fault, Faults, WebhookFaults};
+use super::{Portal, saved};
+use crate::delivery::Deliveries;
+use crate::door::{self, Closed, World, json_only, read};
+use crate::faults::FaultBook;
+use crate::stats::Stats;
+use crate::{Clock, SandboxError};
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
-        .route("/__sandbox/stats", web::get().to(stats))
-        .route("/__sandbox/clock", web::post().to(clock))
-        .route("/__sandbox/faults", web::get().to(faults))
-        .route("/__sandbox/faults", web::post().to(change_faults))
-        .route("/__sandbox/faults", web::delete().to(clear_faults))
+        .configure(door::routes::<Portal>)
         .route("/__sandbox/associations", web::post().to(associate))
         .route("/__sandbox/associations", web::delete().to(dissociate))
         .route("/__sandbox/rules/{kind}", web::get().to(rules))
@@ -46,74 +41,66 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-fn json_only(request: &HttpRequest) -> Result<(), Refusal> {
-    if request.content_type() == "application/json" {
-        return Ok(());
+impl From<Closed> for Refusal {
+    fn from(closed: Closed) -> Self {
+        Self::new(closed.status, "VALIDATION_ERROR", closed.problem)
     }
-    Err(Refusal::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "VALIDATION_ERROR",
-        "send this as application/json",
-    ))
 }
 
-async fn stats(portal: web::Data<Portal>) -> HttpResponse {
-    let records: BTreeMap<&str, serde_json::Value> = Kind::ALL
-        .into_iter()
-        .map(|kind| {
-            let counts = json!({
-                "live": portal.store.count(kind),
-                "archived": portal.store.count_archived(kind),
-            });
-            (kind.plural(), counts)
-        })
-        .collect();
-    let counts = portal.stats.current();
-    HttpResponse::Ok().json(json!({
-        "portal_id": portal.store.portal_id(),
-        "requests": counts.requests,
-        "statuses": counts.statuses,
-        "records": records,
-        "webhooks": portal.webhooks.deliveries.counts(),
-    }))
+impl World for Portal {
+    type Wish = Wish;
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    fn deliveries(&self) -> &Deliveries {
+        &self.webhooks.deliveries
+    }
+
+    fn fault_book(&self) -> &FaultBook {
+        &self.faults
+    }
+
+    fn expire_tokens(&self) -> Result<(), SandboxError> {
+        self.tokens.expire_all().map_err(saved)
+    }
+
+    fn told(&self) -> Map<String, Value> {
+        let count = |kind: Kind| {
+            let (live, archived) = (self.store.count(kind), self.store.count_archived(kind));
+            let counts = json!({"live": live, "archived": archived});
+            (kind.plural().to_owned(), counts)
+        };
+        let records: Map<String, Value> = Kind::ALL.into_iter().map(count).collect();
+        Map::from_iter([
+            ("portal_id".to_owned(), self.store.portal_id().into()),
+            ("records".to_owned(), records.into()),
+        ])
+    }
+
+    fn grant(&self, wish: Wish) {
+        if let Some(stamp) = wish.one_timestamp {
+            let at = stamp.at_ms.unwrap_or_else(|| self.store.now());
+            self.store.stamp_all(stamp.kind, at);
+        }
+    }
+
+    fn set_lag(&self, lag: Option<Duration>) {
+        let lag = lag.unwrap_or(self.limits.index_lag);
+        self.store
+            .set_lag(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX));
+    }
 }
 
+/// Records that all changed at one moment.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Advance {
-    advance_ms: u64,
-}
-
-async fn clock(
-    portal: web::Data<Portal>,
-    request: HttpRequest,
-    body: web::Bytes,
-) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
-    let body: Advance = read_json(&body)?;
-    portal.clock.advance(Duration::from_millis(body.advance_ms));
-    Ok(HttpResponse::Ok().json(json!({"now": portal.store.now()})))
-}
-
-async fn faults(portal: web::Data<Portal>) -> HttpResponse {
-    HttpResponse::Ok().json(portal.faults.current())
-}
-
-/// Present fields replace; absent ones stay. The last two are done once.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FaultChange {
-    #[serde(default)]
-    rules: Option<Vec<Fault>>,
-    #[serde(default)]
-    index_lag_ms: Option<u64>,
-    #[serde(default)]
-    webhooks: Option<WebhookFaults>,
-    #[serde(default)]
-    withhold_scopes: Option<Vec<String>>,
-    #[serde(default)]
-    expire_tokens: bool,
-    #[serde(default)]
+pub(crate) struct Wish {
     one_timestamp: Option<OneTimestamp>,
 }
 
@@ -121,47 +108,7 @@ struct FaultChange {
 #[serde(deny_unknown_fields)]
 struct OneTimestamp {
     kind: Kind,
-    #[serde(default)]
     at_ms: Option<i64>,
-}
-
-async fn change_faults(
-    portal: web::Data<Portal>,
-    request: HttpRequest,
-    body: web::Bytes,
-) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
-    let change: FaultChange = read_json(&body)?;
-    portal.change_faults(|faults| {
-        if let Some(rules) = change.rules {
-            faults.rules = rules;
-        }
-        if change.index_lag_ms.is_some() {
-            faults.index_lag_ms = change.index_lag_ms;
-        }
-        if let Some(webhooks) = change.webhooks {
-            faults.webhooks = webhooks;
-        }
-        if let Some(scopes) = change.withhold_scopes {
-            faults.withhold_scopes = scopes;
-        }
-    });
-    if change.expire_tokens {
-        portal
-            .tokens
-            .expire_all()
-            .map_err(|_| Refusal::validation("the tokens could not be saved"))?;
-    }
-    if let Some(stamp) = change.one_timestamp {
-        let at = stamp.at_ms.unwrap_or_else(|| portal.store.now());
-        portal.store.stamp_all(stamp.kind, at);
-    }
-    Ok(HttpResponse::Ok().json(portal.faults.current()))
-}
-
-async fn clear_faults(portal: web::Data<Portal>) -> HttpResponse {
-    portal.change_faults(|faults| *faults = Faults::default());
-    HttpResponse::NoContent().finish()
 }
 
 async fn rules(
@@ -177,9 +124,8 @@ async fn set_rules(
     path: web::Path<String>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
     let kind = read_kind(&path)?;
-    let rules: Vec<Rule> = read_json(&body)?;
+    let rules: Vec<Rule> = read(&request, &body)?;
     portal.store.set_rules(kind, rules);
     Ok(HttpResponse::Ok().json(portal.store.rules(kind)))
 }
@@ -196,9 +142,8 @@ async fn create(
     path: web::Path<String>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
     let kind = read_kind(&path)?;
-    let body: RecordBody = read_json(&body)?;
+    let body: RecordBody = read(&request, &body)?;
     let properties = written(body.properties)?;
     let id = portal
         .store
@@ -229,9 +174,8 @@ async fn edit(
     path: web::Path<(String, String)>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
     let (kind, id) = place(&path)?;
-    let body: RecordBody = read_json(&body)?;
+    let body: RecordBody = read(&request, &body)?;
     let properties = written(body.properties)?;
     portal
         .store
@@ -271,9 +215,8 @@ async fn merge(
     path: web::Path<(String, String)>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
     let (kind, id) = place(&path)?;
-    let body: MergeBody = read_json(&body)?;
+    let body: MergeBody = read(&request, &body)?;
     let into = portal.store.merge(kind, id, body.other)?;
     shown(&portal, kind, into)
 }
@@ -302,8 +245,7 @@ async fn associate(
     request: HttpRequest,
     body: web::Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
-    let body: PairBody = read_json(&body)?;
+    let body: PairBody = read(&request, &body)?;
     let link_type = match (body.category, body.type_id) {
         (Some(category), Some(type_id)) => LinkType { category, type_id },
         (None, None) => portal
@@ -322,8 +264,7 @@ async fn dissociate(
     request: HttpRequest,
     body: web::Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
-    let body: PairBody = read_json(&body)?;
+    let body: PairBody = read(&request, &body)?;
     let (from, to) = ((body.from.kind, body.from.id), (body.to.kind, body.to.id));
     portal.store.dissociate(from, to)?;
     Ok(HttpResponse::NoContent().finish())

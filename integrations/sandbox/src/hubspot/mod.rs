@@ -51,7 +51,6 @@ mod webhooks;
 mod writes;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use tokio::sync::watch;
@@ -75,6 +74,7 @@ pub use schema::{Property, ValueType};
 pub use store::Store;
 
 use crate::app::check_target;
+use crate::door::World as _;
 use crate::faults::FaultBook;
 use crate::stats::Stats;
 use crate::window::Window;
@@ -117,16 +117,6 @@ impl Portal {
     async fn stopping(&self) {
         // The sender lives as long as the portal, so waiting fails never.
         let _ = self.stop.subscribe().wait_for(|stopped| *stopped).await;
-    }
-
-    fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
-        let lag = self.faults.change(|faults| {
-            change(faults);
-            faults.index_lag_ms
-        });
-        let lag = lag.map_or(self.limits.index_lag, Duration::from_millis);
-        self.store
-            .set_lag(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX));
     }
 
     /// Puts port, target and generation on disk.

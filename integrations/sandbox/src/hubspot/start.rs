@@ -6,8 +6,7 @@
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use actix_web::middleware::from_fn;
-use actix_web::{App as WebApp, HttpResponse, HttpServer, web};
+use actix_web::HttpResponse;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{mpsc, watch};
@@ -27,9 +26,10 @@ use super::{
 };
 use crate::app::check_start;
 use crate::delivery::webhook_client;
+use crate::door::World as _;
 use crate::faults::FaultBook;
-use crate::listening::{BODY_LIMIT, listen, reached};
-use crate::spoiling::keep_wire;
+use crate::listening::{listen, reached};
+use crate::starting::{prepared, resume_app, serve};
 use crate::stats::Stats;
 use crate::window::Window;
 use crate::{Clock, SandboxError};
@@ -50,16 +50,7 @@ pub(crate) async fn start(options: HubSpotOptions) -> Result<HubSpot, SandboxErr
     )?;
     let clock = Arc::new(Clock::system());
     let now = clock.now_ms();
-    let (options, prepared) = tokio::task::spawn_blocking(move || {
-        let prepared = prepare(&options, now);
-        (options, prepared)
-    })
-    .await
-    .map_err(|panic| SandboxError::Option {
-        name: "source",
-        problem: panic.to_string(),
-    })?;
-    let prepared = prepared?;
+    let (options, prepared) = prepared(options, move |options| prepare(options, now)).await?;
     let listener = listen(options.listen, prepared.head.port)?;
     serve(options, prepared, clock, listener)
 }
@@ -134,19 +125,10 @@ fn resume(
             asked,
         });
     }
-    if head.app.client_id != options.app.client_id || head.app.app_id != options.app.app_id {
-        return Err(SandboxError::OtherApp {
-            stored: head.app.client_id,
-            asked: options.app.client_id.clone(),
-        });
-    }
-    // The secret stays the one of the first start; where consents may return to follows the caller's present address.
-    head.app
-        .redirect_uris
-        .clone_from(&options.app.redirect_uris);
-    if options.webhook_target.is_some() {
-        head.webhook_target.clone_from(&options.webhook_target);
-    }
+    resume_app(
+        (&mut head.app, &mut head.webhook_target),
+        (&options.app, options.webhook_target.as_ref()),
+    )?;
     let mut inner = Inner::new(head.info.clone());
     let grown = disk.load_generation(head.generation, &mut inner)?;
     if grown {
@@ -197,37 +179,24 @@ fn serve(
     });
     portal.change_faults(|_| {});
     portal.save_head()?;
-    let data = web::Data::from(Arc::clone(&portal));
-    let server = HttpServer::new(move || {
-        WebApp::new()
-            .app_data(data.clone())
-            .app_data(web::PayloadConfig::new(BODY_LIMIT))
-            .wrap(from_fn(gate::pass))
-            .configure(oauth::routes)
-            .configure(associations::routes)
-            .configure(objects::routes)
-            .configure(meta::routes)
-            .configure(properties::routes)
-            .configure(subscriptions::routes)
-            .configure(admin::routes)
-            .default_service(web::to(unknown))
-    })
-    .workers(2)
-    .shutdown_timeout(2)
-    .disable_signals()
-    .on_connect(keep_wire)
-    .listen(listener)
-    .map_err(|source| SandboxError::Listen {
-        address: url.to_string(),
-        source,
-    })?
-    .run();
-    let handle = server.handle();
+    let (handle, server) = serve!(
+        portal,
+        listener,
+        url,
+        gate::pass,
+        [
+            oauth::routes,
+            associations::routes,
+            objects::routes,
+            meta::routes,
+            properties::routes,
+            subscriptions::routes,
+            admin::routes,
+        ],
+        unknown
+    );
     let tasks = vec![
-        tokio::spawn(async move {
-            // The server ends when it is told to; its error would be one of accepting, which it retries.
-            let _ = server.await;
-        }),
+        server,
         tokio::spawn(webhooks::run(
             Arc::clone(&portal),
             inbox,

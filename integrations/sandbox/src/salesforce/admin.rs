@@ -1,29 +1,24 @@
-//! The sandbox's own door: "a human edits in the CRM", faults, rules, the clock, statistics.
-//!
-//! It asks for no token, because it is no part of the vendor; the sandbox listens on loopback only. Writes must be `application/json`, so
-//! that a web page a developer happens to visit cannot make a browser send one without asking first.
+//! What only this vendor's sandbox has behind its own door ([`crate::door`]): "a human edits in the CRM", rules.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::Org;
-use super::answer::{Refusal, read_json};
+use super::answer::Refusal;
 use super::rules::Rules;
-use crate::faults::{Fault, Faults, WebhookFaults};
+use super::{Org, saved};
+use crate::delivery::Deliveries;
+use crate::door::{self, Closed, World, json_only, read};
+use crate::faults::FaultBook;
+use crate::stats::Stats;
+use crate::{Clock, SandboxError};
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     let record = "/__sandbox/records/{object}/{id}";
     config
-        .route("/__sandbox/stats", web::get().to(stats))
-        .route("/__sandbox/clock", web::post().to(clock))
-        .route("/__sandbox/faults", web::get().to(faults))
-        .route("/__sandbox/faults", web::post().to(change_faults))
-        .route("/__sandbox/faults", web::delete().to(clear_faults))
+        .configure(door::routes::<Org>)
         .route("/__sandbox/rules", web::get().to(rules))
         .route("/__sandbox/rules", web::put().to(set_rules))
         .route("/__sandbox/records/{object}", web::get().to(list))
@@ -37,77 +32,73 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .route(&format!("{record}/convert"), web::post().to(convert));
 }
 
-fn json_only(request: &HttpRequest) -> Result<(), Refusal> {
-    if request.content_type() == "application/json" {
-        return Ok(());
+impl From<Closed> for Refusal {
+    fn from(closed: Closed) -> Self {
+        Self::new(closed.status, "NOT_READ", closed.problem)
     }
-    Err(Refusal::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "UNSUPPORTED_MEDIA_TYPE",
-        "send this as application/json",
-    ))
 }
 
-async fn stats(org: web::Data<Org>) -> HttpResponse {
-    let names: Vec<String> = org.store.read().tables.keys().cloned().collect();
-    let records: BTreeMap<String, Value> = names
-        .into_iter()
-        .map(|name| {
-            let counts =
-                json!({"live": org.store.count(&name), "deleted": org.store.count_deleted(&name)});
-            (name, counts)
-        })
-        .collect();
-    let counts = org.stats.current();
-    let (used, max) = org.usage();
-    HttpResponse::Ok().json(json!({
-        "org_id": org.org_id(),
-        "requests": counts.requests,
-        "statuses": counts.statuses,
-        "records": records,
-        "webhooks": org.deliveries.counts(),
-        "usage": {"used": used, "max": max},
-    }))
+impl World for Org {
+    type Wish = Wish;
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
+    fn fault_book(&self) -> &FaultBook {
+        &self.faults
+    }
+
+    fn expire_tokens(&self) -> Result<(), SandboxError> {
+        self.tokens.expire_all().map_err(saved)
+    }
+
+    fn told(&self) -> Map<String, Value> {
+        let names: Vec<String> = self.store.read().tables.keys().cloned().collect();
+        let count = |name: String| {
+            let (live, deleted) = (self.store.count(&name), self.store.count_deleted(&name));
+            (name, json!({"live": live, "deleted": deleted}))
+        };
+        let records: Map<String, Value> = names.into_iter().map(count).collect();
+        let (used, max) = self.usage();
+        Map::from_iter([
+            ("org_id".to_owned(), self.org_id().into()),
+            ("records".to_owned(), records.into()),
+            ("usage".to_owned(), json!({"used": used, "max": max})),
+        ])
+    }
+
+    fn grant(&self, wish: Wish) {
+        if wish.empty_bin {
+            self.store.empty_bin();
+        }
+        if let Some(stamp) = wish.one_timestamp {
+            let at = stamp.at_ms.unwrap_or_else(|| self.clock.now_ms());
+            self.store.stamp_all(&stamp.object, at);
+        }
+    }
+
+    fn set_lag(&self, lag: Option<Duration>) {
+        let lag = lag.unwrap_or(self.limits.visibility_lag);
+        self.store
+            .set_lag(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX));
+    }
 }
 
+/// An empty bin, and records that all changed at one moment.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Advance {
-    advance_ms: u64,
-}
-
-async fn clock(
-    org: web::Data<Org>,
-    request: HttpRequest,
-    body: web::Bytes,
-) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
-    let body: Advance = read_json(&body)?;
-    org.clock.advance(Duration::from_millis(body.advance_ms));
-    Ok(HttpResponse::Ok().json(json!({"now": org.clock.now_ms()})))
-}
-
-async fn faults(org: web::Data<Org>) -> HttpResponse {
-    HttpResponse::Ok().json(org.faults.current())
-}
-
-/// Present fields replace; absent ones stay. The last ones are done once.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FaultChange {
-    #[serde(default)]
-    rules: Option<Vec<Fault>>,
-    #[serde(default)]
-    index_lag_ms: Option<u64>,
-    #[serde(default)]
-    webhooks: Option<WebhookFaults>,
-    #[serde(default)]
-    withhold_scopes: Option<Vec<String>>,
-    #[serde(default)]
-    expire_tokens: bool,
+pub(crate) struct Wish {
     #[serde(default)]
     empty_bin: bool,
-    #[serde(default)]
     one_timestamp: Option<OneTimestamp>,
 }
 
@@ -115,53 +106,7 @@ struct FaultChange {
 #[serde(deny_unknown_fields)]
 struct OneTimestamp {
     object: String,
-    #[serde(default)]
     at_ms: Option<i64>,
-}
-
-async fn change_faults(
-    org: web::Data<Org>,
-    request: HttpRequest,
-    body: web::Bytes,
-) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
-    let change: FaultChange = read_json(&body)?;
-    org.change_faults(|faults| {
-        if let Some(rules) = change.rules {
-            faults.rules = rules;
-        }
-        if change.index_lag_ms.is_some() {
-            faults.index_lag_ms = change.index_lag_ms;
-        }
-        if let Some(webhooks) = change.webhooks {
-            faults.webhooks = webhooks;
-        }
-        if let Some(scopes) = change.withhold_scopes {
-            faults.withhold_scopes = scopes;
-        }
-    });
-    if change.expire_tokens {
-        org.tokens.expire_all().map_err(|_| {
-            Refusal::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "NOT_SAVED",
-                "the tokens could not be saved",
-            )
-        })?;
-    }
-    if change.empty_bin {
-        org.store.empty_bin();
-    }
-    if let Some(stamp) = change.one_timestamp {
-        let at = stamp.at_ms.unwrap_or_else(|| org.clock.now_ms());
-        org.store.stamp_all(&stamp.object, at);
-    }
-    Ok(HttpResponse::Ok().json(org.faults.current()))
-}
-
-async fn clear_faults(org: web::Data<Org>) -> HttpResponse {
-    org.change_faults(|faults| *faults = Faults::default());
-    HttpResponse::NoContent().finish()
 }
 
 async fn rules(org: web::Data<Org>) -> HttpResponse {
@@ -173,8 +118,7 @@ async fn set_rules(
     request: HttpRequest,
     body: web::Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
-    let rules: Rules = read_json(&body)?;
+    let rules: Rules = read(&request, &body)?;
     org.store.set_rules(rules);
     Ok(HttpResponse::Ok().json(org.store.rules()))
 }
@@ -200,8 +144,7 @@ async fn create(
     path: web::Path<String>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
-    let id = org.store.create(&path, read_json(&body)?)?;
+    let id = org.store.create(&path, read(&request, &body)?)?;
     Ok(HttpResponse::Created().json(org.store.get(&path, &id)))
 }
 
@@ -218,8 +161,8 @@ async fn edit(
     path: web::Path<(String, String)>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
-    org.store.update(&path.0, &path.1, read_json(&body)?)?;
+    let fields = read(&request, &body)?;
+    org.store.update(&path.0, &path.1, fields)?;
     shown(&org, &path.0, &path.1)
 }
 
@@ -253,8 +196,7 @@ async fn merge(
     path: web::Path<(String, String)>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    json_only(&request)?;
-    let body: MergeBody = read_json(&body)?;
+    let body: MergeBody = read(&request, &body)?;
     org.store.merge(&path.0, &path.1, &[&body.other])?;
     shown(&org, &path.0, &path.1)
 }

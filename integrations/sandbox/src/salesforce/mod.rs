@@ -45,7 +45,6 @@ mod writes;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use tokio::sync::watch;
@@ -66,6 +65,7 @@ pub use store::SalesforceStore;
 
 use crate::app::check_target;
 use crate::delivery::Deliveries;
+use crate::door::World as _;
 use crate::faults::FaultBook;
 use crate::folder::Folder;
 use crate::snapshot::Snapshot;
@@ -157,16 +157,6 @@ impl Org {
     async fn stopping(&self) {
         // The sender lives as long as the org, so waiting fails never.
         let _ = self.stop.subscribe().wait_for(|stopped| *stopped).await;
-    }
-
-    fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
-        let lag = self.faults.change(|faults| {
-            change(faults);
-            faults.index_lag_ms
-        });
-        let lag = lag.map_or(self.limits.visibility_lag, Duration::from_millis);
-        self.store
-            .set_lag(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX));
     }
 }
 

@@ -78,6 +78,10 @@ impl FieldKind {
         }
     }
 
+    pub(crate) fn is_id(self) -> bool {
+        matches!(self, Self::Id | Self::Reference)
+    }
+
     pub(crate) fn is_number(self) -> bool {
         matches!(
             self,

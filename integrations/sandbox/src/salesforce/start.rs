@@ -7,8 +7,7 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
-use actix_web::middleware::from_fn;
-use actix_web::{App as WebApp, HttpResponse, HttpServer, web};
+use actix_web::HttpResponse;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -29,11 +28,12 @@ use super::{
 };
 use crate::app::check_start;
 use crate::delivery::{Deliveries, webhook_client};
+use crate::door::World as _;
 use crate::faults::FaultBook;
 use crate::folder::Folder;
-use crate::listening::{BODY_LIMIT, listen, reached};
+use crate::listening::{listen, reached};
 use crate::snapshot::Snapshot;
-use crate::spoiling::keep_wire;
+use crate::starting::{prepared, resume_app, serve};
 use crate::stats::Stats;
 use crate::window::Window;
 use crate::{App, Clock, SandboxError};
@@ -66,16 +66,7 @@ pub(crate) async fn start(options: SalesforceOptions) -> Result<Salesforce, Sand
     )?;
     let clock = Arc::new(Clock::system());
     let now = clock.now_ms();
-    let (options, prepared) = tokio::task::spawn_blocking(move || {
-        let prepared = prepare(&options, now);
-        (options, prepared)
-    })
-    .await
-    .map_err(|panic| SandboxError::Option {
-        name: "source",
-        problem: panic.to_string(),
-    })?;
-    let prepared = prepared?;
+    let (options, prepared) = prepared(options, move |options| prepare(options, now)).await?;
     let listener = listen(options.listen, prepared.head.port)?;
     serve(options, prepared, clock, listener)
 }
@@ -141,19 +132,10 @@ fn resume(
             asked: format!("{asked} with {:?}", options.features),
         });
     }
-    if head.app.client_id != options.app.client_id || head.app.app_id != options.app.app_id {
-        return Err(SandboxError::OtherApp {
-            stored: head.app.client_id,
-            asked: options.app.client_id.clone(),
-        });
-    }
-    // The secret stays the one of the first start; where consents may return to follows the caller's present address.
-    head.app
-        .redirect_uris
-        .clone_from(&options.app.redirect_uris);
-    if options.webhook_target.is_some() {
-        head.webhook_target.clone_from(&options.webhook_target);
-    }
+    resume_app(
+        (&mut head.app, &mut head.webhook_target),
+        (&options.app, options.webhook_target.as_ref()),
+    )?;
     let inner = folder
         .load_json(RECORDS)?
         .ok_or_else(|| SandboxError::State {
@@ -223,38 +205,25 @@ fn serve(
     });
     org.change_faults(|_| {});
     org.save_head()?;
-    let data = web::Data::from(Arc::clone(&org));
-    let server = HttpServer::new(move || {
-        WebApp::new()
-            .app_data(data.clone())
-            .app_data(web::PayloadConfig::new(BODY_LIMIT))
-            .wrap(from_fn(gate::pass))
-            .configure(oauth::routes)
-            .configure(query::routes)
-            .configure(describe::routes)
-            .configure(collections::routes)
-            .configure(bulk::routes)
-            .configure(connect::routes)
-            .configure(sobjects::routes)
-            .configure(admin::routes)
-            .default_service(web::to(unknown))
-    })
-    .workers(2)
-    .shutdown_timeout(2)
-    .disable_signals()
-    .on_connect(keep_wire)
-    .listen(listener)
-    .map_err(|source| SandboxError::Listen {
-        address: url.to_string(),
-        source,
-    })?
-    .run();
-    let handle = server.handle();
+    let (handle, server) = serve!(
+        org,
+        listener,
+        url,
+        gate::pass,
+        [
+            oauth::routes,
+            query::routes,
+            describe::routes,
+            collections::routes,
+            bulk::routes,
+            connect::routes,
+            sobjects::routes,
+            admin::routes,
+        ],
+        unknown
+    );
     let tasks = vec![
-        tokio::spawn(async move {
-            // The server ends when it is told to; its error would be one of accepting, which it retries.
-            let _ = server.await;
-        }),
+        server,
         tokio::spawn(outbound::run(Arc::clone(&org), inbox, client, options.seed)),
     ];
     Ok(Salesforce {

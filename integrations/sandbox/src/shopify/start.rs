@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use actix_web::middleware::from_fn;
-use actix_web::{App as WebApp, HttpResponse, HttpServer, web};
+use actix_web::HttpResponse;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
@@ -22,10 +21,11 @@ use super::{Shopify, admin, api, gate, generate, oauth, running, webhooks};
 use crate::delivery::{Deliveries, webhook_client};
 use crate::faults::FaultBook;
 use crate::folder::Folder;
-use crate::listening::{BODY_LIMIT, listen, reached};
+use crate::listening::{listen, reached};
 use crate::snapshot::Snapshot;
+use crate::starting::{prepared, resume_app, serve};
 use crate::stats::Stats;
-use crate::{Clock, SandboxError, spoiling};
+use crate::{Clock, SandboxError};
 
 const RECORDS: &str = "records.json";
 const SCHEMA: &str = include_str!("schema.graphql");
@@ -60,16 +60,8 @@ pub(crate) async fn start(options: ShopifyOptions) -> Result<Shopify, SandboxErr
     options.check()?;
     let clock = Arc::new(Clock::system());
     let now = clock.now_ms();
-    let (options, prepared) = tokio::task::spawn_blocking(move || {
-        let prepared = prepare(&options, now);
-        (options, prepared)
-    })
-    .await
-    .map_err(|panic| SandboxError::Option {
-        name: "source",
-        problem: panic.to_string(),
-    })?;
-    serve(options, prepared?, clock)
+    let (options, prepared) = prepared(options, move |options| prepare(options, now)).await?;
+    serve(options, prepared, clock)
 }
 
 fn prepare(options: &ShopifyOptions, now: i64) -> Result<Prepared, SandboxError> {
@@ -140,19 +132,10 @@ fn resume(options: &ShopifyOptions, mut head: Head) -> Result<Head, SandboxError
             asked: format!("{asked} for {}", options.domain),
         });
     }
-    if head.app.client_id != options.app.client_id || head.app.app_id != options.app.app_id {
-        return Err(SandboxError::OtherApp {
-            stored: head.app.client_id,
-            asked: options.app.client_id.clone(),
-        });
-    }
-    // The secret stays the one of the first start; where consents may return to follows the caller's present address.
-    head.app
-        .redirect_uris
-        .clone_from(&options.app.redirect_uris);
-    if options.webhook_target.is_some() {
-        head.webhook_target.clone_from(&options.webhook_target);
-    }
+    resume_app(
+        (&mut head.app, &mut head.webhook_target),
+        (&options.app, options.webhook_target.as_ref()),
+    )?;
     Ok(head)
 }
 
@@ -225,35 +208,16 @@ fn serve(
     for id in interrupted {
         shop.start_bulk(id);
     }
-    let data = web::Data::from(Arc::clone(&shop));
-    let listening = {
-        let address = url.to_string();
-        move |source| SandboxError::Listen { address, source }
-    };
-    let server = HttpServer::new(move || {
-        WebApp::new()
-            .app_data(data.clone())
-            .app_data(web::PayloadConfig::new(BODY_LIMIT))
-            .wrap(from_fn(gate::pass))
-            .configure(oauth::routes)
-            .configure(api::routes)
-            .configure(running::routes)
-            .configure(admin::routes)
-            .default_service(web::to(unknown))
-    })
-    .workers(2)
-    .shutdown_timeout(2)
-    .disable_signals()
-    .on_connect(spoiling::keep_wire)
-    .listen(listener)
-    .map_err(listening)?
-    .run();
-    let handle = server.handle();
+    let (handle, server) = serve!(
+        shop,
+        listener,
+        url,
+        gate::pass,
+        [oauth::routes, api::routes, running::routes, admin::routes,],
+        unknown
+    );
     let tasks = vec![
-        tokio::spawn(async move {
-            // The server ends when it is told to; its error would be one of accepting, which it retries.
-            let _ = server.await;
-        }),
+        server,
         tokio::spawn(webhooks::run(
             Arc::clone(&shop),
             inbox,

@@ -5,8 +5,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use actix_web::middleware::from_fn;
-use actix_web::{App as WebApp, HttpResponse, HttpServer, web};
+use actix_web::HttpResponse;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
@@ -26,8 +25,8 @@ use crate::app::App;
 use crate::delivery::{Deliveries, webhook_client};
 use crate::faults::FaultBook;
 use crate::folder::Folder;
-use crate::listening::{BODY_LIMIT, listen, reached};
-use crate::spoiling::keep_wire;
+use crate::listening::{listen, reached};
+use crate::starting::{prepared, resume_app, serve};
 use crate::stats::Stats;
 use crate::{Clock, SandboxError};
 
@@ -56,16 +55,8 @@ pub(crate) async fn start(options: SlackOptions) -> Result<Slack, SandboxError> 
     options.check()?;
     let clock = Arc::new(Clock::system());
     let now = clock.now_ms();
-    let (options, prepared) = tokio::task::spawn_blocking(move || {
-        let prepared = prepare(&options, now);
-        (options, prepared)
-    })
-    .await
-    .map_err(|panic| SandboxError::Option {
-        name: "state",
-        problem: panic.to_string(),
-    })?;
-    serve(options, prepared?, clock)
+    let (options, prepared) = prepared(options, move |options| prepare(options, now)).await?;
+    serve(options, prepared, clock)
 }
 
 fn prepare(options: &SlackOptions, now: i64) -> Result<Prepared, SandboxError> {
@@ -114,19 +105,10 @@ fn resume(options: &SlackOptions, mut head: Head) -> Result<Head, SandboxError> 
             asked,
         });
     }
-    if head.app.client_id != options.app.client_id || head.app.app_id != options.app.app_id {
-        return Err(SandboxError::OtherApp {
-            stored: head.app.client_id,
-            asked: options.app.client_id.clone(),
-        });
-    }
-    // The secrets stay those of the first start; where consents may return to follows the caller's present address.
-    head.app
-        .redirect_uris
-        .clone_from(&options.app.redirect_uris);
-    if options.webhook_target.is_some() {
-        head.webhook_target.clone_from(&options.webhook_target);
-    }
+    resume_app(
+        (&mut head.app, &mut head.webhook_target),
+        (&options.app, options.webhook_target.as_ref()),
+    )?;
     Ok(head)
 }
 
@@ -225,35 +207,21 @@ fn serve(
         workspace.store.save_now()?;
     }
     workspace.save_head()?;
-    let data = web::Data::from(Arc::clone(&workspace));
-    let listening = |source| SandboxError::Listen {
-        address: url.to_string(),
-        source,
-    };
-    let server = HttpServer::new(move || {
-        WebApp::new()
-            .app_data(data.clone())
-            .app_data(web::PayloadConfig::new(BODY_LIMIT))
-            .wrap(from_fn(gate::pass))
-            .configure(oauth::routes)
-            .configure(methods::routes)
-            .configure(interactivity::routes)
-            .configure(admin::routes)
-            .default_service(web::to(unknown))
-    })
-    .workers(2)
-    .shutdown_timeout(2)
-    .disable_signals()
-    .on_connect(keep_wire)
-    .listen(listener)
-    .map_err(listening)?
-    .run();
-    let handle = server.handle();
+    let (handle, server) = serve!(
+        workspace,
+        listener,
+        url,
+        gate::pass,
+        [
+            oauth::routes,
+            methods::routes,
+            interactivity::routes,
+            admin::routes,
+        ],
+        unknown
+    );
     let tasks = vec![
-        tokio::spawn(async move {
-            // The server ends when it is told to; its error would be one of accepting, which it retries.
-            let _ = server.await;
-        }),
+        server,
         tokio::spawn(events::run(
             Arc::clone(&workspace),
             inbox,

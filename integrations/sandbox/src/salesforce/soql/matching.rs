@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use super::parse::Operator;
-use super::resolve::{Path, Plan, Test};
+use super::resolve::{Path, Plan, Test, named};
 use crate::salesforce::held::{Held, fold};
 use crate::salesforce::id;
 use crate::salesforce::inner::Inner;
@@ -127,14 +127,23 @@ fn passes(inner: &Inner, record: &Record, test: &Test, now: i64) -> bool {
                 (Some(held), Some(value)) => order(path.kind, held, value) == Some(Ordering::Equal),
                 _ => false,
             };
+            let among = || {
+                if path.kind.is_id() {
+                    let held = named(&held);
+                    return values
+                        .binary_search_by(|value| named(value).cmp(&held))
+                        .is_ok();
+                }
+                values.iter().any(equal)
+            };
             let ordered = |wanted: &[Ordering]| {
                 let pair = held.as_ref().zip(values.first().and_then(Option::as_ref));
                 pair.and_then(|(held, value)| order(path.kind, held, value))
                     .is_some_and(|order| wanted.contains(&order))
             };
             match operator {
-                Operator::Equal | Operator::In => values.iter().any(equal),
-                Operator::NotEqual | Operator::NotIn => !values.iter().any(equal),
+                Operator::Equal | Operator::In => among(),
+                Operator::NotEqual | Operator::NotIn => !among(),
                 Operator::Less => ordered(&[Ordering::Less]),
                 Operator::LessOrEqual => ordered(&[Ordering::Less, Ordering::Equal]),
                 Operator::Greater => ordered(&[Ordering::Greater]),

@@ -64,8 +64,14 @@ pub(crate) enum Test {
     Compare {
         path: Path,
         operator: Operator,
+        /// Ids in their order, for hundreds of them are asked for at once.
         values: Vec<Option<Held>>,
     },
+}
+
+/// The part of an id that says which it is.
+pub(crate) fn named(id: &Option<Held>) -> Option<&str> {
+    id.as_ref().and_then(Held::text).map(id::short)
 }
 
 /// Makes a plan of a query.
@@ -258,10 +264,14 @@ impl<'a> Context<'a> {
                     .iter()
                     .map(|literal| self.value(described, literal))
                     .collect();
+                let mut values = values?;
+                if path.kind.is_id() {
+                    values.sort_by(|a, b| named(a).cmp(&named(b)));
+                }
                 Test::Compare {
                     path,
                     operator: *operator,
-                    values: values?,
+                    values,
                 }
             }
         })
