@@ -34,7 +34,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(limited("/sign-in/organisation").route(web::post().to(provider::choose)))
         .service(limited("/sign-in/with/{provider}").route(web::get().to(provider::begin)))
-        .service(limited("/sign-in/callback").route(web::get().to(provider::arrive)))
+        .service(limited("/sign-in/callback/{provider}").route(web::get().to(provider::arrive)))
         .service(
             limited("/forgotten-password")
                 .route(web::get().to(forgotten::show))

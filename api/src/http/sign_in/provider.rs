@@ -131,6 +131,7 @@ pub(super) struct Answer {
 /// Takes a browser back from a provider.
 pub(super) async fn arrive(
     request: HttpRequest,
+    path: web::Path<String>,
     query: Result<web::Query<Answer>, actix_web::Error>,
     state: Shared,
 ) -> HttpResponse {
@@ -163,6 +164,7 @@ pub(super) async fn arrive(
         _ => return came_to_nothing(&request, &state, &OidcError::UnknownState),
     };
     let returned = Returned {
+        provider: path.into_inner(),
         state: given,
         code,
         issuer,
