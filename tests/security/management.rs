@@ -1,0 +1,145 @@
+//! Managing others as a way up: a token that may manage software or people and little else gets no more by it than it has.
+
+use entities::id::PartnerId;
+use entities::viewer::{PartnerRole, Scope, Scopes, ViewerKind};
+use serde_json::{Value, json};
+use tests::people::{messages, partner, standing};
+use tests::{Answer, Browser, TestApp};
+
+const CLIENT: &str = "client { id } userErrors { code field }";
+const USER: &str = "user { id name email role status partner { id } }";
+const PROVIDER: &str = "identityProvider { id domains confirmedDomains redirectUri }";
+
+fn with(mut input: Value, more: Value) -> Value {
+    for (key, value) in more.as_object().unwrap() {
+        input[key] = value.clone();
+    }
+    input
+}
+
+fn admin_of(app: &TestApp, partner: PartnerId, scopes: Scopes) -> String {
+    app.token_for(ViewerKind::Partner(partner, PartnerRole::Admin), scopes)
+}
+
+async fn made(app: &TestApp, token: &str, mutation: &str, input: Value, selection: &str) -> Answer {
+    let answer = app.mutate(token, mutation, input, selection).await;
+    assert_eq!(answer.refusals(mutation), Vec::<String>::new(), "{answer}");
+    answer
+}
+
+fn jwks(kid: &str) -> Value {
+    json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": kid, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] })
+}
+
+#[tokio::test]
+async fn who_manages_software_does_not_become_it() {
+    let app = TestApp::plain().await;
+    let acme = partner(&app, "Acme").await;
+    let staff = app.admin();
+    let web = json!({
+        "name": "Web", "authMethod": "CLIENT_SECRET_BASIC", "grantTypes": ["AUTHORIZATION_CODE", "CLIENT_CREDENTIALS"],
+        "redirectUris": ["https://app.example.com/cb"], "scopes": ["deals:read", "earnings:read"],
+    });
+    let signing = json!({
+        "name": "Signs", "authMethod": "PRIVATE_KEY_JWT", "grantTypes": ["CLIENT_CREDENTIALS"], "scopes": ["deals:read", "earnings:read"],
+        "jwks": jwks("first"),
+    });
+    for owner in [None, Some(acme)] {
+        let of = |input: &Value| {
+            with(
+                input.clone(),
+                json!({ "partnerId": owner.map(|id| id.to_string()) }),
+            )
+        };
+        let pointer = "/createOAuthClient/client/id";
+        let web = made(&app, &staff, "createOAuthClient", of(&web), "client { id }")
+            .await
+            .text(pointer);
+        let signs = made(
+            &app,
+            &staff,
+            "createOAuthClient",
+            of(&signing),
+            "client { id }",
+        )
+        .await
+        .text(pointer);
+        let gone = json!({ "id": made(&app, &staff, "createOAuthClient", of(&signing), "client { id }").await.text(pointer) });
+        made(
+            &app,
+            &staff,
+            "disableOAuthClient",
+            gone.clone(),
+            "client { id }",
+        )
+        .await;
+        let little = [Scope::ClientsManage, Scope::DealsRead];
+        let mut tokens = vec![
+            app.token(little),
+            app.token_for(ViewerKind::Integration, little.into_iter().collect()),
+        ];
+        tokens.extend(owner.map(|own| admin_of(&app, own, little.into_iter().collect())));
+        for token in &tokens {
+            for (mutation, input) in [
+                (
+                    "rotateOAuthClientSecret",
+                    json!({ "id": web, "overlap": 60 }),
+                ),
+                (
+                    "updateOAuthClient",
+                    json!({ "id": web, "redirectUris": ["https://evil.example/cb"] }),
+                ),
+                (
+                    "updateOAuthClient",
+                    json!({ "id": signs, "jwks": jwks("mine") }),
+                ),
+                (
+                    "updateOAuthClient",
+                    json!({ "id": web, "grantTypes": ["AUTHORIZATION_CODE", "REFRESH_TOKEN"] }),
+                ),
+                ("enableOAuthClient", gone.clone()),
+            ] {
+                let refused = app.mutate(token, mutation, input.clone(), CLIENT).await;
+                assert_eq!(
+                    refused.refusals(mutation).len(),
+                    1,
+                    "{mutation} {input}: {refused}"
+                );
+            }
+            // What gives nothing away is theirs to do, and so is what they may themselves.
+            for input in [
+                json!({ "name": "Renamed" }),
+                json!({ "redirectUris": ["https://app.example.com/cb"] }),
+            ] {
+                made(
+                    &app,
+                    token,
+                    "updateOAuthClient",
+                    with(input, json!({ "id": web })),
+                    "client { id }",
+                )
+                .await;
+            }
+        }
+        // Whoever may what the client may does all of it.
+        let enough = app.token([Scope::ClientsManage, Scope::DealsRead, Scope::EarningsRead]);
+        made(
+            &app,
+            &enough,
+            "rotateOAuthClientSecret",
+            json!({ "id": web, "overlap": 60 }),
+            "client { id }",
+        )
+        .await;
+        made(&app, &enough, "enableOAuthClient", gone, "client { id }").await;
+    }
+    // A partner's client too is given only what the one who registers it has.
+    let much = json!({
+        "name": "Much", "partnerId": acme.to_string(), "authMethod": "CLIENT_SECRET_BASIC", "grantTypes": ["CLIENT_CREDENTIALS"],
+        "scopes": ["deals:read", "earnings:read"],
+    });
+    let token = app.token([Scope::ClientsManage, Scope::DealsRead]);
+    let refused = app.mutate(&token, "createOAuthClient", much, CLIENT).await;
+    assert_eq!(refused.refusals("createOAuthClient"), ["INVALID scopes"]);
+    app.end().await;
+}
