@@ -143,3 +143,64 @@ async fn who_manages_software_does_not_become_it() {
     assert_eq!(refused.refusals("createOAuthClient"), ["INVALID scopes"]);
     app.end().await;
 }
+
+#[tokio::test]
+async fn who_manages_people_makes_nobody_who_may_more() {
+    let app = TestApp::start(standing()).await;
+    let acme = partner(&app, "Acme").await;
+    let staff = app.admin();
+    let viewer = made(
+        &app,
+        &staff,
+        "inviteUser",
+        json!({ "name": "V", "email": "v@us.example", "role": "MARKETING" }),
+        USER,
+    )
+    .await
+    .text("/inviteUser/user/id");
+    let little = [Scope::UsersManage, Scope::PartnersRead];
+    let of_acme = admin_of(&app, acme, little.into_iter().collect());
+    for token in [
+        app.token(little),
+        app.token_for(ViewerKind::Integration, little.into_iter().collect()),
+    ] {
+        for role in ["ADMIN", "FINANCE", "AUDITOR"] {
+            let input = json!({ "name": "Eve", "email": "eve@us.example", "role": role });
+            let refused = app.mutate(&token, "inviteUser", input, USER).await;
+            assert_eq!(refused.refusals("inviteUser"), ["INVALID role"], "{role}");
+            let refused = app
+                .mutate(
+                    &token,
+                    "updateUser",
+                    json!({ "id": viewer, "role": role }),
+                    USER,
+                )
+                .await;
+            assert_eq!(refused.refusals("updateUser"), ["INVALID role"], "{role}");
+        }
+    }
+    for token in [app.token(little), of_acme] {
+        let input = json!({ "name": "Eve", "email": "eve@acme.example", "role": "PARTNER_ADMIN", "partnerId": acme.to_string() });
+        let refused = app.mutate(&token, "inviteUser", input, USER).await;
+        assert_eq!(refused.refusals("inviteUser"), ["INVALID role"]);
+        // Whoever sets where people sign in is every one of them.
+        let input = json!({
+            "partnerId": acme.to_string(), "name": "ID", "issuer": "https://id.acme.example", "clientId": "entente", "clientSecret": "hush",
+            "domains": ["acme.example"],
+        });
+        let refused = app
+            .mutate(&token, "setIdentityProvider", input, "userErrors { code }")
+            .await;
+        assert_eq!(
+            refused.refusals("setIdentityProvider").len(),
+            1,
+            "{refused}"
+        );
+    }
+    assert_eq!(app.number("SELECT COUNT(*) FROM user_account").await, 1);
+    assert_eq!(
+        app.number("SELECT COUNT(*) FROM identity_provider").await,
+        0
+    );
+    app.finish().await;
+}

@@ -1,7 +1,7 @@
 //! Inviting people, and changing what they may do.
 //!
 //! Invariant: everything here goes through [`entities::management`]: a partner's administrator reaches its own company's people only, gives them a
-//! partner's roles only, and nobody changes their own role or keeps themselves out.
+//! partner's roles only, nobody gives a role that may more than their token, and nobody changes their own role or keeps themselves out.
 
 use super::{User, UserRole};
 use crate::graphql::context::{request, requires_scope, state};
@@ -118,6 +118,7 @@ impl InviteUserInput {
             };
             Error::invalid(ViolationCode::Invalid, "role", message)
         })?;
+        management::refuse_greater(&edit.request.viewer, role, "role")?;
         let new = NewUser {
             role,
             name: self.name,
@@ -165,6 +166,7 @@ impl UpdateUserInput {
                     "The role is not one of this person's side.",
                 )
             })?;
+            management::refuse_greater(viewer, role, "role")?;
             row = user::set_role(&mut edit.change, row, role).await?;
         }
         Ok(row)
@@ -214,7 +216,7 @@ impl UserMutation {
         Ok(ResendInvitationPayload::from_outcome(outcome, User::one))
     }
 
-    /// Changes a person's name or role.
+    /// Changes a person's name or role. The role is one that may no more than your token.
     #[graphql(directive = requires_scope::apply("users:manage".to_owned()))]
     async fn update_user(
         &self,
