@@ -14,6 +14,7 @@ use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::contact::is_email;
 use crate::diff::Diff;
+use crate::domain_name::DomainName;
 use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{PartnerId, UserId};
@@ -25,6 +26,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
 use sea_orm::{DeriveValueType, IntoActiveModel as _, QueryOrder as _, QuerySelect as _, SqlErr};
 use serde_json::{Value as Json, json};
+use std::collections::HashSet;
 
 /// How far a person has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
@@ -502,6 +504,23 @@ pub async fn find_by_email(
     let select =
         Entity::visible_to(&Viewer::system("user")).filter(Column::Email.eq(normal_email(email)));
     Ok(select.one(connection).await?)
+}
+
+/// The domains of the addresses of the programme's own people, who are few enough to be read whole.
+///
+/// # Errors
+/// When the database fails.
+pub async fn staff_domains(connection: &impl ConnectionTrait) -> Result<HashSet<DomainName>> {
+    let emails: Vec<String> = Entity::visible_to(&Viewer::system("user"))
+        .filter(Column::PartnerId.is_null())
+        .filter(Column::ErasedAt.is_null())
+        .select_only()
+        .column(Column::Email)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let hosts = emails.iter().filter_map(|email| email.rsplit_once('@'));
+    Ok(hosts.filter_map(|(_, host)| host.parse().ok()).collect())
 }
 
 /// An event about a person: the audit trail's, and never a partner's.

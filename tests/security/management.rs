@@ -204,3 +204,94 @@ async fn who_manages_people_makes_nobody_who_may_more() {
     );
     app.finish().await;
 }
+
+async fn finds(app: &TestApp, email: &str) -> tests::Page {
+    Browser::new(app)
+        .post("/sign-in/organisation", &[("work_email", email)])
+        .await
+}
+
+#[tokio::test]
+async fn a_domain_is_nobodys_until_staff_says_whose() {
+    let app = TestApp::start(standing()).await;
+    let (acme, staff) = (partner(&app, "Acme & Sons").await, app.admin());
+    let own = admin_of(&app, acme, Scopes::all());
+    made(
+        &app,
+        &staff,
+        "inviteUser",
+        json!({ "name": "Boss", "email": "boss@us.example", "role": "ADMIN" }),
+        USER,
+    )
+    .await;
+    let input = json!({
+        "name": "ID", "issuer": "https://id.acme.example", "clientId": "entente", "clientSecret": "hush",
+        "domains": ["acme.example", "fabrikam.example", "us.example"],
+    });
+    let set = made(&app, &own, "setIdentityProvider", input, PROVIDER).await;
+    let row = set.at("/setIdentityProvider/identityProvider").clone();
+    assert_eq!(row["confirmedDomains"], json!([]));
+    let id = row["id"].as_str().unwrap();
+    assert_eq!(
+        row["redirectUri"],
+        json!(app.public_url().at(&format!("/sign-in/callback/{id}")))
+    );
+    for email in ["a@acme.example", "a@fabrikam.example", "boss@us.example"] {
+        assert_eq!(finds(&app, email).await.status, 404, "{email}");
+    }
+    let confirm = |domains: Value| json!({ "id": id, "domains": domains });
+    let mutation = "confirmIdentityProviderDomains";
+    let itself = app
+        .mutate(&own, mutation, confirm(json!(["acme.example"])), PROVIDER)
+        .await;
+    assert_eq!(itself.refusals(mutation), ["TRANSITION_NOT_ALLOWED"]);
+    for (domains, refusal) in [
+        (json!(["elsewhere.example"]), "INVALID domains"),
+        (json!(["us.example"]), "INVALID domains"),
+        (json!(["acme.example", "US.example"]), "INVALID domains"),
+    ] {
+        let refused = app
+            .mutate(&staff, mutation, confirm(domains.clone()), PROVIDER)
+            .await;
+        assert_eq!(refused.refusals(mutation), [refusal], "{domains}");
+    }
+    let done = made(
+        &app,
+        &staff,
+        mutation,
+        confirm(json!(["ACME.example"])),
+        PROVIDER,
+    )
+    .await;
+    assert_eq!(
+        done.at("/confirmIdentityProviderDomains/identityProvider/confirmedDomains"),
+        &json!(["acme.example"])
+    );
+    let page = finds(&app, "a@acme.example").await;
+    assert!(
+        page.status == 200 && page.says("Continue with ID (Acme &amp; Sons)"),
+        "{}",
+        page.text
+    );
+    assert_eq!(finds(&app, "a@fabrikam.example").await.status, 404);
+    // Somebody of the staff who comes later has their domain to themselves.
+    made(
+        &app,
+        &staff,
+        "inviteUser",
+        json!({ "name": "New", "email": "new@acme.example", "role": "MARKETING" }),
+        USER,
+    )
+    .await;
+    assert_eq!(finds(&app, "a@acme.example").await.status, 404);
+    // What is taken away and brought again is confirmed anew.
+    let other = json!({ "id": id, "domains": ["fabrikam.example"] });
+    made(&app, &own, "setIdentityProvider", other, PROVIDER).await;
+    let back = json!({ "id": id, "domains": ["acme.example"] });
+    let back = made(&app, &own, "setIdentityProvider", back, PROVIDER).await;
+    assert_eq!(
+        back.at("/setIdentityProvider/identityProvider/confirmedDomains"),
+        &json!([])
+    );
+    app.finish().await;
+}

@@ -173,3 +173,16 @@ pub async fn provider_of(
     change.commit().await.expect("a change is committed");
     id.to_string()
 }
+
+/// Has staff confirm all domains of a provider of [`provider_of`].
+pub async fn confirmed(app: &TestApp, key: &str) {
+    let mut change = change(app).await;
+    let id = key.parse().expect("the key is the id of a row");
+    let row = identity_provider::find_enabled(change.transaction(), id).await;
+    let row = row.expect("it can be read").expect("it is there");
+    let domains = row.domains.0.clone();
+    identity_provider::confirm_domains(&mut change, row, &domains, |_| false)
+        .await
+        .expect("the domains can be confirmed");
+    change.commit().await.expect("a change is committed");
+}

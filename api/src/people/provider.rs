@@ -107,7 +107,7 @@ impl Provider {
                     || (!host.is_ascii()
                         && host.chars().all(plain)
                         && !host.to_lowercase().starts_with("www."));
-                same && self.domains.iter().any(|own| own == name.as_str())
+                same && self.has_domain(&name)
             })
     }
 

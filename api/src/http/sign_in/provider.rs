@@ -12,7 +12,8 @@ use crate::state::State;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use entities::domain_name::DomainName;
-use entities::{identity_provider, sign_in_request};
+use entities::viewer::Viewer;
+use entities::{identity_provider, partner, sign_in_request, visible};
 use maud::html;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -84,12 +85,35 @@ async fn providers(
         .and_then(|(_, host)| host.parse::<DomainName>().ok());
     if let Some(domain) = domain {
         let rows = identity_provider::list_enabled_for(state.core.database.read(), &domain).await?;
-        found.extend(rows.into_iter().map(|row| (row.id.to_string(), row.name)));
+        // What is the staff's by configuration is nobody else's either, whatever was confirmed before.
+        let staff = state.people.staff_provider();
+        if staff.is_none_or(|staff| !staff.has_domain(&domain)) {
+            found.extend(of_partners(state, rows).await?);
+        }
     }
     Ok(found)
 }
 
-/// Sends a browser to a provider.
+/// Partners' providers, each with the name of its partner: what a provider is called is the partner's to say.
+async fn of_partners(
+    state: &State,
+    rows: Vec<identity_provider::Model>,
+) -> Result<Vec<(String, String)>, entities::error::Error> {
+    let ids = rows.iter().map(|row| row.partner_id.0);
+    let (read, viewer) = (state.core.database.read(), Viewer::system("sign_in"));
+    let partners = visible::find_all::<partner::Entity, _>(read, &viewer, ids).await?;
+    let named = rows.into_iter().filter_map(|row| {
+        let partner = partners.iter().find(|one| one.id == row.partner_id)?;
+        Some((
+            row.id.to_string(),
+            format!("{} ({})", row.name, partner.name),
+        ))
+    });
+    Ok(named.collect())
+}
+
+/// Sends a browser to a provider. Who is signed in and comes from elsewhere is asked first: another site could otherwise have them go on as somebody
+/// of its choice, and what they then do would be done in that name.
 pub(super) async fn begin(
     request: HttpRequest,
     path: web::Path<String>,
