@@ -20,7 +20,9 @@ use crate::event::{EventKind, NewEvent};
 use crate::id::{PartnerId, UserId};
 use crate::viewer::{PartnerRole, Scopes, StaffRole, Viewer, ViewerKind};
 use crate::visible::{self, Own, Versioned, Visible};
-use crate::{oauth_grant, partner, session, token_revocation, user_identity, user_ticket, write};
+use crate::{
+    event, oauth_grant, partner, session, token_revocation, user_identity, user_ticket, write,
+};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
@@ -211,6 +213,54 @@ pub fn normal_email(email: &str) -> String {
 /// # Errors
 /// Refused fields, or an address that somebody has already.
 pub async fn invite(change: &mut Change, input: NewUser) -> Result<Model> {
+    let row = proposed(change, input).await?;
+    if find_by_email(change.transaction(), &row.email)
+        .await?
+        .is_some()
+    {
+        return Err(taken());
+    }
+    Entity::insert(row.clone().into_active_model())
+        .exec_without_returning(change.transaction())
+        .await
+        .map_err(|fault| match fault.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => taken(),
+            _ => fault.into(),
+        })?;
+    let data = json!({ "role": row.role });
+    change.record(about(EventKind::UserInvited, &row, data));
+    Ok(row)
+}
+
+/// Notes that somebody of a partner wanted to invite a person of another side, who is to be told and the partner is not. The answer is false when
+/// one was noted after `since`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn invited_elsewhere(
+    change: &mut Change,
+    holder: &Model,
+    by: PartnerId,
+    since: Timestamp,
+) -> Result<bool> {
+    let kind = EventKind::UserInvitedElsewhere;
+    let lately = event::Entity::visible_to(&Viewer::system("user"))
+        .filter(event::Column::SubjectId.eq(holder.id.0))
+        .filter(event::Column::Kind.eq(kind.as_str()))
+        .filter(event::Column::OccurredAt.gt(since))
+        .limit(1)
+        .one(change.transaction())
+        .await?;
+    change.record(about(kind, holder, json!({ "by": by })));
+    Ok(lately.is_none())
+}
+
+/// The person as an invitation would make them, when all is right but perhaps the address: whether somebody has it is not looked at, and nothing
+/// is written.
+///
+/// # Errors
+/// Refused fields.
+pub async fn proposed(change: &Change, input: NewUser) -> Result<Model> {
     let email = normal_email(&input.email);
     let mut violations = Violations::default();
     violations.text("name", &input.name, 300);
@@ -234,11 +284,8 @@ pub async fn invite(change: &mut Change, input: NewUser) -> Result<Model> {
         }
     }
     violations.finish()?;
-    if find_by_email(change.transaction(), &email).await?.is_some() {
-        return Err(taken());
-    }
     let now = change.now();
-    let row = Model {
+    Ok(Model {
         id: change.new_id(),
         version: 1,
         created_at: now,
@@ -252,17 +299,7 @@ pub async fn invite(change: &mut Change, input: NewUser) -> Result<Model> {
         token_epoch: 1,
         last_signed_in_at: None,
         erased_at: None,
-    };
-    Entity::insert(row.clone().into_active_model())
-        .exec_without_returning(change.transaction())
-        .await
-        .map_err(|fault| match fault.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(_)) => taken(),
-            _ => fault.into(),
-        })?;
-    let data = json!({ "role": row.role });
-    change.record(about(EventKind::UserInvited, &row, data));
-    Ok(row)
+    })
 }
 
 fn taken() -> Error {

@@ -295,3 +295,68 @@ async fn a_domain_is_nobodys_until_staff_says_whose() {
     );
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_partner_does_not_learn_who_has_an_address() {
+    let app = TestApp::start(standing()).await;
+    let (acme, other) = (partner(&app, "Acme").await, partner(&app, "Other").await);
+    let (staff, own) = (app.admin(), admin_of(&app, acme, Scopes::all()));
+    for input in [
+        json!({ "name": "Boss", "email": "boss@us.example", "role": "ADMIN" }),
+        json!({ "name": "Bea", "email": "bea@other.example", "role": "PARTNER_REP", "partnerId": other.to_string() }),
+        json!({ "name": "Ann", "email": "ann@acme.example", "role": "PARTNER_REP", "partnerId": acme.to_string() }),
+    ] {
+        made(&app, &staff, "inviteUser", input, USER).await;
+    }
+    let shape = |answer: &Answer| {
+        let mut row = answer.at("/inviteUser/user").clone();
+        for told in ["id", "email"] {
+            assert!(row[told].is_string(), "{answer}");
+            row[told] = Value::Null;
+        }
+        row
+    };
+    let asks = |email: &str, check: bool| json!({ "name": "X", "email": email, "role": "PARTNER_REP", "validateOnly": check });
+    for check in [true, false] {
+        let (people, events) = (
+            app.number("SELECT COUNT(*) FROM user_account").await,
+            messages(&app, "boss@us.example").len(),
+        );
+        let free = format!("free-{check}@x.example");
+        let free = made(&app, &own, "inviteUser", asks(&free, check), USER).await;
+        for taken in ["boss@us.example", "Bea@Other.example"] {
+            let answer = made(&app, &own, "inviteUser", asks(taken, check), USER).await;
+            assert_eq!(shape(&answer), shape(&free), "{taken}");
+        }
+        let more = i64::from(!check);
+        assert_eq!(
+            app.number("SELECT COUNT(*) FROM user_account").await,
+            people + more,
+            "{check}"
+        );
+        assert_eq!(
+            messages(&app, "boss@us.example").len(),
+            events + usize::from(!check),
+            "the holder is told"
+        );
+    }
+    // Again and again fills nobody's mailbox.
+    made(
+        &app,
+        &own,
+        "inviteUser",
+        asks("boss@us.example", false),
+        USER,
+    )
+    .await;
+    assert_eq!(messages(&app, "boss@us.example").len(), 2);
+    // One's own people are no secret, and neither is anybody for staff.
+    let again = app
+        .mutate(&own, "inviteUser", asks("ann@acme.example", false), USER)
+        .await;
+    assert_eq!(again.refusals("inviteUser"), ["TAKEN email"]);
+    let input = json!({ "name": "X", "email": "bea@other.example", "role": "MARKETING" });
+    let told = app.mutate(&staff, "inviteUser", input, USER).await;
+    assert_eq!(told.refusals("inviteUser"), ["TAKEN email"]);
+    app.finish().await;
+}

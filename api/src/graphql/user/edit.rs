@@ -6,7 +6,7 @@
 use super::{User, UserRole};
 use crate::graphql::context::{request, requires_scope, state};
 use crate::graphql::edit::{Edit, Opened, Outcome, id_input, payload};
-use crate::people::invitation;
+use crate::people::invitation::{self, Invited};
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use entities::error::{Error, ViolationCode};
 use entities::id::UserId;
@@ -105,6 +105,7 @@ payload!(
 
 impl InviteUserInput {
     async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Invited> {
+        let only_validates = edit.only_validates();
         let named = self
             .partner_id
             .as_ref()
@@ -124,12 +125,9 @@ impl InviteUserInput {
             name: self.name,
             email: self.email,
         };
-        invitation::invite(&mut edit.change, new).await
+        invitation::invite_for(&mut edit.change, &edit.request.viewer, new, only_validates).await
     }
 }
-
-/// A person, and the ticket that is to be mailed once it is committed.
-type Invited = (Model, invitation::Ticket);
 
 /// Ends the mutation, then mails the invitation if there is one to mail.
 async fn finish_and_mail(
@@ -139,12 +137,19 @@ async fn finish_and_mail(
 ) -> Result<Outcome<Model>> {
     let only_validates = edit.only_validates();
     let people = &state(ctx)?.people;
-    let outcome = edit.finish(result, |(row, _)| Some(row.id.0)).await?;
-    Ok(outcome.map(|(row, ticket)| {
-        if !only_validates {
-            people.send(&row, &ticket);
+    let created = |invited: &Invited| Some(invited.shown().id.0);
+    let outcome = edit.finish(result, created).await?;
+    Ok(outcome.map(|invited| {
+        let shown = invited.shown().clone();
+        match invited {
+            Invited::Now(row, ticket) if !only_validates => people.send(&row, &ticket),
+            Invited::Elsewhere {
+                holder: Some(holder),
+                ..
+            } if !only_validates => people.tell_holder(&holder),
+            _ => {}
         }
-        row
+        shown
     }))
 }
 
@@ -179,7 +184,8 @@ pub struct UserMutation;
 
 #[Object]
 impl UserMutation {
-    /// Invites a person by e-mail. The invitation is good for 72 hours.
+    /// Invites a person by e-mail. The invitation is good for 72 hours. The role is one that may no more than your token. To a partner an address that
+    /// somebody elsewhere has already is answered like any other; nobody is invited then, and its holder is told.
     #[graphql(directive = requires_scope::apply("users:manage".to_owned()))]
     async fn invite_user(
         &self,
@@ -281,5 +287,5 @@ async fn locked(
 async fn again(edit: &mut Edit<'_>, id: &ID) -> entities::error::Result<Invited> {
     let row = locked(edit, id, None).await?;
     let ticket = invitation::invite_again(&mut edit.change, &row).await?;
-    Ok((row, ticket))
+    Ok(Invited::Now(row, ticket))
 }
