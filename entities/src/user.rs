@@ -263,7 +263,7 @@ pub async fn invited_elsewhere(
 pub async fn proposed(change: &Change, input: NewUser) -> Result<Model> {
     let email = normal_email(&input.email);
     let mut violations = Violations::default();
-    violations.text("name", &input.name, 300);
+    violations.line("name", &input.name, 300);
     violations.text("email", &email, 320);
     if !is_email(&email) {
         violations.add(ViolationCode::Invalid, "email", "Not an e-mail address.");
@@ -365,7 +365,7 @@ pub async fn set_password(
 /// A refused name; then nothing is written.
 pub async fn rename(change: &mut Change, row: Model, name: String) -> Result<Model> {
     let mut violations = Violations::default();
-    violations.text("name", &name, 300);
+    violations.line("name", &name, 300);
     violations.finish()?;
     refuse_erased(&row)?;
     let mut diff = Diff::private();

@@ -128,6 +128,7 @@ async fn staff_invites_and_the_invitation_is_mailed_once_it_is_written() {
         let refused = invite(&app, &token, input.clone()).await;
         assert_eq!(refused.refusals("inviteUser"), [refusal], "{input}");
     }
+    app.advance(std::time::Duration::from_secs(301));
     let resent = app
         .mutate(&token, "resendInvitation", json!({ "id": row["id"] }), ROW)
         .await;

@@ -360,3 +360,58 @@ async fn a_partner_does_not_learn_who_has_an_address() {
     assert_eq!(told.refusals("inviteUser"), ["TAKEN email"]);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn our_mail_says_what_we_say_and_seldom() {
+    let app = TestApp::start(standing()).await;
+    let staff = app.admin();
+    for name in [
+        "Ada\n\nYour account is closed",
+        "Ada\r\nx",
+        "Ada\u{2028}x",
+        "Ada\u{85}x",
+    ] {
+        let input = json!({ "name": name, "email": "ada@us.example", "role": "ADMIN" });
+        let refused = app.mutate(&staff, "inviteUser", input, USER).await;
+        assert_eq!(refused.refusals("inviteUser"), ["INVALID name"], "{name:?}");
+    }
+    let input = json!({ "name": "Ada", "email": "ada@us.example", "role": "ADMIN" });
+    let id = made(&app, &staff, "inviteUser", input, USER)
+        .await
+        .text("/inviteUser/user/id");
+    let input = json!({ "id": id, "name": "Ada\nx" });
+    let refused = app.mutate(&staff, "updateUser", input, USER).await;
+    assert_eq!(refused.refusals("updateUser"), ["INVALID name"]);
+    let again = json!({ "id": id });
+    let refused = app
+        .mutate(&staff, "resendInvitation", again.clone(), USER)
+        .await;
+    assert_eq!(refused.refusals("resendInvitation"), ["LOCKED id"]);
+    app.advance(std::time::Duration::from_secs(301));
+    made(&app, &app.admin(), "resendInvitation", again, USER).await;
+    assert_eq!(messages(&app, "ada@us.example").len(), 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn two_providers_set_at_once_share_no_domain() {
+    let app = TestApp::start(standing()).await;
+    let (acme, staff) = (partner(&app, "Acme").await, app.admin());
+    for round in 0..5 {
+        let input = |name: &str| {
+            json!({
+                "partnerId": acme.to_string(), "name": name, "issuer": "https://id.acme.example", "clientId": "entente", "clientSecret": "hush",
+                "domains": [format!("round-{round}.example")],
+            })
+        };
+        let set = async |name: &str| {
+            let answer = app.mutate(&staff, "setIdentityProvider", input(name), "__typename");
+            answer.await.refusals("setIdentityProvider")
+        };
+        let (one, two) = futures::join!(set("One"), set("Two"));
+        let mut refusals = [one, two];
+        refusals.sort();
+        assert_eq!(refusals, [vec![], vec!["TAKEN domains".to_owned()]]);
+    }
+    app.finish().await;
+}

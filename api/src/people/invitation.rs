@@ -93,7 +93,16 @@ pub async fn invite_again(change: &mut Change, user: &user::Model) -> Result<Tic
             "Only who is invited and has not come yet can be invited again.",
         ));
     }
-    let ticket = issue(change, user, TicketPurpose::Invitation).await?;
+    let since = change.now().plus_millis(-AGAIN_MILLIS);
+    let purpose = TicketPurpose::Invitation;
+    if user_ticket::was_issued_since(change.transaction(), user.id, purpose, since).await? {
+        return Err(Error::invalid(
+            ViolationCode::Locked,
+            "id",
+            "An invitation was mailed less than five minutes ago.",
+        ));
+    }
+    let ticket = issue(change, user, purpose).await?;
     change.record(about(
         EventKind::UserInvited,
         user,

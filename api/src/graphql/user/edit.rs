@@ -17,7 +17,7 @@ use entities::viewer::Scope;
 /// Somebody to be invited.
 #[derive(Debug, InputObject)]
 pub struct InviteUserInput {
-    /// The person's name.
+    /// The person's name, one line.
     pub name: String,
     /// The e-mail address, which nobody else has; the invitation goes there.
     pub email: String,
@@ -209,7 +209,8 @@ impl UserMutation {
         Ok(InviteUserPayload::from_outcome(outcome, User::one))
     }
 
-    /// Mails the invitation again to a person who has not come yet. The one before is worth nothing from then on.
+    /// Mails the invitation again to a person who has not come yet, five minutes after the last one at the earliest. The one before is worth nothing from
+    /// then on.
     #[graphql(directive = requires_scope::apply("users:manage".to_owned()))]
     async fn resend_invitation(
         &self,
