@@ -133,6 +133,7 @@ pub async fn signed_in<'a>(app: &'a TestApp, email: &str) -> Browser<'a> {
     let given = SignIn {
         email: email.to_owned(),
         password: PASSWORD.to_owned().into(),
+        address: "127.0.0.1".to_owned(),
         user_agent: None,
     };
     match app.state.people.sign_in(given).await {

@@ -101,7 +101,7 @@ impl AuthorizationServer {
                 Ok(client)
             }
             client => {
-                failed_attempt::claim(&self.database, &pair).await?;
+                failed_attempt::claim(&self.database, &pair, failed_attempt::STRICT).await?;
                 if let Some(client) = client {
                     self.note_refused(&client, &proof).await?;
                 }

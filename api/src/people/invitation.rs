@@ -328,7 +328,7 @@ impl People {
         change.commit().await?;
         // Whoever can open the person's mail has proved enough to try again.
         let attempts = self.attempts_of(&user.email);
-        failed_attempt::succeeded(&self.database, &attempts).await?;
+        failed_attempt::forgotten(&self.database, &attempts).await?;
         Ok(Accepted::Welcome(Box::new(Welcome { user, cookie })))
     }
 
@@ -379,9 +379,10 @@ impl People {
         old: &SecretString,
         new: &SecretString,
     ) -> Result<Result<(), PasswordRefusal>, PeopleError> {
-        let attempts = self.attempts_of(&signed_in.email);
+        // Whoever is signed in is counted by themselves: nobody outside can keep them from it.
+        let attempts = self.attempts_from(&signed_in.email, "the account page");
         if let failed_attempt::Attempt::Locked { .. } =
-            failed_attempt::claim(&self.database, &attempts).await?
+            failed_attempt::claim(&self.database, &attempts, failed_attempt::STRICT).await?
         {
             return Ok(Err(PasswordRefusal::Locked));
         }
