@@ -111,8 +111,13 @@ pub async fn claim(database: &Database, subject: &str, patience: Patience) -> Re
         last_failed_at: now,
         locked_until: None,
     };
+    // A row that is there is written as it is: that locks it, and nobody can take it away before it is read.
+    let as_it_is = Expr::col((Entity, Column::Failures));
+    let on_conflict = OnConflict::column(Column::Subject)
+        .value(Column::Failures, as_it_is)
+        .to_owned();
     Entity::insert(fresh.into_active_model())
-        .on_conflict_do_nothing_on([Column::Subject])
+        .on_conflict(on_conflict)
         .exec_without_returning(&transaction)
         .await?;
     let row = Entity::visible_to(&Viewer::system("failed_attempt"))
