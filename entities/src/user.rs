@@ -18,6 +18,7 @@ use crate::domain_name::DomainName;
 use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{PartnerId, UserId};
+use crate::turn::{self, Turn};
 use crate::viewer::{PartnerRole, Scopes, StaffRole, Viewer, ViewerKind};
 use crate::visible::{self, Own, Versioned, Visible};
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
-use sea_orm::{DeriveValueType, IntoActiveModel as _, QueryOrder as _, QuerySelect as _, SqlErr};
+use sea_orm::{DeriveValueType, IntoActiveModel as _, QuerySelect as _, SqlErr};
 use serde_json::{Value as Json, json};
 use std::collections::HashSet;
 
@@ -599,20 +600,22 @@ fn not_allowed(message: &str) -> Error {
     Error::invalid(ViolationCode::TransitionNotAllowed, "", message)
 }
 
-/// The programme must not lock itself out. All active administrators are locked, so that two cannot remove each other at once.
+/// The programme must not lock itself out. Whoever takes something from an administrator waits for a turn, so that of two who take it from each other
+/// the second sees what the first has done. The other rows are read and not locked: each of the two holds its own by now.
 async fn refuse_last_admin(change: &Change, row: &Model) -> Result<()> {
     if !row.is_active() || !row.user_role().is_ok_and(UserRole::is_admin) {
         return Ok(());
     }
-    let admins = Entity::visible_to(&Viewer::system("user"))
+    turn::take(change, Turn::Administrators).await?;
+    let another = Entity::visible_to(&Viewer::system("user"))
         .filter(Column::PartnerId.is_null())
         .filter(Column::Role.eq(StaffRole::Admin.as_str()))
         .filter(Column::Status.eq(UserStatus::Active))
-        .order_by_asc(Column::Id)
-        .lock_exclusive()
-        .all(change.transaction())
+        .filter(Column::Id.ne(row.id))
+        .limit(1)
+        .one(change.transaction())
         .await?;
-    if admins.iter().any(|admin| admin.id != row.id) {
+    if another.is_some() {
         Ok(())
     } else {
         Err(Error::invalid(
