@@ -539,8 +539,12 @@ pub async fn find_by_email(
     connection: &impl ConnectionTrait,
     email: &str,
 ) -> Result<Option<Model>> {
-    let select =
-        Entity::visible_to(&Viewer::system("user")).filter(Column::Email.eq(normal_email(email)));
+    let email = normal_email(email);
+    // Not every database takes this character, and nobody has it in an address.
+    if email.contains('\0') {
+        return Ok(None);
+    }
+    let select = Entity::visible_to(&Viewer::system("user")).filter(Column::Email.eq(email));
     Ok(select.one(connection).await?)
 }
 

@@ -53,6 +53,7 @@ async fn no_spoilt_token_lets_anybody_in() {
             json!({}),
         ),
         ("no subject", json!({ "sub": null }), json!({})),
+        ("a subject with U+0000", json!({ "sub": "a\0" }), json!({})),
         ("alg none", json!({}), json!({ "alg": "none" })),
         (
             "alg of a shared secret",
