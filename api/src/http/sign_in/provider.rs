@@ -5,7 +5,7 @@
 use super::{Form, Going, not_ours, optional_secret, page, unreadable, welcomed};
 use crate::http::Shared;
 use crate::http::page::{Page, Wrong, href, redirect, set_cookie};
-use crate::http::session::{self, cookie_value, user_agent};
+use crate::http::session::{self, SignedIn, cookie_value, user_agent};
 use crate::people::oidc::{OidcError, Returned};
 use crate::people::target::Target;
 use crate::state::State;
@@ -121,6 +121,11 @@ pub(super) async fn begin(
     state: Shared,
 ) -> HttpResponse {
     let target = Going::target(query);
+    if comes_from_elsewhere(&request)
+        && let Some(signed_in) = session::current(&request, &state).await
+    {
+        return ask_first(&request, &state, &signed_in, &path, &target);
+    }
     let begun = match state.people.provider(&path).await {
         Ok(provider) => state.people.begin(&provider, &target).await,
         Err(error) => Err(error),
@@ -139,6 +144,34 @@ pub(super) async fn begin(
         }
         Err(error) => came_to_nothing(&request, &state, &error),
     }
+}
+
+/// Whether another site sent the browser here, as far as the browser tells.
+fn comes_from_elsewhere(request: &HttpRequest) -> bool {
+    let site = request.headers().get("sec-fetch-site");
+    site.is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
+}
+
+fn ask_first(
+    request: &HttpRequest,
+    state: &State,
+    signed_in: &SignedIn,
+    key: &str,
+    target: &Target,
+) -> HttpResponse {
+    // The key was written by whoever made the link: as a path's segment it is one, whatever is in it.
+    let key: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    let body = html! {
+        p { "You are signed in as " (signed_in.user.name) " (" (signed_in.user.email) "). The page you come from wants you to sign in anew, perhaps as somebody else." }
+        p { "If you did not ask for that, stay." }
+        div.choices {
+            a.button href=(href(state, "/account")) { "Stay signed in" }
+            a.button.second href=(href(state, &target.after(&format!("/sign-in/with/{key}")))) { "Sign in anew" }
+        }
+    };
+    Page::new("Sign in anew?", body)
+        .signed_in(state, signed_in)
+        .answer(request)
 }
 
 /// What a provider sends along.
