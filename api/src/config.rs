@@ -30,7 +30,8 @@ use std::time::Duration;
 
 pub use settings::{
     AppSettings, HttpSettings, LimitSettings, LogFormat, LogSettings, MailSettings, OidcSettings,
-    PoolSettings, ShopifySettings, SlackSettings, SyncSettings, TokenSettings, WorkerSettings,
+    PoolSettings, RetentionSettings, ShopifySettings, SlackSettings, SyncSettings, TokenSettings,
+    WebhookSettings, WorkerSettings,
 };
 
 /// The file that is read when none is named, if it is there.
@@ -141,6 +142,11 @@ pub struct Config {
     pub sync: SyncSettings,
     /// The worker loop.
     pub worker: WorkerSettings,
+    /// Webhooks out.
+    pub webhooks: WebhookSettings,
+    /// How long what has happened is kept.
+    pub retention: RetentionSettings,
+    webhook_ports: Vec<u16>,
     /// Whether shops are asked for their orders of all times.
     pub all_orders: bool,
     apps: BTreeMap<String, AppCredentials>,
@@ -199,6 +205,15 @@ impl Config {
             limits: settings.limits,
             sync: settings.sync,
             worker: settings.worker,
+            webhook_ports: ports(&settings.webhooks.ports).ok_or_else(|| {
+                bad(
+                    &figment,
+                    "webhooks.ports",
+                    "it takes ports with commas between them",
+                )
+            })?,
+            webhooks: settings.webhooks,
+            retention: settings.retention,
             all_orders: settings.shopify.all_orders,
             apps,
             figment,
@@ -268,11 +283,23 @@ impl Config {
         &self.apps
     }
 
+    /// The ports on which receivers of webhooks are called.
+    #[must_use]
+    pub fn webhook_ports(&self) -> &[u16] {
+        &self.webhook_ports
+    }
+
     /// The longest wait of an idle worker: at most a second, whatever is set, for polling is the backstop of waking.
     #[must_use]
     pub fn poll(&self) -> Duration {
         Duration::from_millis(self.worker.poll_millis.clamp(1, 1_000))
     }
+}
+
+/// Reads a list of ports; none when something in it is no port.
+fn ports(text: &str) -> Option<Vec<u16>> {
+    let port = |part: &str| part.trim().parse().ok().filter(|port| *port != 0);
+    text.split(',').map(port).collect()
 }
 
 /// The address of the SQLite file in a folder.
@@ -482,6 +509,14 @@ fn check_bounds(settings: &Settings, figment: &Figment) -> Result<(), ConfigErro
     ];
     if let Some((path, _)) = positive.iter().find(|(_, value)| *value == 0) {
         return Err(bad(figment, path, "it must be at least 1"));
+    }
+    // An attempt takes 15 seconds at most; a lease that ends before it would have it made twice.
+    if settings.webhooks.lease_seconds < 30 {
+        return Err(bad(
+            figment,
+            "webhooks.lease_seconds",
+            "it must be at least 30",
+        ));
     }
     // The parser behind admission recurses; beyond this it could exhaust its stack.
     if settings.limits.nesting > 200 {

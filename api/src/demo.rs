@@ -135,6 +135,9 @@ impl Stage<'_> {
             core.engine.break_leases().await.map_err(|error| {
                 Failure::fault("work that was interrupted cannot be taken up", error)
             })?;
+            core.outbound.break_leases().await.map_err(|error| {
+                Failure::fault("webhooks that were interrupted cannot be taken up", error)
+            })?;
         }
         let state = State::new(core.clone(), public_url, kept.issuer.clone(), config).await?;
         let state = Arc::new(state);
@@ -150,7 +153,7 @@ impl Stage<'_> {
             None => Ok(()),
             Some(Err(failure)) => Err(failure),
             Some(Ok(connected)) => {
-                process.begin_work(&core, settings.worker);
+                process.begin_work(&core, &settings);
                 tokio::select! {
                     said = self.perform(&state, &connected) => match said {
                         Err(failure) => Err(failure),

@@ -18,4 +18,5 @@ pub mod mail;
 pub mod oauth;
 pub mod people;
 pub mod state;
+pub mod webhook;
 pub mod worker;

@@ -3,21 +3,27 @@
 //! Everything is built here once and handed on. The outside world is an argument ([`Outside`]): a server reaches public addresses only,
 //! and only a demonstration can hand in the policy that lets its sandbox be called.
 
+pub mod feed;
 pub mod keys;
 pub mod schema;
 
 use crate::config::public_url::PublicUrl;
 use crate::config::{Config, ConfigError};
+use crate::graphql::schema as graphql_schema;
+use crate::http::graphql::arrange::shapes::UnreadableSchema;
 use crate::mail::{MailError, Mailer};
 use crate::oauth::token::TokenAuthority;
 use crate::oauth::{AuthorizationServer, revocation};
 use crate::people::People;
+use crate::webhook::Renderer;
 use entities::chance::{Chance, SystemChance};
 use entities::clock::SystemClock;
 use entities::database::{Database, DatabaseOptions};
 use entities::event;
+use feed::Feed;
 use integrations::connector::Registry;
-use integrations::http::{Client, ClientSettings, HostPolicy, HttpError};
+use integrations::http::{Client, ClientSettings, HostPolicy, HttpError, Receivers};
+use integrations::outbound::{Courier, Outbound, OutboundSettings};
 use integrations::sync::{Apps, Engine, EngineParts, Ingest, IngestHandle, Settings};
 use integrations::vault::Vault;
 use integrations::{Endpoints, connectors};
@@ -54,6 +60,9 @@ pub enum StartError {
     /// The outgoing client cannot be made.
     #[error(transparent)]
     Client(#[from] HttpError),
+    /// The schema's own document cannot be read.
+    #[error("the schema cannot be read: {0}")]
+    Schema(#[from] UnreadableSchema),
     /// The configured mail server cannot be used.
     #[error(transparent)]
     Mail(#[from] MailError),
@@ -116,6 +125,7 @@ pub struct Outside {
     policy: HostPolicy,
     endpoints: Endpoints,
     apps: Apps,
+    receivers: Option<HostPolicy>,
 }
 
 impl Outside {
@@ -126,6 +136,7 @@ impl Outside {
             policy: HostPolicy::public(),
             endpoints: Endpoints::default(),
             apps,
+            receivers: None,
         }
     }
 
@@ -136,6 +147,26 @@ impl Outside {
             policy,
             endpoints,
             apps,
+            receivers: None,
+        }
+    }
+
+    /// The same with another policy for the receivers of webhooks; only a test or a demonstration has one.
+    #[must_use]
+    pub fn with_receivers(mut self, receivers: HostPolicy) -> Self {
+        self.receivers = Some(receivers);
+        self
+    }
+
+    /// Where webhooks may go. A demonstration that reaches its sandboxes only sends none elsewhere either.
+    fn receivers(&self, config: &Config) -> HostPolicy {
+        match &self.receivers {
+            Some(receivers) => receivers.clone(),
+            None if self.policy.is_sandbox() => self.policy.clone(),
+            None => HostPolicy::receivers(
+                Receivers::on(config.webhook_ports().to_vec())
+                    .with_plain_http(config.webhooks.plain_http),
+            ),
         }
     }
 }
@@ -155,6 +186,10 @@ pub struct Core {
     pub apps: Arc<Apps>,
     /// The engine.
     pub engine: Engine,
+    /// Webhooks out.
+    pub outbound: Outbound,
+    /// What they say.
+    pub renderer: Arc<Renderer>,
     /// The outgoing client.
     pub http: Client,
 }
@@ -170,6 +205,20 @@ impl Core {
         outside: Outside,
         config: &Config,
     ) -> Result<Self, StartError> {
+        let outbound = Outbound::new(
+            database.clone(),
+            vault.clone(),
+            outside.receivers(config),
+            OutboundSettings {
+                lease: Duration::from_secs(config.webhooks.lease_seconds),
+                ..OutboundSettings::default()
+            },
+        )?;
+        let renderer = Renderer::new(
+            graphql_schema::build(),
+            database.clone(),
+            config.limits.admission(),
+        )?;
         let mut endpoints = outside.endpoints;
         if config.all_orders {
             endpoints.shopify = endpoints.shopify.with_all_orders();
@@ -196,12 +245,20 @@ impl Core {
             registry,
             apps: Arc::new(outside.apps),
             engine,
+            outbound,
+            renderer: Arc::new(renderer),
             http,
         })
     }
 }
 
 impl Core {
+    /// A courier for webhooks.
+    #[must_use]
+    pub fn courier(&self) -> Courier {
+        Courier::new(self.outbound.clone(), self.renderer.clone())
+    }
+
     /// Closes the database's connections; SQLite then moves its log into its file. Nothing may be asked of it afterwards.
     pub async fn close(&self) {
         for connection in [self.database.read().connection(), self.database.write()] {
@@ -233,6 +290,8 @@ pub struct State {
     pub authorization: AuthorizationServer,
     /// Where verified deliveries are handed in.
     pub inbox: IngestHandle,
+    /// The event log as it grows.
+    pub feed: Feed,
     /// Signs people in.
     pub people: Arc<People>,
 }
@@ -270,6 +329,7 @@ impl State {
         );
         core.engine.reached_at(public_url.url_at("/"));
         let inbox = Ingest::spawn(core.database.clone());
+        let feed = Feed::spawn(core.database.clone());
         let shows_mail = config.dev_mail && public_url.is_loopback();
         let mail = Mailer::new(config.mail.as_ref(), shows_mail, core.database.clock())?;
         let staff = config.staff_provider.as_ref();
@@ -280,6 +340,7 @@ impl State {
             tokens,
             authorization,
             inbox,
+            feed,
             people,
         })
     }

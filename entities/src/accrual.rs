@@ -15,20 +15,20 @@ mod year_end;
 pub use book::RateSource;
 pub use explanation::{ENGINE, Explanation, Taken};
 pub use simulation::{Difference, simulate};
-pub use year_end::{Settled, close_years};
+pub use year_end::{Settled, close_years, open_years};
 
 use crate::change::{Author, Change};
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::{Error, Result, ViolationCode};
-use crate::id::{CommissionRunId, LedgerEntryId, PartnershipId, TypedId as _};
+use crate::id::{CommissionRunId, LedgerEntryId, PartnershipId, RevenueEventId, TypedId as _};
 use crate::money::{Currency, Money};
 use crate::revenue_accrual;
 use crate::turn::{self, Turn};
 use crate::viewer::Viewer;
 use crate::{agreement, agreement_version, commission_rule, ledger_entry, revenue_event, visible};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Revenue computed in one transaction.
 const BATCH: u64 = 5_000;
@@ -50,6 +50,8 @@ pub struct Run {
 
 #[derive(Default)]
 struct Tally {
+    /// Which revenue is counted; all of it, unless somebody asked for some.
+    only: Option<HashSet<RevenueEventId>>,
     events: u64,
     entries: u64,
     sums: BTreeMap<(PartnershipId, Currency), i64>,
@@ -73,8 +75,11 @@ impl Tally {
 /// # Errors
 /// When the database fails; what was committed by then stays, and another run goes on from there.
 pub async fn accrue(database: &Database, author: &Author) -> Result<Run> {
+    run(database, author, Tally::default()).await
+}
+
+async fn run(database: &Database, author: &Author, mut tally: Tally) -> Result<Run> {
     let id: CommissionRunId = database.new_id();
-    let mut tally = Tally::default();
     let mut begun = None;
     loop {
         let mut change = Change::begin(database, author.clone()).await?;
@@ -118,6 +123,10 @@ async fn batch(
         outcomes.push((told, desk.take(&book, told, &mut make)?));
     }
     for (told, outcome) in &outcomes {
+        let is_asked = |only: &HashSet<_>| only.contains(&told.event.id);
+        if !tally.only.as_ref().is_none_or(is_asked) {
+            continue;
+        }
         tally.events += 1;
         for draft in &outcome.drafts {
             tally.entries += 1;
@@ -143,26 +152,39 @@ async fn batch(
     Ok(true)
 }
 
-/// What [`accrue_history`] would compute from an instant on; nothing is written.
+/// What [`accrue_history`] would compute from an instant on; nothing is written. Only history counts: what is being computed anyway is computed before
+/// and between, as it would be, and is no part of the answer.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn preview_history(database: &Database, author: &Author, from: Timestamp) -> Result<Run> {
+    Ok(preview(database, author, from).await?.0)
+}
+
+async fn preview(
+    database: &Database,
+    author: &Author,
+    from: Timestamp,
+) -> Result<(Run, Vec<(RevenueEventId, Timestamp)>)> {
     let mut change = Change::begin(database, author.clone()).await?;
     turn::take(&change, Turn::Accrual).await?;
-    revenue_accrual::mark_history(&change, from).await?;
-    let mut tally = Tally::default();
+    let history = revenue_accrual::history(&change, from).await?;
+    revenue_accrual::raise(&change, &history).await?;
+    let mut tally = Tally {
+        only: Some(history.iter().map(|(id, _)| *id).collect()),
+        ..Tally::default()
+    };
     let run = change.new_id();
     let mut first = true;
     while batch(&mut change, run, &mut tally, first).await? {
         first = false;
     }
     change.rollback().await?;
-    Ok(tally.into_run(None))
+    Ok((tally.into_run(None), history))
 }
 
 /// Computes the revenue of history from an instant on, as if it had been told when it happened. `previewed` is the hash of the preview that the caller
-/// has seen: where something has changed since, nothing is computed.
+/// has seen: where something has changed since, nothing is computed. What is told as history meanwhile is not computed with it.
 ///
 /// # Errors
 /// When the preview was another one, or the database fails.
@@ -172,7 +194,8 @@ pub async fn accrue_history(
     from: Timestamp,
     previewed: &str,
 ) -> Result<Run> {
-    if preview_history(database, author, from).await?.result_hash != previewed {
+    let (seen, history) = preview(database, author, from).await?;
+    if seen.result_hash != previewed {
         let message = "This is not what was previewed: look again.";
         return Err(Error::invalid(
             ViolationCode::VersionConflict,
@@ -182,9 +205,13 @@ pub async fn accrue_history(
     }
     let change = Change::begin(database, author.clone()).await?;
     turn::take(&change, Turn::Accrual).await?;
-    revenue_accrual::mark_history(&change, from).await?;
+    revenue_accrual::raise(&change, &history).await?;
     change.commit().await?;
-    accrue(database, author).await
+    let tally = Tally {
+        only: Some(history.into_iter().map(|(id, _)| id).collect()),
+        ..Tally::default()
+    };
+    run(database, author, tally).await
 }
 
 /// An entry with everything it was computed from.

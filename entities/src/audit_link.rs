@@ -11,8 +11,12 @@
 //! **Erasure** ([`redact`]) replaces personal values in an event's data. The digest of what was there stays, for the chain is made of it, but its
 //! salt goes, so that nobody can try values against it. What is there now gets a digest of its own, which the event of the erasure lists: so
 //! what was redacted is sealed again, and a link that calls itself redacted without being listed is found.
+//!
+//! **Retention** ([`crate::event_retention`]) lets old events go that are not the audit trail's. Their links stay; an event of the audit trail lists
+//! them, with the digests on both sides of each gap.
 
 mod digest;
+mod pruned;
 mod redact;
 mod verify;
 
@@ -29,6 +33,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, ExprTrait as _};
 use sea_orm::{QueryOrder as _, QuerySelect as _};
 
+pub(crate) use pruned::leaving;
 pub(crate) use redact::hold;
 pub use redact::{Redacted, erasure_events, redact};
 pub use verify::{Anchor, Broken, Report, Why, verify};

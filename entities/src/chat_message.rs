@@ -221,7 +221,7 @@ pub async fn list_dead(
 }
 
 /// Lets the dead messages about these events live again, due at once. Whoever asks for this has looked whether an uncertain one is there:
-/// it is sent without looking. The answer is how many of them were dead.
+/// it is sent without looking. One that has only used up its attempts is looked for first, like any other. The answer is how many of them were dead.
 ///
 /// # Errors
 /// When the database fails.
@@ -251,6 +251,7 @@ async fn forget_sent(change: &Change, connection_id: ConnectionId, which: Condit
         .col_expr(Column::SentAt, Expr::value(Option::<Timestamp>::None))
         .filter(Column::ConnectionId.eq(connection_id))
         .filter(Expr::cust("\"chat_message\".\"dead\" = true"))
+        .filter(Column::Error.starts_with(UNCERTAIN))
         .filter(which)
         .exec(change.transaction())
         .await?;

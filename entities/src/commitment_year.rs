@@ -21,7 +21,7 @@ text_enum! {
     YearStatus {
         /// Not yet.
         Open,
-        /// It is.
+        /// It is. Until the year is settled a refund may undo that.
         Met,
         /// The year ended below it.
         Missed,
@@ -54,6 +54,8 @@ pub struct Model {
     pub ends_on: NaiveDate,
     pub status: YearStatus,
     pub counters: Counters,
+    /// When it was settled: from then on the status stays.
+    pub settled_at: Option<Timestamp>,
 }
 
 /// Relations are walked by id.

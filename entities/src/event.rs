@@ -21,7 +21,7 @@ use crate::viewer::Viewer;
 use crate::visible::{Own, Visible, nothing};
 use crate::write;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait as _, Query};
+use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait as _, Query, SimpleExpr};
 use sea_orm::{DatabaseTransaction, FromQueryResult, QueryOrder, QuerySelect};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -186,10 +186,17 @@ event_kinds! {
     SyncPushFailed = "sync.push_failed",
     SyncDrift = "sync.drift",
     SyncHeld = "sync.held",
+    WebhookEndpointCreated = "webhook_endpoint.created",
+    WebhookEndpointUpdated = "webhook_endpoint.updated",
+    WebhookEndpointSecretRotated = "webhook_endpoint.secret_rotated",
+    WebhookEndpointPaused = "webhook_endpoint.paused",
+    WebhookEndpointResumed = "webhook_endpoint.resumed",
+    WebhookEndpointDisabled = "webhook_endpoint.disabled",
+    LogPruned = "log.pruned",
 }
 
-/// What the kinds of the audit trail begin with: who came in, who was refused, and who may do what. They are for administrators and auditors.
-const AUDITED: [&str; 8] = [
+/// What the kinds of the audit trail begin with: who came in, who was refused, who may do what, and what has left the log. They are for administrators and auditors.
+const AUDITED: [&str; 9] = [
     "user.",
     "session.",
     "identity_provider.",
@@ -198,6 +205,7 @@ const AUDITED: [&str; 8] = [
     "oauth_token.",
     "signing_key.",
     "person.",
+    "log.",
 ];
 
 impl EventKind {
@@ -254,6 +262,14 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// Whether it is the audit trail's.
+    #[must_use]
+    pub fn is_audit(&self) -> bool {
+        AUDITED.iter().any(|noun| self.kind.starts_with(noun))
+    }
+}
 
 impl Visible for Entity {
     /// Staff sees every event but those of the audit trail, which are for administrators and auditors.
@@ -419,6 +435,32 @@ impl From<&Head> for Position {
     }
 }
 
+/// The condition that an event lies at a place or before it.
+#[must_use]
+pub(crate) fn up_to(place: Position) -> SimpleExpr {
+    Expr::tuple([Expr::col(Column::Position), Expr::col(Column::Seq)]).lte(Expr::tuple([
+        Expr::value(place.position),
+        Expr::value(place.seq),
+    ]))
+}
+
+/// The end of the log as a reader may see it: the last event below the horizon; none when there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end(database: &Database) -> Result<Option<Position>> {
+    let system = Viewer::system("event");
+    let mut select = after(database, &system, None);
+    QuerySelect::query(&mut select).clear_order_by();
+    let last = select
+        .order_by_desc(Column::Position)
+        .order_by_desc(Column::Seq)
+        .limit(1)
+        .one(database.read())
+        .await?;
+    Ok(last.as_ref().map(Position::from))
+}
+
 /// Narrows a SELECT of events to those below the horizon: none can appear later before one of these.
 pub(crate) fn settled(database: &Database, select: Select<Entity>) -> Select<Entity> {
     if !database.is_postgres() {
@@ -469,6 +511,21 @@ pub async fn list_after(
     Ok(select.limit(limit).all(database.read()).await?)
 }
 
+/// The same without what changed.
+fn heads(select: Select<Entity>) -> Select<Entity> {
+    select.select_only().columns([
+        Column::Id,
+        Column::OccurredAt,
+        Column::Position,
+        Column::Seq,
+        Column::Kind,
+        Column::Origin,
+        Column::ConnectionId,
+        Column::SubjectKind,
+        Column::SubjectId,
+    ])
+}
+
 /// As [`list_after`], without what changed: for readers that only pass on whom it concerns.
 ///
 /// # Errors
@@ -479,19 +536,85 @@ pub async fn list_heads_after(
     place: Option<Position>,
     limit: u64,
 ) -> Result<Vec<Head>> {
-    let rows = after(database, viewer, place)
-        .select_only()
-        .columns([
-            Column::Id,
-            Column::OccurredAt,
-            Column::Position,
-            Column::Seq,
-            Column::Kind,
-            Column::Origin,
-            Column::ConnectionId,
-            Column::SubjectKind,
-            Column::SubjectId,
-        ])
+    let rows = heads(after(database, viewer, place))
+        .limit(limit)
+        .into_model::<Head>()
+        .all(database.read())
+        .await?;
+    Ok(rows)
+}
+
+/// Those among these events that a viewer may see and that concern one of these partners (everybody, where none is named), in no particular order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn seen_among(
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    partners: &[PartnerId],
+    events: &[EventId],
+) -> Result<Vec<EventId>> {
+    let mut seen = Vec::with_capacity(events.len());
+    for chunk in events.chunks(500) {
+        let mut select = Entity::visible_to(viewer)
+            .filter(Column::Id.is_in(chunk.iter().copied()))
+            .select_only()
+            .column(Column::Id);
+        if !partners.is_empty() {
+            select = select.filter(concerning(partners));
+        }
+        seen.extend(select.into_tuple::<EventId>().all(connection).await?);
+    }
+    Ok(seen)
+}
+
+/// The condition that an event concerns one of these partners: it names one, or is about a deal that one shares in.
+#[must_use]
+pub fn concerning(partners: &[PartnerId]) -> Condition {
+    let deals = Query::select()
+        .column(deal_partner::Column::DealId)
+        .from(deal_partner::Entity)
+        .and_where(
+            Expr::col((deal_partner::Entity, deal_partner::Column::PartnerId))
+                .is_in(partners.iter().copied()),
+        )
+        .to_owned();
+    Condition::any()
+        .add(Expr::col((Entity, Column::PartnerId)).is_in(partners.iter().copied()))
+        .add(
+            Condition::all()
+                .add(Column::PartnerId.is_null())
+                .add(Column::SubjectKind.eq(<crate::id::DealId as TypedId>::PREFIX))
+                .add(Column::SubjectId.in_subquery(deals)),
+        )
+}
+
+/// Finds an event that a viewer may see.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_seen(
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    id: EventId,
+) -> Result<Option<Model>> {
+    let select = Entity::visible_to(viewer).filter(Column::Id.eq(id));
+    Ok(select.one(connection).await?)
+}
+
+/// Of the events of a stretch of time those behind a place, oldest first, up to the horizon. The beginning counts, the end does not.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_heads_between(
+    database: &Database,
+    (from, until): (Timestamp, Timestamp),
+    place: Option<Position>,
+    limit: u64,
+) -> Result<Vec<Head>> {
+    let rows = heads(after(database, &Viewer::system("event"), place))
+        .filter(Column::OccurredAt.gte(from))
+        .filter(Column::OccurredAt.lt(until))
         .limit(limit)
         .into_model::<Head>()
         .all(database.read())

@@ -53,6 +53,22 @@ pub async fn place(connection: &impl ConnectionTrait, reader: &str) -> Result<Op
     }))
 }
 
+/// Where the reader stands that is furthest behind, `except` left out; none when there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn slowest(connection: &impl ConnectionTrait, except: &str) -> Result<Option<Position>> {
+    let rows = Entity::visible_to(&Viewer::system("event_reader"))
+        .filter(Column::Reader.ne(except))
+        .all(connection)
+        .await?;
+    let places = rows.into_iter().map(|row| Position {
+        position: row.position,
+        seq: row.seq,
+    });
+    Ok(places.min())
+}
+
 /// Keeps others from moving a reader until the change ends, and says where it stands. One that never read stands at the beginning of the log.
 ///
 /// # Errors

@@ -145,6 +145,10 @@ typed_ids! {
     OAuthClientId = "client";
     /// What a person allowed a client, and the family of refresh tokens that follows from it.
     OAuthGrantId = "grant";
+    /// Where a subscriber wants to hear of events.
+    WebhookEndpointId = "webhook_endpoint";
+    /// One event on its way to one subscriber.
+    WebhookDeliveryId = "webhook_delivery";
     /// A partner programme.
     ProgramId = "program";
     /// A step of a programme.

@@ -69,6 +69,7 @@ pub mod client_assertion;
 pub mod connect_ticket;
 pub mod connection;
 pub mod event_reader;
+pub mod event_retention;
 pub mod external_link;
 pub mod idempotency_key;
 pub mod inbound_signal;
@@ -94,3 +95,6 @@ pub mod sign_in_request;
 pub mod user;
 pub mod user_identity;
 pub mod user_ticket;
+
+pub mod webhook_delivery;
+pub mod webhook_endpoint;

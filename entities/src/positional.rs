@@ -9,7 +9,7 @@ use crate::{
     agreement, commission_rule, connection, contact, customer, deal, deal_confirmation,
     deal_partner, deal_registration, identity_provider, ledger_dispute, ledger_entry, oauth_client,
     obligation, partner, partnership, payout, privacy_request, program, revenue_event, statement,
-    sync_conflict, sync_run, user,
+    sync_conflict, sync_run, user, webhook_delivery, webhook_endpoint,
 };
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
@@ -233,6 +233,14 @@ positional! {
     sync_conflict {
         id, version, created_at, updated_at, connection_id, resource, external_id, subject_kind, subject_id, field, ours, theirs, policy, status,
         winner, resolved_by, resolved_at,
+    }
+    webhook_endpoint {
+        id, version, created_at, updated_at, partner_id, name, url, kinds, partners, with_history, selection, rendering, owner, secret,
+        previous_secret, previous_secret_until, status, disabled_reason, failing_since,
+    }
+    webhook_delivery {
+        id, created_at, endpoint_id, event_id, kind, occurred_at, state, rendering, body, attempts, retry, available_at, lease_owner, lease_until,
+        fence, settled_at, attempted_at, address, answer_status, answer_body, answer_millis, error,
     }
     user {
         id, version, created_at, updated_at, partner_id, role, name, email, status, password_hash, token_epoch, last_signed_in_at, erased_at,

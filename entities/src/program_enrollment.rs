@@ -1,4 +1,4 @@
-//! Which programme a partnership takes part in: one at a time, from a day on.
+//! Which programme a partnership takes part in: one at a time, from a day on. The days of an earlier one stay, for what was earned then.
 
 use crate::change::Change;
 use crate::clock::Timestamp;
@@ -28,6 +28,16 @@ pub struct Model {
     pub partnership_id: PartnershipId,
     pub partner_id: PartnerId,
     pub enrolled_on: NaiveDate,
+    /// The first day on which it took part in another one.
+    pub left_on: Option<NaiveDate>,
+}
+
+impl Model {
+    /// Whether it took part on a day.
+    #[must_use]
+    pub fn holds_on(&self, on: NaiveDate) -> bool {
+        self.enrolled_on <= on && self.left_on.is_none_or(|left| on < left)
+    }
 }
 
 /// Relations are walked by id.
@@ -79,10 +89,7 @@ pub async fn enroll(
         );
     }
     violations.finish()?;
-    let mut current = Entity::visible_to(&system)
-        .filter(Column::PartnershipId.is_in(partnerships.iter().copied()))
-        .all(change.transaction())
-        .await?;
+    let mut current = of_partnerships(change.transaction(), &system, partnerships).await?;
     let (now, mut rows, mut new) = (change.now(), Vec::new(), Vec::new());
     for partnership in known {
         let place = current
@@ -90,7 +97,7 @@ pub async fn enroll(
             .position(|row| row.partnership_id == partnership.id);
         let before = place.map(|place| current.swap_remove(place));
         let from = before.as_ref().map(|row| row.program_id);
-        let row = match before {
+        match before {
             Some(row) if row.program_id == program_id => {
                 rows.push(row);
                 continue;
@@ -100,25 +107,23 @@ pub async fn enroll(
                 let mut active: ActiveModel = row.into();
                 active.version = Set(version + 1);
                 active.updated_at = Set(now);
-                active.program_id = Set(program_id);
-                active.enrolled_on = Set(enrolled_on);
-                crate::write::update(change, active, version).await?
+                active.left_on = Set(Some(enrolled_on));
+                crate::write::update(change, active, version).await?;
             }
-            None => {
-                let row = Model {
-                    id: change.new_id(),
-                    version: 1,
-                    created_at: now,
-                    updated_at: now,
-                    program_id,
-                    partnership_id: partnership.id,
-                    partner_id: partnership.partner_id,
-                    enrolled_on,
-                };
-                new.push(row.clone());
-                row
-            }
+            None => {}
+        }
+        let row = Model {
+            id: change.new_id(),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            program_id,
+            partnership_id: partnership.id,
+            partner_id: partnership.partner_id,
+            enrolled_on,
+            left_on: None,
         };
+        new.push(row.clone());
         let data = json!({ "program": program_id, "from": from, "enrolledOn": enrolled_on });
         change.record(
             NewEvent::about(EventKind::ProgramEnrolled, row.partnership_id, data)
@@ -130,11 +135,25 @@ pub async fn enroll(
     Ok(rows)
 }
 
-/// The parts of these partnerships; those that are in no programme are absent.
+/// The present parts of these partnerships; those that are in no programme are absent.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn of_partnerships(
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    partnerships: &[PartnershipId],
+) -> Result<Vec<Model>> {
+    let mut found = history(connection, viewer, partnerships).await?;
+    found.retain(|row| row.left_on.is_none());
+    Ok(found)
+}
+
+/// The parts of these partnerships, those that are over as well.
+///
+/// # Errors
+/// When the database fails.
+pub async fn history(
     connection: &impl ConnectionTrait,
     viewer: &Viewer,
     partnerships: &[PartnershipId],

@@ -1,10 +1,11 @@
 //! Which revenue has been computed, which waits, and why some of it earned nothing.
 //!
-//! History does not act, by absence: revenue without a row here earns nothing, and only what is recorded as it happens gets one. [`mark_history`] is the
-//! way in for what was there before.
+//! History does not act, by absence: revenue without a row here earns nothing, and only what is recorded as it happens gets one. [`history`] is
+//! what was there before, for who asks for it.
 
 use crate::change::Change;
 use crate::clock::Timestamp;
+use crate::commission_run;
 use crate::error::Result;
 use crate::id::{CommissionRunId, RevenueEventId};
 use crate::revenue_event;
@@ -33,7 +34,7 @@ text_enum! {
     AccrualReason {
         /// It is no partner's. Computed again once it is.
         Nobody,
-        /// No agreement was in force.
+        /// No agreement was in force. Computed again once one is, by its days.
         NoAgreement,
         /// No rule has a rate for it.
         NoRate,
@@ -43,7 +44,7 @@ text_enum! {
         DurationOver,
         /// A refund of which no payment is known. Computed again once there is one.
         Unmatched,
-        /// A refund larger than what is left of its payments.
+        /// A refund larger than what is left of its payments. What is left of it is looked for again once there is another one.
         Exceeds,
         /// A sum does not fit.
         TooLarge,
@@ -101,17 +102,20 @@ pub(crate) async fn raise(change: &Change, events: &[(RevenueEventId, Timestamp)
     .await
 }
 
-/// Lets the revenue of history wait to be computed, from an instant on. The answer says how much of it there is.
-pub(crate) async fn mark_history(change: &Change, from: Timestamp) -> Result<u64> {
-    let (mut marked, mut after) = (0, None::<RevenueEventId>);
+/// The revenue of history from an instant on: what nobody let wait.
+pub(crate) async fn history(
+    change: &Change,
+    from: Timestamp,
+) -> Result<Vec<(RevenueEventId, Timestamp)>> {
+    let mut found = Vec::new();
     loop {
         let mut select = revenue_event::Entity::visible_to(&Viewer::system("accrual"))
             .filter(revenue_event::Column::OccurredAt.gte(from))
             .filter(Expr::cust(
                 "NOT EXISTS (SELECT 1 FROM revenue_accrual WHERE revenue_accrual.revenue_event_id = revenue_event.id)",
             ));
-        if let Some(after) = after {
-            select = select.filter(revenue_event::Column::Id.gt(after));
+        if let Some((after, _)) = found.last() {
+            select = select.filter(revenue_event::Column::Id.gt(*after));
         }
         let page: Vec<(RevenueEventId, Timestamp)> = select
             .select_only()
@@ -122,19 +126,27 @@ pub(crate) async fn mark_history(change: &Change, from: Timestamp) -> Result<u64
             .into_tuple()
             .all(change.transaction())
             .await?;
-        let Some(last) = page.last() else {
-            return Ok(marked);
-        };
-        after = Some(last.0);
-        marked += page.len() as u64;
-        raise(change, &page).await?;
+        if page.is_empty() {
+            return Ok(found);
+        }
+        found.extend(page);
     }
 }
 
-/// Lets wait again what was nobody's and now is somebody's, and refunds whose payment has been told since.
+/// Lets wait again what was nobody's and now is somebody's, what had no agreement and may have one, and refunds whose payment has been told since.
 pub(crate) async fn reopen(change: &Change) -> Result<()> {
     let somebody = "EXISTS (SELECT 1 FROM revenue_event AS e WHERE e.id = revenue_accrual.revenue_event_id AND (e.partnership_id IS NOT NULL \
-         OR EXISTS (SELECT 1 FROM deal_partner AS d WHERE d.deal_id = e.deal_id AND d.role <> 'INFLUENCED')))";
+         OR EXISTS (SELECT 1 FROM deal_partner AS d WHERE d.deal_id = e.deal_id AND d.role <> 'INFLUENCED' AND d.weight_bp > 0)))";
+    // An agreement that was moved since the last run: whether it binds on the day of the money is for the computation to say.
+    let since = last_run(change).await?;
+    let moved = format!(
+        "SELECT a.partnership_id FROM agreement AS a WHERE a.updated_at > {since} AND a.status IN \
+         ('ACTIVE', 'NOTICE_GIVEN', 'TERMINATED', 'EXPIRED', 'SUPERSEDED')"
+    );
+    let agreed = format!(
+        "revenue_accrual.revenue_event_id IN (SELECT e.id FROM revenue_event AS e WHERE e.partnership_id IN ({moved}) \
+         UNION SELECT e.id FROM revenue_event AS e JOIN deal_partner AS d ON d.deal_id = e.deal_id WHERE d.role <> 'INFLUENCED' AND d.partnership_id IN ({moved}))"
+    );
     // A payment that a refund may be of: the same kind of money for the same deal (the same customer, where there is no deal), computed already.
     let paid = "EXISTS (SELECT 1 FROM revenue_event AS e JOIN revenue_event AS p ON p.id <> e.id AND p.amount_minor > 0 \
          AND p.kind IN ('INVOICE', 'PAYMENT', 'ADJUSTMENT') AND (p.kind = 'INVOICE') = (e.kind = 'CREDIT_NOTE') \
@@ -143,8 +155,9 @@ pub(crate) async fn reopen(change: &Change) -> Result<()> {
          WHERE e.id = revenue_accrual.revenue_event_id \
          AND NOT EXISTS (SELECT 1 FROM revenue_accrual AS w WHERE w.revenue_event_id = p.id AND w.status = 'PENDING'))";
     for (reason, again) in [
-        (AccrualReason::Nobody, somebody),
-        (AccrualReason::Unmatched, paid),
+        (AccrualReason::Nobody, somebody.to_owned()),
+        (AccrualReason::NoAgreement, agreed),
+        (AccrualReason::Unmatched, paid.to_owned()),
     ] {
         Entity::update_many()
             .col_expr(Column::Status, Expr::value(AccrualStatus::Pending))
@@ -152,6 +165,64 @@ pub(crate) async fn reopen(change: &Change) -> Result<()> {
             .filter(Column::Reason.eq(reason))
             .filter(Column::Status.eq(AccrualStatus::Nothing))
             .filter(Expr::cust(again))
+            .exec(change.transaction())
+            .await?;
+    }
+    // The reason stays: it tells the computation that a part was taken back before.
+    let spare = paid.replace(
+        "p.amount_minor > 0",
+        "p.amount_minor > COALESCE((SELECT SUM(r.amount_minor) FROM revenue_reversal AS r WHERE r.payment_id = p.id), 0) \
+         AND NOT EXISTS (SELECT 1 FROM revenue_reversal AS o WHERE o.refund_id = e.id AND o.payment_id = p.id)",
+    );
+    Entity::update_many()
+        .col_expr(Column::Status, Expr::value(AccrualStatus::Pending))
+        .filter(Column::Reason.eq(AccrualReason::Exceeds))
+        .filter(Column::Status.ne(AccrualStatus::Pending))
+        .filter(Expr::cust(spare))
+        .exec(change.transaction())
+        .await?;
+    Ok(())
+}
+
+/// When the last run began, and a little before that, for what was being written then.
+async fn last_run(change: &Change) -> Result<i64> {
+    const MOMENT: i64 = 5_000_000;
+    let last = commission_run::Entity::visible_to(&Viewer::system("accrual"))
+        .order_by_desc(commission_run::Column::Id)
+        .one(change.transaction())
+        .await?;
+    Ok(last.map_or(0, |run| run.started_at.0.saturating_sub(MOMENT)))
+}
+
+/// Which of these pieces of revenue have been computed.
+pub(crate) async fn computed(
+    connection: &impl ConnectionTrait,
+    events: &[RevenueEventId],
+) -> Result<Vec<RevenueEventId>> {
+    let mut found = Vec::new();
+    for chunk in events.chunks(5_000) {
+        let rows = Entity::visible_to(&Viewer::system("accrual"))
+            .filter(Column::RevenueEventId.is_in(chunk.iter().copied()))
+            .filter(Column::Status.ne(AccrualStatus::Pending))
+            .all(connection)
+            .await?;
+        found.extend(rows.into_iter().map(|row| row.revenue_event_id));
+    }
+    Ok(found)
+}
+
+/// Brings in line what is said of refunds that took back in another turn than the one they were computed in: whether there are entries of them, and that
+/// their payment is known.
+pub(crate) async fn look_again(change: &Change, refunds: &[RevenueEventId]) -> Result<()> {
+    let status = "CASE WHEN EXISTS (SELECT 1 FROM ledger_entry AS l WHERE l.cause_event_id = revenue_accrual.revenue_event_id) \
+         THEN 'ACCRUED' ELSE 'NOTHING' END";
+    let reason = "CASE WHEN reason = 'UNMATCHED' THEN NULL ELSE reason END";
+    for chunk in refunds.chunks(1_000) {
+        Entity::update_many()
+            .col_expr(Column::Status, Expr::cust(status))
+            .col_expr(Column::Reason, Expr::cust(reason))
+            .filter(Column::RevenueEventId.is_in(chunk.iter().copied()))
+            .filter(Column::Status.ne(AccrualStatus::Pending))
             .exec(change.transaction())
             .await?;
     }

@@ -204,6 +204,10 @@ async fn record_from(
                 != (event.kind, event.amount, event.occurred_at)
             {
                 recorded.differing.push(event.external_key.clone());
+                if connection_id.is_none() {
+                    // A row that a person's file has wrong is refused as a whole.
+                    continue;
+                }
             }
             // One of this very call is written below, with what it was first told.
             if row.created_at != now
@@ -345,10 +349,9 @@ pub async fn refund(
             "The source has an event of this key.",
         );
     }
-    let before: i64 = revenue_reversal::of_events(change.transaction(), &[payment.id])
+    let before: i64 = revenue_reversal::of_payments(change.transaction(), &[payment.id])
         .await?
         .iter()
-        .filter(|row| row.payment_id == payment.id)
         .map(|row| row.amount_minor)
         .sum();
     if amount.minor <= 0 || amount.minor > payment.amount_minor - before {

@@ -33,23 +33,39 @@ impl Visible for Entity {
     }
 }
 
-/// What was taken back of these payments, and what these refunds took back.
+/// What was taken back of these payments.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn of_events(
+pub async fn of_payments(
     connection: &impl ConnectionTrait,
-    events: &[RevenueEventId],
+    payments: &[RevenueEventId],
+) -> Result<Vec<Model>> {
+    by(connection, Column::PaymentId, payments).await
+}
+
+/// What these refunds took back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_refunds(
+    connection: &impl ConnectionTrait,
+    refunds: &[RevenueEventId],
+) -> Result<Vec<Model>> {
+    by(connection, Column::RefundId, refunds).await
+}
+
+async fn by(
+    connection: &impl ConnectionTrait,
+    column: Column,
+    ids: &[RevenueEventId],
 ) -> Result<Vec<Model>> {
     let mut found: Vec<Model> = Vec::new();
-    for column in [Column::PaymentId, Column::RefundId] {
-        for chunk in events.chunks(500) {
-            let select = Entity::visible_to(&Viewer::system("revenue_reversal"))
-                .filter(column.is_in(chunk.iter().copied()));
-            found.extend(select.all(connection).await?);
-        }
+    for chunk in ids.chunks(5_000) {
+        let select = Entity::visible_to(&Viewer::system("revenue_reversal"))
+            .filter(column.is_in(chunk.iter().copied()));
+        found.extend(select.all(connection).await?);
     }
     found.sort_unstable_by_key(|row| (row.refund_id, row.payment_id));
-    found.dedup();
     Ok(found)
 }

@@ -9,7 +9,7 @@ use crate::viewer::Viewer;
 use crate::visible::{Own, Visible, nothing};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
-use sea_orm::{FromJsonQueryResult, IntoActiveModel as _, QueryOrder as _};
+use sea_orm::{FromJsonQueryResult, IntoActiveModel as _, QueryOrder as _, QuerySelect as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -217,6 +217,22 @@ pub async fn find_running(
         .filter(Column::Status.eq(SyncRunStatus::Running))
         .filter(Column::Kind.ne(RECONCILE))
         .order_by_desc(Column::Id);
+    Ok(select.one(connection).await?)
+}
+
+/// The run of a connection that began last, if a viewer may see it; none when there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn latest(
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    connection_id: ConnectionId,
+) -> Result<Option<Model>> {
+    let select = Entity::visible_to(viewer)
+        .filter(Column::ConnectionId.eq(connection_id))
+        .order_by_desc(Column::Id)
+        .limit(1);
     Ok(select.one(connection).await?)
 }
 

@@ -223,6 +223,21 @@ impl Viewer {
         }
     }
 
+    /// The same caller with no more than another has: the scopes of both, and a role that sees no further than the other's.
+    #[must_use]
+    pub fn no_wider_than(self, other: &Self) -> Self {
+        let leads = |kind| matches!(kind, ViewerKind::Partner(_, role) if role.leads());
+        let sees_further = (self.sees_audit() && !other.sees_audit())
+            || (self.sees_internal() && !other.sees_internal())
+            || (leads(self.kind) && !leads(other.kind))
+            || self.partner() != other.partner();
+        Self {
+            kind: if sees_further { other.kind } else { self.kind },
+            scopes: self.scopes.within(other.scopes),
+            subject: self.subject,
+        }
+    }
+
     /// What kind of party this is.
     #[must_use]
     pub const fn kind(&self) -> ViewerKind {

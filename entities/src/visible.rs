@@ -67,6 +67,15 @@ impl Own {
         }
     }
 
+    /// The rows of the company alone, whoever asks for it: for what belongs to an organisation and not to its business.
+    #[must_use]
+    pub const fn alone(self) -> Self {
+        Self {
+            with_children: false,
+            ..self
+        }
+    }
+
     /// The condition that a column names one of these companies.
     #[must_use]
     pub fn holds(self, column: impl sea_orm::sea_query::IntoColumnRef) -> SimpleExpr {

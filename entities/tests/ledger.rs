@@ -99,11 +99,14 @@ async fn an_agreement_goes_its_way_and_what_was_signed_stays() {
 
         bed.at("2026-09-30T23:59:59Z");
         let mut change = bed.by("clock").await;
-        assert_eq!(agreement::tend(&mut change, 10).await.unwrap().moved, []);
+        assert_eq!(
+            agreement::tend(&mut change, None, 10).await.unwrap().moved,
+            []
+        );
         change.rollback().await.unwrap();
         bed.at("2026-10-01T00:00:00Z");
         let mut change = bed.by("clock").await;
-        let row = agreement::tend(&mut change, 10)
+        let row = agreement::tend(&mut change, None, 10)
             .await
             .unwrap()
             .moved
@@ -113,7 +116,7 @@ async fn an_agreement_goes_its_way_and_what_was_signed_stays() {
             (AgreementStatus::Active, 1, day("2027-10-01"))
         );
         assert_eq!(
-            agreement::tend(&mut change, 10).await.unwrap().moved,
+            agreement::tend(&mut change, None, 10).await.unwrap().moved,
             [],
             "nothing twice"
         );
@@ -171,7 +174,7 @@ async fn an_agreement_goes_its_way_and_what_was_signed_stays() {
         // Renewed once a term; notice is kept; after it nothing is renewed.
         bed.at("2027-10-01T00:00:01Z");
         let mut change = bed.by("clock").await;
-        let row = agreement::tend(&mut change, 10)
+        let row = agreement::tend(&mut change, None, 10)
             .await
             .unwrap()
             .moved
@@ -194,7 +197,7 @@ async fn an_agreement_goes_its_way_and_what_was_signed_stays() {
         change.commit().await.unwrap();
         bed.at("2027-12-30T00:00:00Z");
         let mut change = bed.by("clock").await;
-        let row = agreement::tend(&mut change, 10)
+        let row = agreement::tend(&mut change, None, 10)
             .await
             .unwrap()
             .moved
@@ -1085,7 +1088,7 @@ async fn a_year_below_its_commitment_brings_what_was_agreed() {
         accrue(&bed.database, &author).await.unwrap();
         bed.at("2027-09-10T00:00:00Z");
         let mut change = bed.by("clock").await;
-        agreement::tend(&mut change, 10).await.unwrap();
+        agreement::tend(&mut change, None, 10).await.unwrap();
         assert_eq!(
             accrual::close_years(&mut change, 10, 10).await.unwrap(),
             [],

@@ -17,7 +17,7 @@ mod work;
 pub use answer::Answer;
 pub use call::{Body, Call};
 pub use client::{Client, ClientSettings};
-pub use guard::{Blocked, HostPolicy};
+pub use guard::{Blocked, HostPolicy, Receivers};
 pub use session::Session;
 pub use work::Work;
 

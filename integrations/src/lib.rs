@@ -12,6 +12,7 @@ pub mod http;
 pub mod hubspot;
 pub mod notify;
 pub mod oauth;
+pub mod outbound;
 pub mod push;
 pub mod record;
 pub mod salesforce;

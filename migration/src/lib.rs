@@ -22,6 +22,8 @@ mod m20261121_000014_program;
 mod m20261121_000015_ledger;
 mod m20261121_000016_deal_registration;
 mod m20261121_000020_audit;
+mod m20261121_000021_money_by_day;
+mod m20261121_000030_webhooks;
 mod m20261121_000050_confirmed_domains;
 mod m20261121_000051_administrators;
 mod table;
@@ -53,6 +55,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000015_ledger::Migration),
             Box::new(m20261121_000016_deal_registration::Migration),
             Box::new(m20261121_000020_audit::Migration),
+            Box::new(m20261121_000021_money_by_day::Migration),
+            Box::new(m20261121_000030_webhooks::Migration),
             Box::new(m20261121_000050_confirmed_domains::Migration),
             Box::new(m20261121_000051_administrators::Migration),
         ]

@@ -22,3 +22,4 @@ mod shopify_signatures;
 mod signature_vectors;
 mod slack_client;
 mod slack_connector;
+mod standard_webhooks;

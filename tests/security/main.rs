@@ -26,4 +26,5 @@ mod secrets;
 mod signing;
 mod tokens;
 mod visibility;
+mod webhook_rows;
 mod webhooks;

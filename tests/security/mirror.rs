@@ -5,6 +5,7 @@
 
 use crate::core_rows;
 use crate::secrets::Secrets;
+use crate::webhook_rows;
 use chrono::NaiveDate;
 use entities::change::Change;
 use entities::clock::Timestamp;
@@ -12,7 +13,7 @@ use entities::contact::{self, NewContact};
 use entities::customer::{self, NewCustomer};
 use entities::deal::{self, DealStage, NewDeal};
 use entities::deal_partner::{self, DealPartnerRole, Share};
-use entities::id::{ConnectionId, CustomerId, DealId, SyncRunId};
+use entities::id::{ConnectionId, CustomerId, DealId, SyncRunId, WebhookEndpointId};
 use entities::money::{BasisPoints, Currency, Money};
 use entities::partner::{self, NewPartner};
 use entities::partnership::{self, NewPartnership, PartnerType};
@@ -112,6 +113,8 @@ pub struct Side {
     pub contact: contact::Model,
     /// What was paid for a deal of its own.
     pub revenue: revenue_event::Model,
+    /// Where its software hears.
+    pub endpoint: WebhookEndpointId,
 }
 
 /// A payment that is a partnership's doing.
@@ -290,6 +293,7 @@ async fn side(app: &TestApp, mark: &'static str, figures: Figures, parent: Optio
     )
     .await;
     let core = core_rows::of_partner(&mut change, mark, &partner, &partnership).await;
+    let endpoint = webhook_rows::endpoint(&mut change, mark, Some(partner.id)).await;
     change.commit().await.unwrap();
     let mut own: Vec<String> = deals.iter().map(|deal| deal.id.to_string()).collect();
     own.extend(contacts.iter().map(|contact| contact.id.to_string()));
@@ -298,6 +302,7 @@ async fn side(app: &TestApp, mark: &'static str, figures: Figures, parent: Optio
         partnership.id.to_string(),
         customer.id.to_string(),
         revenue.id.to_string(),
+        endpoint.to_string(),
     ]);
     own.extend(core);
     let won = deals[1].id;
@@ -313,6 +318,7 @@ async fn side(app: &TestApp, mark: &'static str, figures: Figures, parent: Optio
         customer,
         contact,
         revenue,
+        endpoint,
     }
 }
 

@@ -84,6 +84,8 @@ async fn every_field_there_is_shows_the_own_side_only() {
                                 | "payouts"
                                 | "revenueEvents"
                                 | "statements"
+                                | "webhookEndpoints"
+                                | "webhookDeliveries"
                         )
                 })
                 .collect()
@@ -131,6 +133,9 @@ async fn every_field_there_is_shows_the_own_side_only() {
         "dealRegistrations",
         "viewer",
         "events",
+        "webhookEndpoint",
+        "webhookEndpoints",
+        "webhookDeliveries",
     ] {
         assert!(
             seen.contains(name),
@@ -158,6 +163,7 @@ async fn node_shows_every_kind_of_own_row_and_none_of_the_others() {
         "LedgerDispute",
         "Payout",
         "DealRegistration",
+        "WebhookEndpoint",
         "Connection",
         "SyncRun",
         "PrivacyRequest",

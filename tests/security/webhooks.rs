@@ -481,6 +481,7 @@ async fn a_full_inbox_says_when_to_come_back() {
         authorization: app.state.authorization.clone(),
         people: Arc::clone(&app.state.people),
         inbox: Ingest::spawn_with(app.database().clone(), 1),
+        feed: app.state.feed.clone(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();

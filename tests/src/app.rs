@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::hubspot::{CLIENT_ID, CLIENT_SECRET, HubSpotSetup};
+use crate::receiver::Receiver;
 use crate::vendors::{SIGNING_SECRET, Setups, Vendors, consent, endpoints};
 use crate::{Chaos, StatementLog, TestClock, TestDatabase, eventually, log, seed};
 use actix_web::web;
@@ -22,6 +23,7 @@ use entities::sync_run;
 use entities::viewer::{PartnerRole, Scope, Scopes, StaffRole, ViewerKind};
 use integrations::Endpoints;
 use integrations::http::{Client, ClientSettings, HostPolicy};
+use integrations::outbound::{Courier, Outbound, OutboundSettings};
 use integrations::sync::{Engine, EngineParts, SyncKind};
 use integrations::vault::{MasterKey, Vault};
 use integrations::{hubspot, salesforce};
@@ -34,6 +36,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::Mutex;
 use url::Url;
 
 const NO_SANDBOX: &str = "the app was started with this sandbox";
@@ -55,6 +58,10 @@ pub struct Options {
     pub chaos: bool,
     /// How patient the outgoing client is; as in production ordinarily.
     pub client: Option<ClientSettings>,
+    /// Where receivers of webhooks listen; none may be called ordinarily.
+    pub receivers: Vec<SocketAddr>,
+    /// How webhooks are delivered; as in production ordinarily.
+    pub outbound: Option<OutboundSettings>,
     /// Further addresses on loopback that may be called: identity providers.
     pub reachable: Vec<SocketAddr>,
 }
@@ -65,6 +72,15 @@ impl Options {
     pub fn hubspot(setup: HubSpotSetup) -> Self {
         Self {
             hubspot: Some(setup),
+            ..Self::default()
+        }
+    }
+
+    /// With these receivers of webhooks.
+    #[must_use]
+    pub fn receivers<'a>(receivers: impl IntoIterator<Item = &'a Receiver>) -> Self {
+        Self {
+            receivers: receivers.into_iter().map(Receiver::address).collect(),
             ..Self::default()
         }
     }
@@ -98,6 +114,8 @@ struct Shared {
     vendors: Vendors,
     chaos: Option<Chaos>,
     client: Option<ClientSettings>,
+    receivers: Vec<SocketAddr>,
+    outbound: Option<OutboundSettings>,
     reachable: Vec<SocketAddr>,
 }
 
@@ -111,6 +129,7 @@ pub struct TestApp {
     address: SocketAddr,
     running: Option<Running>,
     announced: Vec<String>,
+    courier: Mutex<Courier>,
 }
 
 impl TestApp {
@@ -147,6 +166,8 @@ impl TestApp {
             vendors,
             chaos,
             client: options.client,
+            receivers: options.receivers,
+            outbound: options.outbound,
             reachable: options.reachable,
         };
         Self::serve(Arc::new(shared), listener).await
@@ -166,17 +187,20 @@ impl TestApp {
             .database
             .open(shared.clock.clone(), chance.clone(), &shared.statements)
             .await;
-        let vault = Vault::new(
-            MasterKey::generate(&SeededChance::new(1)).0,
-            Vec::new(),
-            chance.clone(),
-        );
+        let vault = vault(chance.clone());
         let mut core = Core::new(database, vault, outside(&shared, &config), &config)
             .expect("the core is put together");
         core.chance = chance;
         if let Some(settings) = shared.client {
             core.engine = impatient(&core, outside_of(&shared).0, settings);
         }
+        if let Some(settings) = shared.outbound {
+            let policy = HostPolicy::sandbox(shared.receivers.clone());
+            core.outbound =
+                Outbound::new(core.database.clone(), core.vault.clone(), policy, settings)
+                    .expect("a client");
+        }
+        let courier = Mutex::new(core.courier());
         let issuer = shared.public_url.as_str().to_owned();
         let state = State::new(core, shared.public_url.clone(), issuer, &config)
             .await
@@ -194,6 +218,8 @@ impl TestApp {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .tls_certs_only([])
+            // The server closes what idles for five seconds, and a test that works for so long does not notice.
+            .pool_idle_timeout(Duration::from_secs(2))
             .timeout(Duration::from_secs(60))
             .build()
             .expect("a client");
@@ -205,6 +231,7 @@ impl TestApp {
             address,
             running: Some(Running::spawn(server)),
             announced: Vec::new(),
+            courier,
         }
     }
 
@@ -403,6 +430,11 @@ impl TestApp {
                 steps += 1;
                 assert!(steps < 100_000, "the worker finds no end");
             }
+            let delivered = self.deliver().await;
+            steps += delivered;
+            if delivered > 0 {
+                continue;
+            }
             // On PostgreSQL an event shows only when every older transaction of the cluster has ended, those of other tests among them.
             if self.unread_events().await == 0 || tokio::time::Instant::now() > give_up {
                 return steps;
@@ -411,10 +443,29 @@ impl TestApp {
         }
     }
 
+    /// Lets the courier deliver everything that is due, and says how many turns that took.
+    pub async fn deliver(&self) -> u32 {
+        let mut courier = self.courier.lock().await;
+        let mut turns = 0;
+        loop {
+            let turned = courier
+                .turn()
+                .await
+                .expect("a turn of the courier succeeds");
+            let flew = courier.is_flying();
+            courier.come_home().await.expect("what landed is settled");
+            if !turned && !flew {
+                return turns;
+            }
+            turns += 1;
+            assert!(turns < 100_000, "the courier finds no end");
+        }
+    }
+
     /// How many events a reader of the log has not come to yet.
     async fn unread_events(&self) -> i64 {
-        // The audit chain is sealed by a worker of its own, which tests that look at it move.
-        let unread = "SELECT COUNT(*) FROM event JOIN event_reader ON event_reader.reader <> 'audit' AND (event.position > event_reader.position \
+        // The audit chain is sealed by a worker of its own, which tests that look at it move; what is thrown away is not read.
+        let unread = "SELECT COUNT(*) FROM event JOIN event_reader ON event_reader.reader NOT IN ('audit', 'retention') AND (event.position > event_reader.position \
                       OR (event.position = event_reader.position AND event.seq > event_reader.seq))";
         self.number(unread).await
     }
@@ -613,6 +664,13 @@ impl Drop for TestApp {
     }
 }
 
+/// The vault of every test app: all of them have one master key.
+#[must_use]
+pub fn vault(chance: Arc<dyn Chance>) -> Vault {
+    let key = MasterKey::generate(&SeededChance::new(1)).0;
+    Vault::new(key, Vec::new(), chance)
+}
+
 fn config(settings: &[(&'static str, String)]) -> Config {
     let usual = [
         ("ENTENTE_HUBSPOT_CLIENT_ID", CLIENT_ID),
@@ -668,11 +726,12 @@ fn address_of(url: &Url) -> SocketAddr {
 
 fn outside(shared: &Shared, config: &Config) -> Outside {
     let apps = config.apps().clone();
+    let receivers = HostPolicy::sandbox(shared.receivers.clone());
     if shared.vendors.urls().is_empty() && shared.reachable.is_empty() {
-        return Outside::public(apps);
+        return Outside::public(apps).with_receivers(receivers);
     }
     let (policy, endpoints) = outside_of(shared);
-    Outside::sandbox(policy, endpoints, apps)
+    Outside::sandbox(policy, endpoints, apps).with_receivers(receivers)
 }
 
 /// The same engine with another outgoing client.

@@ -58,8 +58,8 @@ fn told(report: &Report) -> String {
         |head| format!("The last link is {head}"),
     );
     format!(
-        "The chain holds. Events sealed: {}, of which redacted: {}. Events that wait to be sealed: {}.\n{head}",
-        report.sealed, report.redacted, report.waiting
+        "The chain holds. Events sealed: {}, of which redacted: {}, left since by retention: {}. Events that wait to be sealed: {}.\n{head}",
+        report.sealed, report.redacted, report.pruned, report.waiting
     )
 }
 
@@ -77,6 +77,7 @@ mod tests {
         let report = Report {
             sealed: 12,
             redacted: 1,
+            pruned: 2,
             waiting: 3,
             head: Some(head.clone()),
         };

@@ -9,6 +9,7 @@ use crate::state::{Core, State, keys};
 use crate::worker::chain::Chain;
 use crate::worker::notify::{self, NodeMark};
 use crate::worker::programme::{self, Clockwork};
+use crate::worker::retention::{self, Retention};
 use crate::worker::{self, Wakers, WorkerSettings};
 use actix_web::web;
 use entities::database::Wake;
@@ -24,6 +25,8 @@ pub struct ProcessSettings {
     pub server: ServerSettings,
     /// Its worker.
     pub worker: WorkerSettings,
+    /// What it throws away.
+    pub retention: Retention,
 }
 
 impl ProcessSettings {
@@ -40,6 +43,10 @@ impl ProcessSettings {
             worker: WorkerSettings {
                 concurrency: config.worker.concurrency,
                 poll: config.poll(),
+            },
+            retention: Retention {
+                events_days: config.retention.events_days,
+                deliveries_days: config.retention.deliveries_days,
             },
         }
     }
@@ -77,6 +84,11 @@ impl Process {
         process
             .watchers
             .spawn(revocation::watch(state.core.database.clone()));
+        process.watchers.spawn(notify::listen(
+            state.core.database.clone(),
+            state.feed.remote().clone(),
+            process.mark.clone(),
+        ));
         let server = server(
             web::Data::from(Arc::clone(&state)),
             figures,
@@ -92,7 +104,7 @@ impl Process {
     #[must_use]
     pub fn work(core: &Core, settings: &ProcessSettings) -> Self {
         let mut process = Self::idle(core);
-        process.begin_work(core, settings.worker);
+        process.begin_work(core, settings);
         process
     }
 
@@ -110,7 +122,13 @@ impl Process {
     }
 
     /// Starts the worker.
-    pub fn begin_work(&mut self, core: &Core, settings: WorkerSettings) {
+    pub fn begin_work(&mut self, core: &Core, settings: &ProcessSettings) {
+        let (retention, settings) = (settings.retention, settings.worker);
+        self.watchers.spawn(retention::run(
+            core.database.clone(),
+            retention,
+            self.stop.clone(),
+        ));
         let remote = Wake::default();
         let wakers = Wakers {
             local: core.database.wake().subscribe(),
@@ -133,9 +151,16 @@ impl Process {
         };
         let clockwork = Clockwork(core.database.clone());
         let programme = worker::run(clockwork, Wakers::none(), slow, self.stop.clone());
-        let work = worker::run(core.engine.clone(), wakers, settings, self.stop.clone());
+        let work = worker::run(
+            core.engine.clone(),
+            wakers.clone(),
+            settings,
+            self.stop.clone(),
+        );
+        let deliver =
+            worker::webhooks::run(core.courier(), wakers, settings.poll, self.stop.clone());
         self.worker = Some(tokio::spawn(async {
-            tokio::join!(work, sealing, programme);
+            tokio::join!(work, sealing, programme, deliver);
         }));
     }
 

@@ -55,7 +55,7 @@ pub(super) async fn serve(config: &Config, json: bool, with_worker: bool) -> Res
     let (state, settings) = (Arc::new(state), ProcessSettings::of(config));
     let mut process = Process::start(Arc::clone(&state), listener, &settings)?;
     if with_worker {
-        process.begin_work(&state.core, settings.worker);
+        process.begin_work(&state.core, &settings);
     }
     tracing::info!(listen = %bound, public_url = public_url.as_str(), worker = with_worker, "serving");
     if json {

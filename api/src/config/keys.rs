@@ -92,6 +92,11 @@ keys! {
     "sync.lease_seconds" Number Some("60"), "How long a worker that stopped answering keeps its work from others.";
     "worker.concurrency" Number Some("2"), "Units of work one process does at a time.";
     "worker.poll_millis" Number Some("1000"), "How long an idle worker waits at most before it looks again; at most 1000.";
+    "webhooks.ports" Text Some("443, 8443"), "The ports on which receivers of webhooks are called, with commas between them.";
+    "webhooks.plain_http" Switch Some("false"), "Whether receivers may be called over plain http. Addresses that are not public are refused all the same.";
+    "webhooks.lease_seconds" Number Some("60"), "How long a process that stopped answering keeps its webhook deliveries from others; at least 30.";
+    "retention.events_days" Number Some("0"), "Days after which events leave the log; 0 keeps them for ever. Those of the audit trail stay for ever.";
+    "retention.deliveries_days" Number Some("30"), "Days after which settled webhook deliveries are thrown away; 0 keeps them for ever.";
     "mail.smtp_url" Address None, "The mail server for invitations and forgotten passwords: smtps://user:password@host or smtp://user:password@host:587?tls=required.";
     "mail.from" Text None, "The sender of that mail: Entente <entente@example.com>. It belongs to mail.smtp_url.";
     "oidc.issuer" Text None, "The OpenID Connect provider at which staff signs in: its issuer, exactly as it writes it. Its redirect address is {public_url}/sign-in/callback/staff. Without it staff signs in with passwords.";

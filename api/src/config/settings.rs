@@ -147,6 +147,28 @@ section! {
     }
 }
 
+section! {
+    /// Webhooks out.
+    WebhookSettings {
+        /// The ports of receivers that are called.
+        ports: String,
+        /// Whether receivers over plain http are called.
+        plain_http: bool,
+        /// How long a silent courier keeps its deliveries.
+        lease_seconds: u64,
+    }
+}
+
+section! {
+    /// How long what has happened is kept.
+    RetentionSettings {
+        /// Days of the event log; 0 keeps it for ever.
+        events_days: u32,
+        /// Days of settled webhook deliveries; 0 keeps them for ever.
+        deliveries_days: u32,
+    }
+}
+
 /// One vendor's app registration.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -259,6 +281,8 @@ pub(super) struct Settings {
     pub(super) limits: LimitSettings,
     pub(super) sync: SyncSettings,
     pub(super) worker: WorkerSettings,
+    pub(super) webhooks: WebhookSettings,
+    pub(super) retention: RetentionSettings,
     #[serde(default)]
     pub(super) mail: MailSettings,
     #[serde(default)]

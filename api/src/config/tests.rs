@@ -61,6 +61,8 @@ fn every_key_of_the_table_is_a_setting() {
             "listen" => "127.0.0.1:1",
             "public_url" => "https://example.com",
             "vault_key" | "vault_key_previous" => VAULT_KEY,
+            "webhooks.ports" => "443, 8443",
+            "webhooks.lease_seconds" => "60",
             "oidc.issuer" => "https://id.example.com",
             "oidc.domains" => "example.com",
             _ if key.kind == Kind::Number => "7",

@@ -1,15 +1,19 @@
 //! The event log in the API: gapless, in order, for whoever missed something.
 
-use super::context::{RequireScope, cost, request, requires_scope};
+use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
 use super::error::ErrorCode;
+use super::node::{self, Node};
 use super::page::{DEFAULT_SIZE, MAX_SIZE};
 use super::scalar::DateTime;
+use super::siblings::{Group, Member, members};
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Enum, ID, Json, Object, Result, SimpleObject};
 use entities::change;
 use entities::event::{self, EventKind, Model, Position};
-use entities::id;
+use entities::event_retention;
+use entities::id::{self, EventId};
 use entities::viewer::Scope;
+use std::collections::HashMap;
 
 /// Where a change came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -30,16 +34,24 @@ pub enum EventOrigin {
 }
 
 /// Something that happened.
+#[derive(Clone)]
 pub struct Event {
-    row: Model,
-    internal: bool,
+    pub(crate) row: Member<Model>,
+    pub(crate) internal: bool,
+}
+
+/// The rows that the events of a page are about.
+struct Subjects(HashMap<String, Node>);
+
+fn subject_id(row: &Model) -> String {
+    id::show(&row.subject_kind, row.subject_id)
 }
 
 impl Event {
     /// An event on a page, as a viewer who sees internal values, or one who does not, is shown it.
-    pub(crate) fn edge(row: Model, internal: bool) -> EventEdge {
+    pub(crate) fn edge(row: Member<Model>, internal: bool) -> EventEdge {
         EventEdge {
-            cursor: cursor(Position::from(&row)),
+            cursor: cursor(Position::from(row.row())),
             node: Self { row, internal },
         }
     }
@@ -50,38 +62,54 @@ impl Event {
 impl Event {
     /// The event's id.
     async fn id(&self) -> ID {
-        self.row.id.to_string().into()
+        self.row.row().id.to_string().into()
     }
     /// What happened: `deal.won`.
     async fn r#type(&self) -> &str {
-        &self.row.kind
+        &self.row.row().kind
     }
     /// When.
     async fn occurred_at(&self) -> DateTime {
-        DateTime(self.row.occurred_at)
+        DateTime(self.row.row().occurred_at)
     }
     /// Where the change came from.
     async fn origin(&self) -> EventOrigin {
-        self.row.origin.into()
+        self.row.row().origin.into()
     }
     /// Who made it. Internal: null for partners.
     async fn actor(&self) -> Option<&str> {
-        self.internal.then_some(self.row.actor.as_str())
+        self.internal.then_some(self.row.row().actor.as_str())
     }
     /// The connection it came by. Internal: null for partners.
     async fn connection_id(&self) -> Option<ID> {
         self.row
+            .row()
             .connection_id
             .filter(|_| self.internal)
             .map(|id| id.to_string().into())
     }
     /// The id of the row it is about; read it with `node`.
     async fn subject_id(&self) -> ID {
-        id::show(&self.row.subject_kind, self.row.subject_id).into()
+        subject_id(self.row.row()).into()
+    }
+    /// The row it is about, as it is now; null when there is none that you may see.
+    async fn subject(&self, ctx: &Context<'_>) -> Result<Option<Node>> {
+        let group = self.row.group();
+        let load = async {
+            let ids: Vec<String> = group.rows().iter().map(subject_id).collect();
+            let asked: Vec<ID> = ids.iter().map(|id| ID(id.clone())).collect();
+            let found = node::find(request(ctx)?, &asked).await?;
+            let pairs = ids.into_iter().zip(found);
+            Ok(Subjects(
+                pairs.filter_map(|(id, node)| Some((id, node?))).collect(),
+            ))
+        };
+        let subjects = group.load("subject".to_owned(), load).await?;
+        Ok(subjects.0.get(&subject_id(self.row.row())).cloned())
     }
     /// What changed, or the facts of what happened. Of persons only the names of the fields are kept.
     async fn data(&self) -> Json<&serde_json::Value> {
-        Json(&self.row.data)
+        Json(&self.row.row().data)
     }
 }
 
@@ -103,7 +131,7 @@ pub struct EventConnection {
     pub page_info: PageInfo,
 }
 
-fn cursor(position: Position) -> String {
+pub(crate) fn cursor(position: Position) -> String {
     format!("{:x}.{:x}", position.position, position.seq)
 }
 
@@ -118,6 +146,17 @@ pub(crate) fn read_cursor(text: &str) -> Result<Position> {
             })
         })
         .ok_or_else(|| ErrorCode::BadUserInput.error("This is no cursor of the event log."))
+}
+
+/// Fails when events after a place have left the log: whoever goes on from there would be given a log with a gap.
+pub(crate) async fn still_whole(request: &RequestContext, place: Option<Position>) -> Result<()> {
+    let Some(place) = place else { return Ok(()) };
+    match event_retention::mark(request.database.read()).await? {
+        Some(mark) if place < mark => Err(ErrorCode::BadUserInput.error(
+            "Events after this cursor have left the log. Begin without a cursor, at the oldest that is kept.",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// How many events a page is to have.
@@ -153,8 +192,8 @@ impl EventConnection {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = rows.len() > size;
         rows.truncate(size);
-        let edges: Vec<EventEdge> = rows
-            .into_iter()
+        let group = Group::new(rows);
+        let edges: Vec<EventEdge> = members(&group, 0..group.rows().len())
             .map(|row| Event::edge(row, internal))
             .collect();
         let page_info = PageInfo {
@@ -173,6 +212,24 @@ pub struct EventQuery;
 
 #[Object]
 impl EventQuery {
+    /// One event; null when there is none that you may see.
+    #[graphql(guard = "RequireScope(Scope::EventsRead)", directive = requires_scope::apply("events:read".to_owned()), directive = cost::apply(1))]
+    async fn event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The event's id.")] id: ID,
+    ) -> Result<Option<Event>> {
+        let request = request(ctx)?;
+        let Ok(id) = id.parse::<EventId>() else {
+            return Ok(None);
+        };
+        let found = event::find_seen(request.database.read(), &request.viewer, id).await?;
+        Ok(found.map(|row| Event {
+            row: Member::single(row),
+            internal: request.viewer.sees_internal(),
+        }))
+    }
+
     /// What happened after a place in the log, oldest first. No event appears later before one that was answered.
     #[graphql(guard = "RequireScope(Scope::EventsRead)", directive = requires_scope::apply("events:read".to_owned()), directive = cost::apply(1))]
     async fn events(
@@ -189,6 +246,7 @@ impl EventQuery {
             read_kind(kind)?;
         }
         let place = after.as_deref().map(read_cursor).transpose()?;
+        still_whole(request, place).await?;
         let rows = event::list_after(
             &request.database,
             &request.viewer,

@@ -26,12 +26,13 @@ use super::sync_conflict::SyncConflict;
 use super::sync_run::SyncRun;
 use super::tier::Tier;
 use super::user::User;
+use super::webhook_endpoint::WebhookEndpoint;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
     self, AgreementId, CommissionRuleId, ConnectionId, ContactId, CustomerId, DealId,
     DealRegistrationId, IdentityProviderId, LedgerDisputeId, LedgerEntryId, OAuthClientId,
     ObligationId, PartnerId, PartnershipId, PayoutId, PrivacyRequestId, ProgramId, RevenueEventId,
-    StatementId, SyncConflictId, SyncRunId, TierId, TypedId, UserId,
+    StatementId, SyncConflictId, SyncRunId, TierId, TypedId, UserId, WebhookEndpointId,
 };
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
@@ -39,7 +40,7 @@ use entities::{
     agreement, commission_rule, connection, contact, customer, deal, deal_registration,
     identity_provider, ledger_dispute, ledger_entry, oauth_client, obligation, partner,
     partnership, payout, privacy_request, program, revenue_event, statement, sync_conflict,
-    sync_run, tier, user,
+    sync_run, tier, user, webhook_endpoint,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -88,6 +89,8 @@ pub enum Node {
     SyncConflict(SyncConflict),
     /// A wish under the law on personal data.
     PrivacyRequest(PrivacyRequest),
+    /// Where a subscriber wants to hear.
+    WebhookEndpoint(WebhookEndpoint),
     /// A person who signs in.
     User(User),
     /// Software that asks for tokens.
@@ -130,7 +133,7 @@ where
 }
 
 /// The rows of these ids, in their order.
-async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>> {
+pub(crate) async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>> {
     let parsed: Vec<Option<(String, Uuid)>> = ids.iter().map(|id| id::parse_any(id).ok()).collect();
     let of = |prefix: &str| {
         parsed
@@ -214,6 +217,12 @@ async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>>
         privacy_request,
         PrivacyRequest,
         Scope::Admin
+    );
+    kind!(
+        WebhookEndpointId,
+        webhook_endpoint,
+        WebhookEndpoint,
+        Scope::WebhooksManage
     );
     kind!(UserId, user, User, Scope::UsersManage);
     kind!(

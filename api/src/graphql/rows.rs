@@ -333,6 +333,8 @@ without_plain_fields!(
     super::revenue_event::RevenueEvent,
     super::statement::Statement,
     super::sync_conflict::SyncConflict,
+    super::webhook_delivery::WebhookDelivery,
+    super::webhook_endpoint::WebhookEndpoint,
     super::sync_run::SyncRun,
     super::user::User,
 );

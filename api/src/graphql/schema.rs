@@ -35,13 +35,17 @@ use super::program::{ProgramMutation, ProgramQuery};
 use super::record_timeline::RecordTimelineQuery;
 use super::revenue_event::{RevenueEventMutation, RevenueEventQuery};
 use super::statement::{StatementMutation, StatementQuery};
+use super::subscription::SubscriptionRoot;
 use super::sync_conflict::{SyncConflictMutation, SyncConflictQuery};
 use super::sync_failure::{SyncFailureMutation, SyncFailureQuery};
 use super::sync_run::SyncRunQuery;
 use super::tier::TierMutation;
 use super::user::{UserMutation, UserQuery};
 use super::viewer::ViewerQuery;
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
+use super::webhook_delivery::{WebhookDeliveryMutation, WebhookDeliveryQuery};
+use super::webhook_endpoint::WebhookEndpointQuery;
+use super::webhook_endpoint::mutation::WebhookEndpointMutation;
+use async_graphql::{MergedObject, SDLExportOptions, Schema};
 
 // In groups: the library looks a field up one stem after another, each within the one before, and forty of them would need a stack of forty.
 
@@ -92,6 +96,8 @@ pub struct SyncQueries(
     SyncConflictQuery,
     SyncFailureQuery,
     RecordTimelineQuery,
+    WebhookEndpointQuery,
+    WebhookDeliveryQuery,
 );
 
 /// Who comes in, and what happened.
@@ -160,6 +166,8 @@ pub struct SyncMutations(
     MappingMutation,
     SyncConflictMutation,
     SyncFailureMutation,
+    WebhookEndpointMutation,
+    WebhookDeliveryMutation,
 );
 
 /// Who comes in.
@@ -182,13 +190,13 @@ pub struct Mutation(
 );
 
 /// The schema of the API.
-pub type ApiSchema = Schema<Query, Mutation, EmptySubscription>;
+pub type ApiSchema = Schema<Query, Mutation, SubscriptionRoot>;
 
 /// Builds the schema. It has no extension: one without any hook already halves the speed of execution; what others do in
 /// extensions happens around `execute`.
 #[must_use]
 pub fn build() -> ApiSchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), SubscriptionRoot)
         .register_output_type::<Node>()
         .register_output_type::<ErrorCode>()
         // The names of fields are no secret, but guesses are not to be answered with them.

@@ -36,6 +36,12 @@ pub fn authenticated(
     Some(claims)
 }
 
+/// The token of a request as it stands there, for whoever asks about it again later.
+#[must_use]
+pub fn bearer_of(request: &HttpRequest) -> Option<String> {
+    bearer_token(request.headers()).map(str::to_owned)
+}
+
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else {

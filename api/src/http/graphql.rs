@@ -11,6 +11,7 @@
 pub mod answer;
 pub mod arrange;
 pub mod negotiate;
+pub mod streams;
 
 use self::answer::{Cost, Rejection, executed, rejected};
 use self::arrange::shapes::Shapes;
@@ -32,6 +33,7 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response};
 use entities::clock::Clock;
 use entities::viewer::Viewer;
+use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -69,6 +71,9 @@ impl Caller {
 pub trait Execute: 'static {
     /// Runs one request. The document is already parsed (`Request::set_parsed_query`); its text is not repeated.
     fn execute(&self, request: Request, caller: Caller) -> impl Future<Output = Response>;
+
+    /// Begins an admitted subscription.
+    fn stream(&self, request: Request, caller: Caller) -> BoxStream<'static, Response>;
 }
 
 /// How long a request may take.
@@ -122,7 +127,15 @@ impl<E: Execute> GraphqlEndpoint<E> {
 /// Puts the endpoint at `path`, for every method: those that are not allowed are answered like everything else.
 /// `web::Data<GraphqlEndpoint<E>>` must be in the application's data.
 pub fn configure<E: Execute>(config: &mut web::ServiceConfig, path: &str) {
-    config.service(web::resource(path).route(web::route().to(serve::<E>)));
+    config
+        .service(web::resource(path).route(web::route().to(serve::<E>)))
+        .service(
+            web::resource(format!("{path}/stream"))
+                .route(web::route().to(streams::sse::serve::<E>)),
+        )
+        .service(
+            web::resource(format!("{path}/ws")).route(web::route().to(streams::socket::serve::<E>)),
+        );
 }
 
 /// The handler.

@@ -25,6 +25,7 @@ use actix_web::{App, HttpServer, web};
 use async_graphql::{Request, Response};
 use entities::database::Database;
 use entities::id::Ids;
+use futures::stream::BoxStream;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
@@ -44,8 +45,9 @@ struct Worker {
     state: Arc<State>,
 }
 
-impl Execute for Worker {
-    async fn execute(&self, request: Request, caller: Caller) -> Response {
+impl Worker {
+    /// The request with what its resolvers are given.
+    fn equipped(&self, request: Request, caller: &Caller) -> Request {
         let context = RequestContext {
             viewer: Arc::new(caller.viewer().clone()),
             database: self.database.clone(),
@@ -53,9 +55,17 @@ impl Execute for Worker {
                 .request_id()
                 .map_or_else(String::new, |id| id.as_str().to_owned()),
         };
-        self.schema
-            .execute(request.data(context).data(Arc::clone(&self.state)))
-            .await
+        request.data(context).data(Arc::clone(&self.state))
+    }
+}
+
+impl Execute for Worker {
+    async fn execute(&self, request: Request, caller: Caller) -> Response {
+        self.schema.execute(self.equipped(request, &caller)).await
+    }
+
+    fn stream(&self, request: Request, caller: Caller) -> BoxStream<'static, Response> {
+        self.schema.execute_stream(self.equipped(request, &caller))
     }
 }
 

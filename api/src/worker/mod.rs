@@ -9,6 +9,8 @@
 pub mod chain;
 pub mod notify;
 pub mod programme;
+pub mod retention;
+pub mod webhooks;
 
 use futures::FutureExt;
 use integrations::sync::{Engine, SyncError};

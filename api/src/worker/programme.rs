@@ -45,12 +45,19 @@ impl Clockwork {
     }
 
     async fn agreements(&self) -> Result<bool> {
-        let mut change = self.change().await?;
-        let tended = agreement::tend(&mut change, ROWS).await?;
-        for (row, why) in &tended.blocked {
-            tracing::debug!(agreement = %row.id, why, "an agreement cannot begin");
+        let (mut after, mut moved) = (None, false);
+        loop {
+            let mut change = self.change().await?;
+            let tended = agreement::tend(&mut change, after, ROWS).await?;
+            for (row, why) in &tended.blocked {
+                tracing::debug!(agreement = %row.id, why, "an agreement cannot begin");
+            }
+            moved |= settle(change, !tended.moved.is_empty()).await?;
+            after = tended.last;
+            if after.is_none() {
+                return Ok(moved);
+            }
         }
-        settle(change, !tended.moved.is_empty()).await
     }
 
     async fn obligations(&self) -> Result<bool> {
@@ -68,8 +75,12 @@ impl Clockwork {
 
     async fn years(&self) -> Result<bool> {
         let mut change = self.change().await?;
+        let opened = accrual::open_years(&mut change, ROWS).await?;
+        settle(change, opened > 0).await?;
+        let mut change = self.change().await?;
         let settled = accrual::close_years(&mut change, SETTLING_DAYS, ROWS).await?;
-        settle(change, !settled.is_empty()).await
+        let settled = settle(change, !settled.is_empty()).await?;
+        Ok(settled || opened > 0)
     }
 
     async fn payable(&self) -> Result<bool> {

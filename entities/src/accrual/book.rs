@@ -3,12 +3,13 @@
 //! Order (domain, section 6): the agreement version in force when the money moved; its rate, else the programme's rule, else the type's preset; the
 //! tier's uplift on top. Without an agreement in force nothing is earned.
 
+use super::desk::{YearAt, YearKey};
 use crate::agreement::{self, Terms};
 use crate::agreement_version;
-use crate::calendar::{Span, plus_months};
+use crate::calendar::{Span, plus_days, plus_months};
 use crate::clock::Timestamp;
 use crate::commission_rule::{self, EarningTerms, ReferralTrigger, RevenueBase};
-use crate::commitment_year::{self, YearStatus};
+use crate::commitment_year::YearStatus;
 use crate::error::Result;
 use crate::id::{AgreementId, PartnerId, PartnershipId, ProgramId, TierId};
 use crate::money::{BasisPoints, Currency};
@@ -61,14 +62,12 @@ pub(crate) struct Applied<'a> {
 pub(crate) struct Book {
     partnerships: HashMap<PartnershipId, partnership::Model>,
     programs: HashMap<ProgramId, program::Model>,
-    enrolled: HashMap<PartnershipId, ProgramId>,
+    enrolled: HashMap<PartnershipId, Vec<program_enrollment::Model>>,
     tiers: HashMap<TierId, tier::Model>,
     assigned: HashMap<PartnershipId, Vec<tier_assignment::Model>>,
     pub rules: Vec<commission_rule::Model>,
     agreements: HashMap<PartnershipId, Vec<agreement::Model>>,
     versions: HashMap<AgreementId, Vec<agreement_version::Model>>,
-    /// Years that missed their commitment: of which agreement, and when they ended.
-    missed: Vec<(AgreementId, Currency, NaiveDate)>,
 }
 
 impl Book {
@@ -96,8 +95,11 @@ impl Book {
         for row in tier::Entity::visible_to(&system).all(connection).await? {
             book.tiers.insert(row.id, row);
         }
-        for row in program_enrollment::of_partnerships(connection, &system, ids).await? {
-            book.enrolled.insert(row.partnership_id, row.program_id);
+        for row in program_enrollment::history(connection, &system, ids).await? {
+            book.enrolled
+                .entry(row.partnership_id)
+                .or_default()
+                .push(row);
         }
         for row in tier_assignment::history(connection, &system, ids).await? {
             book.assigned
@@ -116,12 +118,6 @@ impl Book {
         for row in agreement_version::of_agreements(connection, &system, &of).await? {
             book.versions.entry(row.agreement_id).or_default().push(row);
         }
-        for row in commitment_year::of_partnerships(connection, &system, ids).await? {
-            if row.status == YearStatus::Missed {
-                book.missed
-                    .push((row.agreement_id, row.currency, row.ends_on));
-            }
-        }
         Ok(book)
     }
 
@@ -129,9 +125,10 @@ impl Book {
         self.partnerships.get(&id).map(|row| row.partner_id)
     }
 
-    /// What applies to revenue of a partnership at an instant, or why nothing does.
+    /// What applies to revenue of a partnership at an instant, or why nothing does. What the years before have counted so far decides on a reduced rate.
     pub(crate) fn applied(
         &self,
+        years: &HashMap<YearKey, YearAt>,
         id: PartnershipId,
         at: Timestamp,
         base: RevenueBase,
@@ -158,13 +155,14 @@ impl Book {
         if is_over(&version.terms, agreement.effective_on, on) {
             return Err(AccrualReason::DurationOver);
         }
-        let program = self.enrolled.get(&id).and_then(|id| self.programs.get(id));
+        let program = self.program_on(id, on);
         let rule =
             commission_rule::applicable(&self.rules, program.map(|row| row.id), row.kind, on);
         let own = version.terms.earning();
         let own_rate = own.rate_bp;
         let terms = rule.map_or_else(|| own.clone(), |rule| own.over(&rule.terms));
-        let conditions_base = match (referred && terms.referral.is_some(), terms.referral_trigger) {
+        let referral = in_currency(&terms, currency);
+        let conditions_base = match (referred && referral.is_some(), terms.referral_trigger) {
             (true, Some(ReferralTrigger::OnClose)) => RevenueBase::Booked,
             (true, _) => RevenueBase::Paid,
             (false, _) => terms.base.unwrap_or(RevenueBase::Paid),
@@ -179,12 +177,18 @@ impl Book {
             }
             (None, Some(rate), _) => (rate, RateSource::Preset),
             // Who only refers needs no rate.
-            (None, None, _) if referred && terms.referral.is_some() => {
+            (None, None, _) if referred && referral.is_some() => {
                 (BasisPoints::NONE, RateSource::Agreement)
             }
             (None, None, _) => return Err(AccrualReason::NoRate),
         };
-        if let Some(rate) = self.reduced(agreement.id, currency, year, &terms) {
+        let key = YearKey {
+            partnership_id: id,
+            agreement_id: agreement.id,
+            starts_on: year.start,
+            currency,
+        };
+        if let Some(rate) = self.reduced(years, agreement, key, &terms) {
             (base_rate, source) = (rate, RateSource::Reduced);
         }
         let tier = self
@@ -223,8 +227,9 @@ impl Book {
         let row = self.partnerships.get(&agreement.partnership_id)?;
         let versions = self.versions.get(&agreement.id)?;
         let own = agreement_version::in_force(versions, on)?.terms.earning();
-        let program = self.enrolled.get(&agreement.partnership_id).copied();
-        let rule = commission_rule::applicable(&self.rules, program, row.kind, on);
+        let program = self.program_on(agreement.partnership_id, on);
+        let rule =
+            commission_rule::applicable(&self.rules, program.map(|row| row.id), row.kind, on);
         Some(rule.map_or_else(|| own.clone(), |rule| own.over(&rule.terms)))
     }
 
@@ -237,21 +242,40 @@ impl Book {
         self.tiers.get(&last.tier_id?)
     }
 
+    fn program_on(&self, id: PartnershipId, on: NaiveDate) -> Option<&program::Model> {
+        let parts = self.enrolled.get(&id)?;
+        let part = parts.iter().find(|part| part.holds_on(on))?;
+        self.programs.get(&part.program_id)
+    }
+
+    /// The rate after a year that missed its commitment: also before that year was settled, by what it has counted so far.
     fn reduced(
         &self,
-        agreement: AgreementId,
-        currency: Currency,
-        year: Span,
+        years: &HashMap<YearKey, YearAt>,
+        agreement: &agreement::Model,
+        key: YearKey,
         terms: &EarningTerms,
     ) -> Option<BasisPoints> {
         let shortfall = terms
             .shortfall
             .filter(|one| one.policy == ShortfallPolicy::ReducedRate)?;
-        let missed = (agreement, currency, year.start);
-        self.missed
-            .contains(&missed)
-            .then_some(shortfall.rate_bp)
-            .flatten()
+        let last = plus_days(key.starts_on, -1)?;
+        let before = YearKey {
+            starts_on: agreement.year_of(last)?.start,
+            ..key
+        };
+        let at = years.get(&before)?;
+        let missed = match (at.status, at.settled) {
+            (status, true) => status == YearStatus::Missed,
+            (_, false) => {
+                let agreed = self.terms_on(agreement, last)?;
+                let commitment = agreed
+                    .commitment
+                    .filter(|_| agreed.currency == key.currency)?;
+                at.year.counter(commitment.unit).ok()? < commitment.target
+            }
+        };
+        missed.then_some(shortfall.rate_bp).flatten()
     }
 }
 
@@ -262,6 +286,14 @@ fn is_over(terms: &Terms, effective_on: NaiveDate, on: NaiveDate) -> bool {
         .is_some_and(|end| on >= end)
 }
 
+/// The referral fee for money in a currency: a sum in another one is none.
+fn in_currency(terms: &EarningTerms, currency: Currency) -> Option<Referral> {
+    let same = terms.currency == currency;
+    terms
+        .referral
+        .filter(|fee| same || matches!(fee, Referral::Rate(_)))
+}
+
 /// The conditions for money in a currency. Sums in another one mean nothing for it.
 fn conditions(terms: &EarningTerms, rate: BasisPoints, currency: Currency) -> Conditions {
     let same = terms.currency == currency;
@@ -269,9 +301,7 @@ fn conditions(terms: &EarningTerms, rate: BasisPoints, currency: Currency) -> Co
         rate,
         floor: terms.floor.filter(|_| same),
         cap: terms.cap.filter(|_| same),
-        referral: terms
-            .referral
-            .filter(|fee| same || matches!(fee, Referral::Rate(_))),
+        referral: in_currency(terms, currency),
         commitment: terms.commitment.filter(|_| same),
         bonus: terms.bonus.filter(|_| same),
     }

@@ -37,6 +37,8 @@ pub(crate) struct Told {
     pub event: revenue_event::Model,
     /// By partnership.
     pub sharers: Vec<Sharer>,
+    /// A refund that was computed before and was more than its payments then: what is left of it is looked for again.
+    pub exceeded: bool,
 }
 
 /// Which base a piece of revenue belongs to.
@@ -92,6 +94,8 @@ pub(crate) struct YearAt {
     pub partner_id: PartnerId,
     pub ends_on: NaiveDate,
     pub status: YearStatus,
+    /// Whether the status stays.
+    pub settled: bool,
     pub year: Year,
     /// Whether it differs from what was read.
     pub changed: bool,
@@ -136,6 +140,8 @@ pub(crate) struct Outcome {
     pub reason: Option<AccrualReason>,
     /// Years whose commitment was met by it.
     pub met: Vec<YearKey>,
+    /// Refunds that were computed before their payment earned, and took back now.
+    pub late: Vec<RevenueEventId>,
 }
 
 /// What is known while computing.
@@ -153,6 +159,10 @@ pub(crate) struct Desk {
     pub fees: HashMap<(PartnershipId, DealId), i64>,
     /// Which refunds were said to refund which payment.
     pub said: HashMap<RevenueEventId, Vec<(RevenueEventId, i64)>>,
+    /// What a refund took back when it was computed before.
+    pub done: HashMap<RevenueEventId, Vec<(RevenueEventId, i64)>>,
+    /// The parts of a payment that were refunded before it earned anything, in the order in which they were.
+    pub before: HashMap<RevenueEventId, Vec<(revenue_event::Model, i64)>>,
 }
 
 /// Makes ids of entries and years.
@@ -174,6 +184,7 @@ impl Desk {
             partner_id: row.partner_id,
             ends_on: row.ends_on,
             status: row.status,
+            settled: row.settled_at.is_some(),
             year: row.counters.0,
             changed: false,
         });
@@ -194,6 +205,7 @@ impl Desk {
         self.know_payment(&told.event, 0);
         for sharer in &told.sharers {
             let applied = book.applied(
+                &self.years,
                 sharer.partnership_id,
                 told.event.occurred_at,
                 base_of(&told.event),
@@ -214,6 +226,16 @@ impl Desk {
         }
         if told.sharers.is_empty() {
             outcome.reason = Some(AccrualReason::Nobody);
+        }
+        // Refunds that came before the payment earned anything, for it was nobody's or history then.
+        for (refund, part) in self.before.remove(&told.event.id).unwrap_or_default() {
+            let payment = self.payments.get(&told.event.id);
+            let left = payment.map_or(0, |paid| paid.event.amount_minor - paid.refunded);
+            let part = part.min(left);
+            if part > 0 {
+                self.take_back(book, told.event.id, &refund, part, &mut outcome, make)?;
+                outcome.late.push(refund.id);
+            }
         }
         Ok(outcome)
     }
@@ -239,6 +261,7 @@ impl Desk {
             partner_id: applied.partner_id,
             ends_on: end,
             status: YearStatus::Open,
+            settled: false,
             year: Year::default(),
             changed: true,
         });
@@ -247,7 +270,10 @@ impl Desk {
             amount: event.amount_minor,
             weight: sharer.weight,
             referred: sharer.referred,
-            fee_paid: fee.is_some_and(|fee| self.fees.get(&fee).is_some_and(|paid| *paid > 0)),
+            fee_paid: fee
+                .and_then(|fee| self.fees.get(&fee))
+                .copied()
+                .unwrap_or(0),
             left: *left,
             customer: event.customer_id.map(|id| id.0),
             deal: event.deal_id.map(|id| id.0),
@@ -304,6 +330,9 @@ impl Desk {
                 explanation: explanation.clone(),
             });
             self.know_entry(key, known);
+            if let Some(fee) = fee.filter(|_| kind == LedgerKind::ReferralFee) {
+                *self.fees.entry(fee).or_default() += amount;
+            }
         }
         if let Some(payment) = self.payments.get_mut(&event.id) {
             let shared = (explanation, key, applied.partner_id);
@@ -342,11 +371,6 @@ impl Desk {
         if known.kind == LedgerKind::Bonus {
             self.bonuses.entry(key).or_default().push(known);
         }
-        if known.kind == LedgerKind::ReferralFee
-            && let Some(deal) = known.deal_id
-        {
-            *self.fees.entry((partnership, deal)).or_default() += known.amount - known.clawed;
-        }
     }
 
     /// The payments a refund may be of, in the order in which it takes from them.
@@ -378,18 +402,21 @@ impl Desk {
         make: &mut dyn Maker,
     ) -> Result<Outcome> {
         let mut outcome = Outcome::default();
-        let mut left = -event.net().minor;
+        let done = self.done.get(&event.id).cloned().unwrap_or_default();
+        let taken: i64 = done.iter().map(|(_, amount)| amount).sum();
+        let mut left = -event.net().minor - taken;
         let said = self.said.get(&event.id).cloned();
         let places: Vec<(RevenueEventId, i64)> = match &said {
             Some(said) => said.clone(),
             None => self
                 .candidates(event)
                 .into_iter()
+                .filter(|id| done.iter().all(|(known, _)| known != id))
                 .map(|id| (id, i64::MAX))
                 .collect(),
         };
         // A payment that was named and is not computed yet is waited for.
-        if !places.iter().any(|(id, _)| self.payments.contains_key(id)) {
+        if done.is_empty() && !places.iter().any(|(id, _)| self.payments.contains_key(id)) {
             outcome.reason = Some(AccrualReason::Unmatched);
             return Ok(outcome);
         }
@@ -463,6 +490,16 @@ impl Desk {
                 .refund(&paid, part, &mut open)
                 .map_err(|fault| Error::Damaged(format!("{id}: {fault}")))?;
             at.changed = true;
+            if at.status == YearStatus::Met
+                && !at.settled
+                && let Some(commitment) = explanation.commitment
+                && at
+                    .year
+                    .counter(commitment.unit)
+                    .is_ok_and(|counter| counter < commitment.target)
+            {
+                at.status = YearStatus::Open;
+            }
             let taken = Taken {
                 payment: amount,
                 refunded: refunded + part,

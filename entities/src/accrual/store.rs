@@ -21,8 +21,8 @@ use crate::revenue_reversal;
 use crate::viewer::Viewer;
 use crate::visible::{self, Visible as _};
 use crate::{revenue_event, write};
-use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
+use sea_orm::{QueryOrder as _, QuerySelect as _};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -50,7 +50,16 @@ pub(super) async fn waiting(change: &Change, limit: u64) -> Result<Vec<Told>> {
     let mut events =
         visible::find_all::<revenue_event::Entity, _>(change.transaction(), &system(), ids).await?;
     events.sort_unstable_by_key(|row| (row.occurred_at, row.id));
-    sharers(change.transaction(), events).await
+    let mut told = sharers(change.transaction(), events).await?;
+    let exceeded: HashSet<RevenueEventId> = pending
+        .iter()
+        .filter(|row| row.reason == Some(AccrualReason::Exceeds))
+        .map(|row| row.revenue_event_id)
+        .collect();
+    for one in &mut told {
+        one.exceeded = exceeded.contains(&one.event.id);
+    }
+    Ok(told)
 }
 
 /// Who shares in revenue: the earning roles of its deal; where the deal has none, the partnership that the revenue itself names.
@@ -95,7 +104,11 @@ pub(super) async fn sharers(
             }],
             (None, None) => Vec::new(),
         };
-        Told { event, sharers }
+        Told {
+            event,
+            sharers,
+            exceeded: false,
+        }
     });
     Ok(told.collect())
 }
@@ -112,6 +125,7 @@ pub(super) async fn prepare(change: &Change, told: &[Told]) -> Result<(Book, Des
         .iter()
         .flat_map(|one| one.sharers.iter().map(|sharer| sharer.partnership_id))
         .collect();
+    refunded_before(change, &mut desk, told).await?;
     let entries = if refunds.is_empty() {
         Vec::new()
     } else {
@@ -132,10 +146,68 @@ pub(super) async fn prepare(change: &Change, told: &[Told]) -> Result<(Book, Des
         desk.know_year(row);
     }
     fees(change, &mut desk, told).await?;
-    if !refunds.is_empty() {
-        know(change, &mut desk, entries, &keys).await?;
+    let touched = touched(&desk, told, &refunds, &entries);
+    if !touched.is_empty() {
+        know(change, &mut desk, entries, &keys, &touched).await?;
     }
     Ok((Book::load(connection, &all).await?, desk))
+}
+
+/// Whose bonuses a batch may take from: who earned from what it refunds, and who shares in a payment of it that it or an earlier refund takes back.
+fn touched(
+    desk: &Desk,
+    told: &[Told],
+    refunds: &[&Told],
+    entries: &[ledger_entry::Model],
+) -> HashSet<PartnershipId> {
+    let deals: HashSet<DealId> = refunds.iter().filter_map(|one| one.event.deal_id).collect();
+    let customers: HashSet<CustomerId> = refunds
+        .iter()
+        .filter_map(|one| one.event.customer_id)
+        .collect();
+    let named: HashSet<RevenueEventId> = desk.said.values().flatten().map(|said| said.0).collect();
+    let here = told.iter().filter(|one| {
+        let event = &one.event;
+        desk.before.contains_key(&event.id)
+            || named.contains(&event.id)
+            || event.deal_id.is_some_and(|id| deals.contains(&id))
+            || event.customer_id.is_some_and(|id| customers.contains(&id))
+    });
+    let sharers = here.flat_map(|one| one.sharers.iter().map(|sharer| sharer.partnership_id));
+    let earned = entries.iter().map(|entry| entry.partnership_id);
+    sharers.chain(earned).collect()
+}
+
+/// The refunds of a batch's payments that were computed before these earned anything.
+async fn refunded_before(change: &Change, desk: &mut Desk, told: &[Told]) -> Result<()> {
+    let connection = change.transaction();
+    let payments: Vec<RevenueEventId> = told
+        .iter()
+        .filter(|one| one.event.net().minor > 0)
+        .map(|one| one.event.id)
+        .collect();
+    let parts = revenue_reversal::of_payments(connection, &payments).await?;
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let refunds: BTreeSet<RevenueEventId> = parts.iter().map(|part| part.refund_id).collect();
+    let refunds: Vec<RevenueEventId> = refunds.into_iter().collect();
+    // One that waits takes back by itself when its turn comes.
+    let computed = revenue_accrual::computed(connection, &refunds).await?;
+    let ids = computed.iter().map(|id| id.0);
+    let events = visible::find_all::<revenue_event::Entity, _>(connection, &system(), ids).await?;
+    let events: HashMap<RevenueEventId, revenue_event::Model> =
+        events.into_iter().map(|row| (row.id, row)).collect();
+    for part in parts {
+        if let Some(refund) = events.get(&part.refund_id) {
+            let of = desk.before.entry(part.payment_id).or_default();
+            of.push((refund.clone(), part.amount_minor));
+        }
+    }
+    for of in desk.before.values_mut() {
+        of.sort_unstable_by_key(|(refund, _)| (refund.occurred_at, refund.id));
+    }
+    Ok(())
 }
 
 /// The payments that a batch's refunds may be of, as far as they have been computed, and their entries.
@@ -147,13 +219,25 @@ async fn payments(
 ) -> Result<Vec<ledger_entry::Model>> {
     let connection = change.transaction();
     let refund_ids: Vec<RevenueEventId> = refunds.iter().map(|one| one.event.id).collect();
-    for said in revenue_reversal::of_events(connection, &refund_ids).await? {
-        if refund_ids.contains(&said.refund_id) {
-            desk.said
-                .entry(said.refund_id)
-                .or_default()
-                .push((said.payment_id, said.amount_minor));
-        }
+    let exceeded: HashSet<RevenueEventId> = refunds
+        .iter()
+        .filter(|one| one.exceeded)
+        .map(|one| one.event.id)
+        .collect();
+    let waiting: HashSet<RevenueEventId> = refund_ids
+        .iter()
+        .copied()
+        .filter(|id| !exceeded.contains(id))
+        .collect();
+    for part in revenue_reversal::of_refunds(connection, &refund_ids).await? {
+        let of = if exceeded.contains(&part.refund_id) {
+            &mut desk.done
+        } else {
+            &mut desk.said
+        };
+        of.entry(part.refund_id)
+            .or_default()
+            .push((part.payment_id, part.amount_minor));
     }
     let deals: BTreeSet<DealId> = refunds.iter().filter_map(|one| one.event.deal_id).collect();
     let customers: BTreeSet<CustomerId> = refunds
@@ -191,8 +275,7 @@ async fn payments(
     }
     found.retain(|event| !later.contains(&event.id));
     let mut refunded: HashMap<RevenueEventId, i64> = HashMap::new();
-    let waiting: HashSet<RevenueEventId> = refund_ids.into_iter().collect();
-    for row in revenue_reversal::of_events(connection, &ids).await? {
+    for row in revenue_reversal::of_payments(connection, &ids).await? {
         // What was said of a refund that is still to be computed has not been taken yet.
         if !waiting.contains(&row.refund_id) {
             *refunded.entry(row.payment_id).or_default() += row.amount_minor;
@@ -203,7 +286,9 @@ async fn payments(
         let select = ledger_entry::Entity::visible_to(&system())
             .filter(ledger_entry::Column::CauseEventId.is_in(chunk.iter().copied()))
             .filter(ledger_entry::Column::ReversesId.is_null())
-            .order_by_asc(ledger_entry::Column::Id);
+            .order_by_asc(ledger_entry::Column::Id)
+            // What is taken back has the state of what it is taken from, so nobody may move that meanwhile.
+            .lock_exclusive();
         entries.extend(select.all(connection).await?);
     }
     for event in &found {
@@ -212,20 +297,26 @@ async fn payments(
     Ok(entries)
 }
 
-/// Makes the entries of payments known, and the bonuses of all years that are computed with: a refund of a payment in this very batch may take from them.
+/// Makes the entries of payments known, and the bonuses of all years that something may be taken from.
 async fn know(
     change: &Change,
     desk: &mut Desk,
     mut entries: Vec<ledger_entry::Model>,
     keys: &HashMap<CommitmentYearId, YearKey>,
+    touched: &HashSet<PartnershipId>,
 ) -> Result<()> {
-    let years: Vec<CommitmentYearId> = keys.keys().copied().collect();
+    let years: Vec<CommitmentYearId> = keys
+        .iter()
+        .filter(|(_, key)| touched.contains(&key.partnership_id))
+        .map(|(id, _)| *id)
+        .collect();
     let listed: HashSet<LedgerEntryId> = entries.iter().map(|entry| entry.id).collect();
     for chunk in years.chunks(500) {
         let select = ledger_entry::Entity::visible_to(&system())
             .filter(ledger_entry::Column::CommitmentYearId.is_in(chunk.iter().copied()))
             .filter(ledger_entry::Column::Kind.eq(LedgerKind::Bonus))
-            .order_by_asc(ledger_entry::Column::Id);
+            .order_by_asc(ledger_entry::Column::Id)
+            .lock_exclusive();
         let more = select.all(change.transaction()).await?;
         entries.extend(more.into_iter().filter(|entry| !listed.contains(&entry.id)));
     }
@@ -278,8 +369,7 @@ async fn know(
             amount: entry.amount_minor,
             clawed: clawed.get(&entry.id).copied().unwrap_or(0),
             revenue_event_id: entry.revenue_event_id,
-            // The fees of the batch's deals have been read as sums.
-            deal_id: None,
+            deal_id: entry.deal_id,
             available_on: entry.available_on,
             of,
         };
@@ -295,14 +385,17 @@ async fn fees(change: &Change, desk: &mut Desk, told: &[Told]) -> Result<()> {
         .filter(|one| one.sharers.iter().any(|sharer| sharer.referred));
     let deals: BTreeSet<DealId> = referred.filter_map(|one| one.event.deal_id).collect();
     for chunk in deals.into_iter().collect::<Vec<_>>().chunks(500) {
-        let rows = ledger_entry::Entity::visible_to(&system())
+        let fees = ledger_entry::Entity::visible_to(&system())
             .filter(ledger_entry::Column::DealId.is_in(chunk.iter().copied()))
-            .filter(
-                ledger_entry::Column::Kind.is_in([LedgerKind::ReferralFee, LedgerKind::Clawback]),
-            )
+            .filter(ledger_entry::Column::Kind.eq(LedgerKind::ReferralFee))
             .all(change.transaction())
             .await?;
-        for row in rows {
+        let ids = fees.iter().map(|fee| fee.id);
+        let taken = ledger_entry::Entity::visible_to(&system())
+            .filter(ledger_entry::Column::ReversesId.is_in(ids))
+            .all(change.transaction())
+            .await?;
+        for row in fees.iter().chain(&taken) {
             if let Some(deal) = row.deal_id {
                 *desk.fees.entry((row.partnership_id, deal)).or_default() += row.amount_minor;
             }
@@ -378,6 +471,16 @@ pub(super) async fn persist(
     for ((status, reason), events) in settled {
         revenue_accrual::settle(change, run, &events, status, reason).await?;
     }
+    let exceeded = outcomes.iter().filter(|(told, _)| told.exceeded);
+    let late = outcomes
+        .iter()
+        .flat_map(|(_, outcome)| &outcome.late)
+        .copied();
+    let again: Vec<RevenueEventId> = exceeded
+        .map(|(told, _)| told.event.id)
+        .chain(late)
+        .collect();
+    revenue_accrual::look_again(change, &again).await?;
     let (taken, given): (Vec<_>, Vec<_>) = rows
         .into_iter()
         .partition(|row| row.kind == LedgerKind::Clawback);

@@ -1,12 +1,14 @@
 //! The end of contract years: whether their commitments were met, and what follows where they were not.
 //!
-//! Each year is settled once, some days after its end, so that what was paid on its last days has been told. A shortfall fee is an entry like any other
+//! Every contract year has its row, also one that nothing was paid in: it is made when its agreement has begun ([`open_years`]) or when the year before
+//! is settled. Each year is settled once, some days after its end, so that what was paid on its last days has been told. A shortfall fee is an entry like any other
 //! and waits for approval; a reduced rate holds for the year after; a right to terminate is told and left to people.
 
 use super::book::Book;
+use crate::agreement::AgreementStatus;
 use crate::calendar::plus_days;
 use crate::change::Change;
-use crate::commitment_year::{self, YearStatus};
+use crate::commitment_year::{self, Counters, YearStatus};
 use crate::error::{Error, Result};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{CommitmentYearId, PartnershipId};
@@ -17,6 +19,7 @@ use crate::turn::{self, Turn};
 use crate::viewer::Viewer;
 use crate::visible::{self, Visible as _};
 use crate::{agreement, write};
+use chrono::NaiveDate;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
@@ -31,6 +34,82 @@ pub struct Settled {
     pub status: YearStatus,
     /// What the partner owes.
     pub fee: Option<Money>,
+}
+
+/// Makes the first year of agreements that have begun; at most `limit` of them, again until none is left. The answer says how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open_years(change: &mut Change, limit: u64) -> Result<usize> {
+    turn::take(change, Turn::Accrual).await?;
+    let system = Viewer::system("accrual");
+    let Some(today) = change.now().date() else {
+        return Ok(0);
+    };
+    let begun = [
+        AgreementStatus::Active,
+        AgreementStatus::NoticeGiven,
+        AgreementStatus::Terminated,
+        AgreementStatus::Expired,
+        AgreementStatus::Superseded,
+    ];
+    let without = "NOT EXISTS (SELECT 1 FROM commitment_year AS y WHERE y.agreement_id = agreement.id AND y.starts_on = agreement.effective_on)";
+    let agreements = agreement::Entity::visible_to(&system)
+        .filter(agreement::Column::Status.is_in(begun))
+        .filter(agreement::Column::EffectiveOn.lte(today))
+        .filter(Expr::cust(without))
+        .order_by_asc(agreement::Column::Id)
+        .limit(limit)
+        .all(change.transaction())
+        .await?;
+    let partnerships: Vec<PartnershipId> =
+        agreements.iter().map(|row| row.partnership_id).collect();
+    let book = Book::load(change.transaction(), &partnerships).await?;
+    for agreement in &agreements {
+        open(change, &book, agreement, agreement.effective_on).await?;
+    }
+    Ok(agreements.len())
+}
+
+/// Makes the year of an agreement that begins on a day, in the currency of its terms, unless it is there.
+async fn open(
+    change: &Change,
+    book: &Book,
+    agreement: &agreement::Model,
+    on: NaiveDate,
+) -> Result<()> {
+    let terms = book.terms_on(agreement, on);
+    let (Some(terms), Some(year)) = (terms, agreement.year_of(on)) else {
+        return Err(Error::Damaged(format!(
+            "{} has no terms on {on}",
+            agreement.id
+        )));
+    };
+    let row = commitment_year::Model {
+        id: change.new_id(),
+        version: 1,
+        created_at: change.now(),
+        updated_at: change.now(),
+        partnership_id: agreement.partnership_id,
+        partner_id: agreement.partner_id,
+        agreement_id: agreement.id,
+        currency: terms.currency,
+        starts_on: year.start,
+        ends_on: year.end,
+        status: YearStatus::Open,
+        counters: Counters::default(),
+        settled_at: None,
+    };
+    let known = commitment_year::Entity::visible_to(&Viewer::system("accrual"))
+        .filter(commitment_year::Column::AgreementId.eq(row.agreement_id))
+        .filter(commitment_year::Column::StartsOn.eq(row.starts_on))
+        .filter(commitment_year::Column::Currency.eq(row.currency))
+        .one(change.transaction())
+        .await?;
+    if known.is_none() {
+        write::insert::<commitment_year::Entity>(change, &[row]).await?;
+    }
+    Ok(())
 }
 
 /// Settles the years that ended at least so many days ago; at most `limit` of them, again until none is left.
@@ -48,7 +127,7 @@ pub async fn close_years(change: &mut Change, after_days: i64, limit: u64) -> Re
     };
     let system = Viewer::system("accrual");
     let years = commitment_year::Entity::visible_to(&system)
-        .filter(commitment_year::Column::Status.is_in([YearStatus::Open]))
+        .filter(commitment_year::Column::SettledAt.is_null())
         .filter(commitment_year::Column::EndsOn.lte(latest))
         .order_by_asc(commitment_year::Column::EndsOn)
         .order_by_asc(commitment_year::Column::Id)
@@ -97,6 +176,7 @@ async fn settle(
         Some(_) => YearStatus::Missed,
     };
     let shortfall = terms
+        .as_ref()
         .and_then(|terms| terms.shortfall)
         .filter(|_| status == YearStatus::Missed);
     let mut fee = None;
@@ -143,11 +223,22 @@ async fn settle(
         let event = NewEvent::about(EventKind::CommitmentMissed, row.partnership_id, data);
         change.record(event.for_partner(row.partner_id));
     }
+    if terms
+        .as_ref()
+        .is_some_and(|terms| terms.currency != row.currency)
+    {
+        // What was paid in another currency fills no commitment: the year has a row of its own in the one that was agreed.
+        open(change, book, agreement, row.starts_on).await?;
+    }
+    if agreement.binds_on(row.ends_on) {
+        open(change, book, agreement, row.ends_on).await?;
+    }
     let (year, version) = (row.id, row.version);
     let mut active: commitment_year::ActiveModel = row.into();
     active.version = Set(version + 1);
     active.updated_at = Set(change.now());
     active.status = Set(status);
+    active.settled_at = Set(Some(change.now()));
     write::update(change, active, version).await?;
     Ok(Settled { year, status, fee })
 }

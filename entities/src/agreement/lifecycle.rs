@@ -12,6 +12,7 @@ use crate::calendar::{plus_days, plus_months};
 use crate::change::Change;
 use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::EventKind;
+use crate::id::AgreementId;
 use crate::obligation;
 use crate::viewer::Viewer;
 use crate::visible::Visible as _;
@@ -29,6 +30,8 @@ pub struct Tended {
     pub moved: Vec<Model>,
     /// Agreements that could not begin, and why.
     pub blocked: Vec<(Model, String)>,
+    /// The last agreement that was looked at; none when there was none.
+    pub last: Option<AgreementId>,
 }
 
 /// Puts a signed agreement in force. Another of the same partnership that is in force is superseded by it.
@@ -121,12 +124,12 @@ pub async fn give_notice(
     Ok(noted)
 }
 
-/// Does what is due at the instant of the change: begins what is signed, renews or ends what has come to its end. At most `limit` agreements; again
-/// until nothing moves.
+/// Does what is due at the instant of the change: begins what is signed, renews or ends what has come to its end. It looks at `limit` agreements at
+/// most, those behind `after`: again from its last one on, until there is none, for some that are looked at may not begin.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn tend(change: &mut Change, limit: u64) -> Result<Tended> {
+pub async fn tend(change: &mut Change, after: Option<AgreementId>, limit: u64) -> Result<Tended> {
     // The day after, anywhere: whose zone has not come to it yet is passed over below.
     let Some(latest) = change.now().date().and_then(|day| plus_days(day, 1)) else {
         return Ok(Tended::default());
@@ -147,14 +150,20 @@ pub async fn tend(change: &mut Change, limit: u64) -> Result<Tended> {
                 .add(Column::Status.eq(AgreementStatus::NoticeGiven))
                 .add(Column::TerminatesOn.lte(latest)),
         );
-    let rows = Entity::visible_to(&Viewer::system("agreement"))
-        .filter(due)
+    let mut select = Entity::visible_to(&Viewer::system("agreement")).filter(due);
+    if let Some(after) = after {
+        select = select.filter(Column::Id.gt(after));
+    }
+    let rows = select
         .order_by_asc(Column::Id)
         .limit(limit)
         .lock_exclusive()
         .all(change.transaction())
         .await?;
-    let mut tended = Tended::default();
+    let mut tended = Tended {
+        last: rows.last().map(|row| row.id),
+        ..Tended::default()
+    };
     for row in rows {
         let Some(today) = row.zone.day_of(change.now()) else {
             continue;

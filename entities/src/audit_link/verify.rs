@@ -4,6 +4,7 @@
 //! redacted in memory. Work goes on meanwhile; an erasure that comes between two pages can look like a broken link, so what does not hold is
 //! looked at a second time from the beginning, and only what does not hold then either is told.
 
+use super::pruned::{self, Stretch};
 use super::{Column, Entity, Model, READER, digest, events_between, redact, system};
 use crate::database::Database;
 use crate::error::Result;
@@ -60,6 +61,8 @@ pub struct Report {
     pub sealed: i64,
     /// How many of them were redacted by erasures.
     pub redacted: usize,
+    /// How many of them have left the log since, as it says itself.
+    pub pruned: i64,
     /// How many events wait to be sealed.
     pub waiting: u64,
     /// The last link; none when nothing is sealed yet.
@@ -88,6 +91,9 @@ pub enum Why {
     /// The event is not where it was sealed.
     #[error("its event {0} is gone from its place in the log")]
     EventGone(EventId),
+    /// The event has left the log, and how it was sealed is not what was said when it left.
+    #[error("its event {0} is not as an event log.pruned lists it")]
+    NotPruned(EventId),
     /// There is an event that was not there when its neighbours were sealed.
     #[error("the event {0} stands before its event and was never sealed")]
     EventInserted(EventId),
@@ -136,7 +142,7 @@ async fn walk(
     let least = event_reader::place(database.read(), READER)
         .await?
         .unwrap_or_default();
-    let mut walker = Walker::new(anchor);
+    let mut walker = Walker::new(anchor, pruned::listed(database).await?);
     loop {
         let links = Entity::visible_to(&system())
             .filter(Column::Number.gt(walker.number))
@@ -199,10 +205,14 @@ struct Walker<'a> {
     redacted: BTreeMap<i64, String>,
     /// The links that erasures list; a later erasure of the same event has the last word.
     listed: BTreeMap<i64, String>,
+    /// The stretches of links whose events have left the log, by their first numbers.
+    pruned: BTreeMap<i64, Stretch>,
+    /// How many links those were so far.
+    gone: i64,
 }
 
 impl<'a> Walker<'a> {
-    fn new(anchor: Option<&'a Anchor>) -> Self {
+    fn new(anchor: Option<&'a Anchor>, pruned: BTreeMap<i64, Stretch>) -> Self {
         Self {
             anchor,
             anchored: false,
@@ -211,6 +221,8 @@ impl<'a> Walker<'a> {
             digest: digest::FIRST.to_owned(),
             redacted: BTreeMap::new(),
             listed: BTreeMap::new(),
+            pruned,
+            gone: 0,
         }
     }
 
@@ -227,7 +239,7 @@ impl<'a> Walker<'a> {
         links: &[Model],
         events: &[event::Model],
     ) -> std::result::Result<(), Broken> {
-        let mut events = events.iter();
+        let mut events = events.iter().peekable();
         for link in links {
             self.number += 1;
             if link.number != self.number {
@@ -236,10 +248,22 @@ impl<'a> Walker<'a> {
             if link.place() <= self.place {
                 return Err(self.broken(Why::OutOfOrder(link.event_id)));
             }
-            let event = events
-                .next()
-                .ok_or_else(|| self.broken(Why::EventGone(link.event_id)))?;
-            self.link(link, event)?;
+            let here =
+                events.next_if(|event| !self.is_pruned() || Position::from(*event) <= link.place());
+            match here {
+                Some(event) if self.is_pruned() => {
+                    let was_let_go = event.id == link.event_id;
+                    return Err(self.broken(if was_let_go {
+                        Why::NotPruned(link.event_id)
+                    } else {
+                        Why::EventInserted(event.id)
+                    }));
+                }
+                Some(event) => self.link(link, event)?,
+                None if self.is_pruned() => self.gap(link)?,
+                None => return Err(self.broken(Why::EventGone(link.event_id))),
+            }
+            self.pass(link)?;
         }
         match events.next() {
             None => Ok(()),
@@ -267,8 +291,36 @@ impl<'a> Walker<'a> {
             return Err(self.broken(Why::DataChanged(link.event_id)));
         }
         self.listed.extend(redact::listed(event));
-        self.place = place;
-        self.digest = digest;
+        Ok(())
+    }
+
+    /// The stretch of links without events that the present number lies in.
+    fn stretch(&self) -> Option<&Stretch> {
+        let (_, stretch) = self.pruned.range(..=self.number).next_back()?;
+        (self.number <= stretch.to).then_some(stretch)
+    }
+
+    fn is_pruned(&self) -> bool {
+        self.stretch().is_some()
+    }
+
+    /// A link whose event has left: at both ends of its stretch the digests are those that were listed.
+    fn gap(&mut self, link: &Model) -> std::result::Result<(), Broken> {
+        let sound = self.stretch().is_some_and(|stretch| {
+            (self.number != stretch.from || self.digest == stretch.before)
+                && (self.number != stretch.to || link.digest == stretch.after)
+        });
+        if !sound {
+            return Err(self.broken(Why::NotPruned(link.event_id)));
+        }
+        self.gone += 1;
+        Ok(())
+    }
+
+    /// Goes on behind a link that holds.
+    fn pass(&mut self, link: &Model) -> std::result::Result<(), Broken> {
+        self.place = link.place();
+        self.digest.clone_from(&link.digest);
         if let Some(anchor) = self.anchor.filter(|anchor| anchor.number == link.number) {
             if anchor.digest != link.digest {
                 return Err(self.broken(Why::NotTheAnchor(anchor.clone())));
@@ -282,7 +334,14 @@ impl<'a> Walker<'a> {
         let numbers = self.redacted.keys().chain(self.listed.keys());
         let mut numbers: Vec<i64> = numbers.copied().collect();
         numbers.sort_unstable();
+        let has_left = |number: i64| {
+            let before = self.pruned.range(..=number).next_back();
+            before.is_some_and(|(_, stretch)| number <= stretch.to)
+        };
         for number in numbers {
+            if has_left(number) {
+                continue;
+            }
             let why = match (self.redacted.get(&number), self.listed.get(&number)) {
                 (Some(present), Some(listed)) if present == listed => continue,
                 (Some(_), _) => Why::NotErased,
@@ -300,6 +359,7 @@ impl<'a> Walker<'a> {
         Ok(Report {
             sealed: self.number,
             redacted: self.redacted.len(),
+            pruned: self.gone,
             waiting,
             head,
         })

@@ -42,7 +42,7 @@ fn line(amount: i64) -> Line {
         amount,
         weight: BasisPoints::WHOLE,
         referred: false,
-        fee_paid: false,
+        fee_paid: 0,
         left: amount,
         customer: None,
         deal: None,
@@ -211,7 +211,7 @@ fn floors_caps_fees_and_heads() {
         earn(
             &fee(Referral::Fixed(250)),
             &Line {
-                fee_paid: true,
+                fee_paid: 250,
                 ..referred
             }
         ),

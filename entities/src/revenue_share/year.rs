@@ -51,8 +51,8 @@ pub struct Line {
     pub weight: BasisPoints,
     /// Whether it earns a referral fee where one is agreed.
     pub referred: bool,
-    /// Whether a fixed fee was paid for this deal before.
-    pub fee_paid: bool,
+    /// What was paid of a fixed fee for this deal before.
+    pub fee_paid: i64,
     /// What is left of the payment after other partners' shares.
     pub left: i64,
     /// Who paid.
@@ -273,8 +273,7 @@ impl Year {
         let referral = conditions.referral.filter(|_| line.referred);
         let unlimited = match referral {
             Some(Referral::Rate(rate)) => share(line.amount, rate, line.weight)?,
-            Some(Referral::Fixed(_)) if line.fee_paid => 0,
-            Some(Referral::Fixed(fee)) => fee.min(counted),
+            Some(Referral::Fixed(fee)) => (fee - line.fee_paid).clamp(0, counted),
             None => share(line.amount, conditions.rate, line.weight)?,
         };
         let floored = match (referral, conditions.floor) {

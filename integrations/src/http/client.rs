@@ -36,6 +36,8 @@ pub struct ClientSettings {
     /// The longest a caller is held for the sake of the pace; a longer wait is answered as `RateLimited`. A backfill, for which nobody
     /// waits, may be held a little longer.
     pub patience: Duration,
+    /// Whether an answer that is longer is read as far as that and then left, instead of failing the call.
+    pub cut: bool,
     /// Whether to keep to the vendors' budgets ourselves. Off only where there is no budget to keep, in a benchmark.
     pub paced: bool,
 }
@@ -47,6 +49,7 @@ impl Default for ClientSettings {
             read: Duration::from_secs(20),
             total: Duration::from_secs(60),
             body_cap: 16 << 20,
+            cut: false,
             patience: Duration::from_secs(3),
             paced: true,
         }
@@ -82,7 +85,7 @@ impl Client {
             .referer(false)
             .no_proxy()
             .tcp_nodelay(true)
-            .https_only(!policy.is_sandbox())
+            .https_only(policy.is_https_only())
             .dns_resolver(Arc::new(policy.resolver()));
         if policy.is_sandbox() {
             // A sandbox speaks plain http, so no certificate is trusted and a machine without any can run the demonstration.
@@ -199,7 +202,7 @@ impl Client {
         request: reqwest::RequestBuilder,
         url: &Url,
     ) -> Result<Answer, HttpError> {
-        let cap = self.0.settings.body_cap;
+        let (cap, cut) = (self.0.settings.body_cap, self.0.settings.cut);
         let too_large = || HttpError::TooLarge {
             host: host_of(url),
             cap,
@@ -207,7 +210,7 @@ impl Client {
         let mut response = request.send().await.map_err(|error| failure(&error, url))?;
         if response
             .content_length()
-            .is_some_and(|length| length > cap as u64)
+            .is_some_and(|length| length > cap as u64 && !cut)
         {
             return Err(too_large());
         }
@@ -216,14 +219,17 @@ impl Client {
         // Most answers arrive in one piece, which is then used as it is.
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
-        while let Some(piece) = response
+        while let Some(mut piece) = response
             .chunk()
             .await
             .map_err(|error| failure(&error, url))?
         {
-            if first.len().max(rest.len()).saturating_add(piece.len()) > cap {
+            let room = cap.saturating_sub(first.len().max(rest.len()));
+            let is_over = piece.len() > room;
+            if is_over && !cut {
                 return Err(too_large());
             }
+            piece.truncate(room);
             if first.is_empty() && rest.is_empty() {
                 first = piece;
             } else {
@@ -231,6 +237,9 @@ impl Client {
                     rest.extend_from_slice(&std::mem::take(&mut first));
                 }
                 rest.extend_from_slice(&piece);
+            }
+            if is_over {
+                break;
             }
         }
         let body = if rest.is_empty() {

@@ -4,6 +4,10 @@
 //! differently the second time gains nothing. Refuses: everything that is not plainly public unicast, including every known way to
 //! wrap an IPv4 address into IPv6. Invariant: what the table does not know is refused: for IPv6 only 2000::/3 is ever public.
 
+mod receivers;
+
+pub use receivers::{Lookup, Receivers};
+
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use url::{Host, Url};
@@ -23,6 +27,12 @@ pub enum Blocked {
         /// The host as it was written.
         host: String,
     },
+    /// The port is not one of those that are called.
+    #[error("port {port} is not called")]
+    Port {
+        /// The port.
+        port: u16,
+    },
     /// The name does not resolve at all.
     #[error("{host} does not resolve")]
     NoAddress {
@@ -38,6 +48,7 @@ pub struct HostPolicy(Reach);
 #[derive(Clone, Debug)]
 enum Reach {
     Public,
+    Receivers(Receivers),
     Sandbox(Vec<SocketAddr>),
 }
 
@@ -46,6 +57,12 @@ impl HostPolicy {
     #[must_use]
     pub const fn public() -> Self {
         Self(Reach::Public)
+    }
+
+    /// Where subscribers want to hear: addresses that anybody may have typed.
+    #[must_use]
+    pub const fn receivers(receivers: Receivers) -> Self {
+        Self(Reach::Receivers(receivers))
     }
 
     /// These addresses on loopback, over http, and nothing else: the policy of a demonstration or a test. An address that is not
@@ -64,6 +81,16 @@ impl HostPolicy {
     #[must_use]
     pub const fn is_sandbox(&self) -> bool {
         matches!(self.0, Reach::Sandbox(_))
+    }
+
+    /// Whether plain http is called, ever.
+    #[must_use]
+    pub const fn is_https_only(&self) -> bool {
+        match &self.0 {
+            Reach::Public => true,
+            Reach::Receivers(receivers) => !receivers.plain_http,
+            Reach::Sandbox(_) => false,
+        }
     }
 
     /// Judges a URL before anything is resolved. A name passes here and is judged again by what it resolves to.
@@ -95,6 +122,7 @@ impl HostPolicy {
                     _ => Ok(()),
                 }
             }
+            Reach::Receivers(receivers) => receivers.check(url, port, literal, not_public),
             Reach::Sandbox(allowed) => {
                 if url.scheme() != "http" {
                     return Err(Blocked::Scheme);
@@ -109,33 +137,42 @@ impl HostPolicy {
 
     /// The resolver a client of this policy uses.
     pub(super) fn resolver(&self) -> GuardedResolver {
-        GuardedResolver {
-            names: !self.is_sandbox(),
+        match &self.0 {
+            Reach::Public => GuardedResolver::Public,
+            Reach::Receivers(receivers) => GuardedResolver::Receivers(receivers.clone()),
+            Reach::Sandbox(_) => GuardedResolver::Nothing,
         }
     }
 }
 
-/// Resolves names and keeps only public addresses. A sandbox is called by address, so it resolves no name at all.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct GuardedResolver {
-    names: bool,
+/// Resolves names and lets only public addresses through. A sandbox is called by address, so it resolves no name at all.
+#[derive(Clone, Debug)]
+pub(super) enum GuardedResolver {
+    Nothing,
+    Public,
+    Receivers(Receivers),
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let names = self.names;
+        let resolver = self.clone();
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            if !names {
-                return Err(Blocked::NotPublic { host }.into());
+            match resolver {
+                Self::Nothing => Err(Blocked::NotPublic { host }.into()),
+                Self::Public => Ok(only_public(host.clone(), system_lookup(host).await)?),
+                Self::Receivers(receivers) => Ok(receivers.resolve(host).await?),
             }
-            // A name that cannot be looked up has no address.
-            let looked_up = tokio::net::lookup_host((host.as_str(), 0))
-                .await
-                .map(Iterator::collect::<Vec<_>>);
-            Ok(only_public(host, looked_up.unwrap_or_default())?)
         })
     }
+}
+
+/// The addresses that the machine's resolver knows of a name. A name that cannot be looked up has none.
+async fn system_lookup(host: String) -> Vec<SocketAddr> {
+    let looked_up = tokio::net::lookup_host((host.as_str(), 0)).await;
+    looked_up
+        .map(Iterator::collect::<Vec<_>>)
+        .unwrap_or_default()
 }
 
 /// The public ones among the addresses of a name; an error when there is none.

@@ -301,7 +301,7 @@ impl Engine {
             connection: &connection,
             references: &references,
             wanted,
-            source: Source::Direct,
+            source: Source::Named,
         };
         apply::records(&mut change, &scope, resource, records, &mut found).await?;
         // What has gone into another record waits for nothing any more.

@@ -31,13 +31,17 @@ async fn without_a_valid_token_every_field_is_one_answer() {
     app.advance(Duration::from_secs(3_600));
     let mut faces = BTreeSet::new();
     let mut asked = 0;
-    for (operation, root) in [("query", "Query"), ("mutation", "Mutation")] {
+    for (operation, root, path) in [
+        ("query", "Query", "/graphql"),
+        ("mutation", "Mutation", "/graphql"),
+        ("subscription", "Subscription", "/graphql/stream"),
+    ] {
         for field in contract.fields(root) {
             let query = format!("{operation} {{ {} }}", contract.call(field));
             for token in [None, Some(expired.as_str()), Some("none"), Some("")] {
                 let request = app
                     .http
-                    .post(app.url("/graphql"))
+                    .post(app.url(path))
                     .header("x-request-id", "always-this")
                     .json(&json!({ "query": query }));
                 let request = match token {

@@ -46,18 +46,19 @@ async fn survey(
     seen
 }
 
-/// Notes what an actor was shown or refused against the table.
-fn hold_against(
+/// Notes what an actor was shown or refused at a root against the table.
+pub fn hold_against(
     table: &Permissions,
     contract: &Contract,
     actor: &Actor,
+    root: &str,
     seen: &Seen,
     wrong: &mut BTreeSet<String>,
 ) {
     let rights = actor.rights(contract, table);
     let who = &actor.name;
     let scopes = actor.scopes(table);
-    let reach = reached(contract, &["Query"], &actor.role, &scopes);
+    let reach = reached(contract, &[root], &actor.role, &scopes);
     for name in &seen.refused {
         let (of, field) = name.split_once('.').unwrap();
         if rights.may(of, field) {
@@ -87,7 +88,7 @@ fn hold_against(
 
 /// Fails with everything that is wrong, so that one run shows the whole extent of a leak.
 #[track_caller]
-fn nothing_wrong(wrong: &BTreeSet<String>) {
+pub fn nothing_wrong(wrong: &BTreeSet<String>) {
     let lines: Vec<&str> = wrong.iter().map(String::as_str).collect();
     assert!(
         lines.is_empty(),
@@ -106,7 +107,7 @@ async fn every_field_opens_to_whom_the_table_names_and_to_nobody_else() {
     assert!(actors.len() >= 14, "{} actors", actors.len());
     for actor in &actors {
         let seen = survey(&world, &contract, actor, &mut wrong).await;
-        hold_against(&table, &contract, actor, &seen, &mut wrong);
+        hold_against(&table, &contract, actor, "Query", &seen, &mut wrong);
         // Who may everything that its role may has seen everything that its role reaches; else nothing was tried.
         if actor.claims_all() && matches!(actor.sight, Sight::All | Sight::OfA { .. }) {
             // Payloads are the answers of mutations, which write; their rows are the same as those of queries.
@@ -224,19 +225,4 @@ async fn every_mutation_opens_to_whom_the_table_names_and_to_nobody_else() {
         "each opens to somebody"
     );
     world.mirror.app.end().await;
-}
-
-/// A subscription has frames, and a suite that reads them has yet to be written: one that is added fails here until it is.
-#[test]
-fn no_subscription_escapes_the_matrix() {
-    let contract = Contract::published();
-    let unread: Vec<&str> = contract
-        .fields("Subscription")
-        .into_iter()
-        .map(|field| field.name.node.as_str())
-        .collect();
-    assert!(
-        unread.is_empty(),
-        "subscriptions without a row in the matrix: {unread:?}"
-    );
 }

@@ -4,7 +4,7 @@
 
 use super::actors::{Actor, each_role_of_a, of_b, stranger};
 use super::asking::questions;
-use super::world::World;
+use super::world::{ROOT_FIELDS, World};
 use crate::contract::{Contract, Place, Takes, base};
 use crate::secrets::Secrets;
 use async_graphql::parser::types::FieldDefinition;
@@ -168,11 +168,11 @@ async fn anothers_row_and_one_that_never_was_are_one_answer_to_the_byte() {
                         Takes::Id => &ids,
                         Takes::Text => &texts,
                     };
-                    // Ten fields at the root are the most. The first ten are one of each kind; the rest is for who sees most and for who acts alone.
+                    // The first of them are one of each kind; the rest is for who sees most and for who acts alone.
                     let thorough =
                         actor.role.ends_with("ADMIN") || actor.role.ends_with("SOFTWARE");
                     let chunks = if thorough { usize::MAX } else { 1 };
-                    for pairs in pairs.chunks(10).take(chunks) {
+                    for pairs in pairs.chunks(ROOT_FIELDS).take(chunks) {
                         let (known, never): (Vec<String>, Vec<String>) =
                             pairs.iter().cloned().unzip();
                         let query = question(&contract, root, field, &place, &known);
@@ -217,7 +217,7 @@ async fn own_rows_are_found_at_the_places_where_others_are_not() {
         let mut found = 0;
         for field in contract.fields("Query") {
             for place in contract.places(field) {
-                for own in own.chunks(10).filter(|_| place.takes == Takes::Id) {
+                for own in own.chunks(ROOT_FIELDS).filter(|_| place.takes == Takes::Id) {
                     let query = question(&contract, "Query", field, &place, own);
                     let answer = ask(&world, &actor, &query).await;
                     secrets.kept_by(&query, &answer);

@@ -6,7 +6,7 @@
 //! tomorrow is asked without anybody's doing, and fails where the world has no row that shows it.
 //!
 //! What is proved: [`fields`] holds every field and every actor against the table; [`leaks`] looks for canaries in whatever partners read, and
-//! for any difference between another's row and one that never was; [`doors`] is who has no valid token; [`rows`] and [`guards`] hold each filter
+//! for any difference between another's row and one that never was; [`streams`] does both with subscriptions; [`doors`] is who has no valid token; [`rows`] and [`guards`] hold each filter
 //! and each guard by itself, also where another stands before it and would hide that it is gone.
 
 mod actors;
@@ -18,4 +18,5 @@ mod guards;
 mod leaks;
 pub mod permissions;
 mod rows;
+mod streams;
 mod world;

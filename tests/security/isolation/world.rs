@@ -2,19 +2,21 @@
 
 use crate::contract::Contract;
 use crate::mirror::{Mirror, Side, mirror_on};
+use crate::webhook_rows;
 use async_graphql::parser::types::FieldDefinition;
 use entities::clock::Timestamp;
 use entities::connection;
 use entities::connection::mapping::ConflictPolicy;
 use entities::connection::mapping::chat::PartnerKey;
 use entities::deal_confirmation::{self, Decision, NewConfirmation};
+use entities::event;
 use entities::id::{self, ConnectionId, DealId, SyncConflictId};
 use entities::inbound_signal::{self, NewSignal};
 use entities::money::{Currency, Money};
 use entities::privacy_request::{self, NewPrivacyRequest, PrivacyKind, Subject};
 use entities::revenue_event::{self, Concerns, NewRevenue, RevenueKind};
 use entities::sync_conflict::{self, ConflictStatus, Side as Winner};
-use entities::viewer::Viewer;
+use entities::viewer::{PartnerRole, Scopes, Viewer, ViewerKind};
 use entities::visible;
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
@@ -28,6 +30,9 @@ pub const OF_THE_PROGRAMME: &str = "CANARY-OF-THE-PROGRAMME";
 const FINDINGS: &str = r#"{"counts": {"company": {"read": 3, "created": 1}}, "issues": [{"resource": "company", "external_id": "1", "field": "name",
     "code": "INVALID", "message": "CANARY-OF-THE-PROGRAMME"}], "issue_count": 1, "unmapped": {"company.CANARY-OF-THE-PROGRAMME": 2},
     "drift": {"company": {"missing_here": 1, "different": 2, "missing_there": 3}}}"#;
+
+/// So many fields may stand at the root of a question: one for each kind of row.
+pub const ROOT_FIELDS: usize = 12;
 
 /// Everything there is to ask about.
 pub struct World {
@@ -56,6 +61,7 @@ impl World {
         };
         // The suite asks for more in a minute than anybody else in a day.
         let options = options
+            .with("ENTENTE_LIMITS_ROOT_FIELDS", ROOT_FIELDS)
             .with("ENTENTE_LIMITS_COST", 1_000_000)
             .with("ENTENTE_LIMITS_BUDGET", 1_000_000_000)
             .with("ENTENTE_LIMITS_RESTORE_RATE", 1_000_000_000);
@@ -66,14 +72,24 @@ impl World {
             ("SyncRun", mirror.run.to_string()),
         ]);
         programme.extend(kept_by_the_programme(&mirror).await);
+        let mut change = mirror.app.change().await;
+        let endpoint = webhook_rows::endpoint(&mut change, OF_THE_PROGRAMME, None).await;
+        change.commit().await.unwrap();
         mirror.app.log_settled().await;
         let mut secret: Vec<String> = programme.values().cloned().collect();
         secret.extend([chat.to_string(), OF_THE_PROGRAMME.to_owned()]);
+        secret.push(endpoint.to_string());
+        let (event_of_a, event_of_b) = (
+            an_event_of(&mirror, &mirror.a).await,
+            an_event_of(&mirror, &mirror.b).await,
+        );
         for side in [&mirror.a, &mirror.b, &mirror.c, &mirror.p] {
             secret.extend(internal(side));
         }
-        let rows = |side: &Side| {
+        let rows = |side: &Side, event: String| {
             let own = [
+                ("Event", event),
+                ("WebhookEndpoint", side.endpoint.to_string()),
                 ("Partner", side.partner.id.to_string()),
                 ("Partnership", side.partnership.id.to_string()),
                 ("Contact", side.contact.id.to_string()),
@@ -84,13 +100,15 @@ impl World {
             let own = own.into_iter();
             own.chain(programme.clone()).collect()
         };
-        Self {
-            of_a: rows(&mirror.a),
-            of_b: rows(&mirror.b),
+        let world = Self {
+            of_a: rows(&mirror.a, event_of_a),
+            of_b: rows(&mirror.b, event_of_b),
             chat,
             secret,
             mirror,
-        }
+        };
+        assert_eq!(world.of_b.len(), ROOT_FIELDS, "one of each kind");
+        world
     }
 
     /// The row of a type that stands for its kind.
@@ -127,6 +145,9 @@ impl World {
                     format!("(connectionId: \"{connection}\", direction: {way}, first: {page})")
                 })
                 .into(),
+            // A subscription, from the beginning; the query of this name is a list.
+            "events" if !has("first") => vec!["(after: \"0.0\")".to_owned()],
+            "syncProgress" => vec![format!("(connectionId: \"{connection}\")")],
             "chatChannels" => vec![format!("(connectionId: \"{}\")", self.chat)],
             "previewMapping" => {
                 let places = contract.places(field);
@@ -175,6 +196,15 @@ impl World {
             })
             .collect()
     }
+}
+
+/// An event that concerns one side alone.
+async fn an_event_of(mirror: &Mirror, side: &Side) -> String {
+    let kind = ViewerKind::Partner(side.partner.id, PartnerRole::Software);
+    let viewer = Viewer::new(kind, Scopes::all(), "world".to_owned());
+    let kinds = ["partner.created".to_owned()];
+    let found = event::list_after(mirror.app.database(), &viewer, None, Some(&kinds), 1).await;
+    found.unwrap().remove(0).id.to_string()
 }
 
 /// What of a partner's own rows only the programme reads.

@@ -25,7 +25,10 @@ pub(super) async fn enrollment(
         id: program_enrollment::Column::Id,
     };
     let found = references::children(ctx, row, how, ProgramEnrollment).await?;
-    Ok(found.into_iter().next())
+    let mut present = found
+        .into_iter()
+        .filter(|one| one.0.row().left_on.is_none());
+    Ok(present.next())
 }
 
 pub(super) async fn tier_assignments(

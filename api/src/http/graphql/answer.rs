@@ -166,6 +166,37 @@ pub fn rejected(format: Format, id: Option<&RequestId>, rejection: &Rejection) -
     )
 }
 
+/// One value of a subscription, as JSON.
+pub(super) fn streamed(id: Option<&RequestId>, mut response: Response) -> String {
+    let nothing_ran =
+        response.data == Value::Null && response.errors.iter().all(|error| error.path.is_empty());
+    let nothing_ran = nothing_ran && !response.errors.is_empty();
+    response.errors.truncate(MOST_ERRORS);
+    for error in &mut response.errors {
+        finish(error, id, nothing_ran);
+    }
+    let body = Body {
+        errors: &response.errors,
+        data: (!nothing_ran).then_some(&response.data),
+        extensions: Extensions {
+            cost: None,
+            more: &response.extensions,
+        },
+    };
+    serde_json::to_string(&body).unwrap_or_else(|error| {
+        tracing::error!(%error, "a value of a subscription could not be written");
+        r#"{"data":null}"#.to_owned()
+    })
+}
+
+/// Why a subscription is not begun, as one error in JSON.
+pub(super) fn refused_value(id: Option<&RequestId>, rejection: &Rejection) -> String {
+    let refusal = &rejection.refusal;
+    let mut error = ServerError::new(refusal.message.clone(), refusal.location);
+    stamp(&mut error, refusal.code, id);
+    serde_json::to_string(&error).unwrap_or_else(|_| "null".to_owned())
+}
+
 fn write(mut response: HttpResponseBuilder, format: Format, body: &Body<'_>) -> HttpResponse {
     response
         .insert_header((CONTENT_TYPE, format.content_type()))

@@ -19,6 +19,7 @@ use entities::chance::SeededChance;
 use entities::clock::{ManualClock, Timestamp};
 use entities::id::Ids;
 use entities::viewer::{Scopes, ViewerKind};
+use futures::stream::BoxStream;
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -77,6 +78,10 @@ struct Small(Schema<Query, Mutation, EmptySubscription>);
 impl Execute for Small {
     async fn execute(&self, request: Request, caller: Caller) -> Response {
         self.0.execute(request.data(caller)).await
+    }
+
+    fn stream(&self, request: Request, caller: Caller) -> BoxStream<'static, Response> {
+        self.0.execute_stream(request.data(caller))
     }
 }
 
