@@ -105,6 +105,15 @@ pub fn lock_millis(failures: i32, patience: Patience) -> Option<i64> {
 pub async fn claim(database: &Database, subject: &str, patience: Patience) -> Result<Attempt> {
     let now = database.now();
     let transaction = database.begin().await?;
+    let known = || {
+        Entity::visible_to(&Viewer::system("failed_attempt")).filter(Column::Subject.eq(subject))
+    };
+    let lock_of = |row: &Model| row.locked_until.filter(|until| *until > now);
+    // Whoever finds the door locked waits for nobody: a flood of guesses does not queue for the row.
+    if let Some(until) = known().one(&transaction).await?.as_ref().and_then(lock_of) {
+        transaction.rollback().await?;
+        return Ok(Attempt::Locked { until });
+    }
     let fresh = Model {
         subject: subject.to_owned(),
         failures: 0,
@@ -120,13 +129,12 @@ pub async fn claim(database: &Database, subject: &str, patience: Patience) -> Re
         .on_conflict(on_conflict)
         .exec_without_returning(&transaction)
         .await?;
-    let row = Entity::visible_to(&Viewer::system("failed_attempt"))
-        .filter(Column::Subject.eq(subject))
+    let row = known()
         .lock_exclusive()
         .one(&transaction)
         .await?
         .ok_or_else(|| Error::Damaged("a failure that was just noted".to_owned()))?;
-    if let Some(until) = row.locked_until.filter(|until| *until > now) {
+    if let Some(until) = lock_of(&row) {
         transaction.rollback().await?;
         return Ok(Attempt::Locked { until });
     }
