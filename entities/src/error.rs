@@ -122,6 +122,16 @@ impl Violations {
         }
     }
 
+    /// Checks a required text of one line: what stands in a sentence of ours must not go on as one of its own.
+    pub fn line(&mut self, field: &str, value: &str, max: usize) {
+        let ends_line =
+            |letter: char| matches!(letter, '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}');
+        self.text(field, value, max);
+        if value.trim().contains(ends_line) {
+            self.add(ViolationCode::Invalid, field, "One line, without tabs.");
+        }
+    }
+
     /// Checks an optional text: at most `max` characters, no control characters other than line breaks and tabs.
     pub fn optional_text(&mut self, field: &str, value: Option<&str>, max: usize) {
         let Some(value) = value else { return };

@@ -48,6 +48,7 @@ macro_rules! event_kinds {
 
 event_kinds! {
     UserInvited = "user.invited",
+    UserInvitedElsewhere = "user.invited_elsewhere",
     UserActivated = "user.activated",
     UserUpdated = "user.updated",
     UserRoleChanged = "user.role_changed",

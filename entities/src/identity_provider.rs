@@ -1,8 +1,10 @@
 //! The OpenID Connect provider at which a partner's people sign in.
 //!
 //! A row belongs to one partner, names the issuer and our registration there, and the domains of the addresses it may speak for. Invariants: a
-//! provider can sign in its own partner's people only, whatever it says; a domain speaks for one enabled provider of a partner. The secret is
-//! sealed by the vault before it comes here. The staff's provider is configuration and has no row.
+//! provider can sign in its own partner's people only, whatever it says; a domain speaks for one enabled provider of a partner. Any company can
+//! claim a domain, so that nobody who types an address is sent to a provider before the programme's staff has confirmed that the domain is that
+//! company's; a domain of the staff is nobody else's. The secret is sealed by the vault before it comes here. The staff's provider is configuration
+//! and has no row.
 
 use crate::change::Change;
 use crate::clock::Timestamp;
@@ -13,7 +15,7 @@ use crate::event::{EventKind, NewEvent};
 use crate::id::{IdentityProviderId, PartnerId};
 use crate::viewer::Viewer;
 use crate::visible::{self, Own, Versioned, Visible};
-use crate::{partner, write};
+use crate::{partner, user, write};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
@@ -49,6 +51,8 @@ pub struct Model {
     pub sealed_secret: SealedSecret,
     /// Normalised domain names.
     pub domains: Texts,
+    /// Those of them that staff has confirmed.
+    pub confirmed_domains: Texts,
     pub disabled_at: Option<Timestamp>,
 }
 
@@ -108,10 +112,7 @@ pub async fn create(change: &mut Change, input: NewIdentityProvider) -> Result<M
     violations.text("clientId", &input.client_id, 300);
     check_issuer(&mut violations, &input.issuer);
     let domains = normal_domains(&mut violations, &input.domains);
-    let system = Viewer::system("identity_provider");
-    let partner = input.partner_id.0;
-    let found = visible::find_one::<partner::Entity, _>(change.transaction(), &system, partner);
-    if found.await?.is_none() {
+    if !lock_partner(change, input.partner_id).await? {
         violations.add(ViolationCode::NotFound, "partnerId", "No such partner.");
     }
     refuse_double(
@@ -135,6 +136,7 @@ pub async fn create(change: &mut Change, input: NewIdentityProvider) -> Result<M
         client_id: input.client_id,
         sealed_secret: input.sealed_secret,
         domains: Texts(domains),
+        confirmed_domains: Texts::default(),
         disabled_at: None,
     };
     Entity::insert(row.clone().into_active_model())
@@ -168,6 +170,7 @@ pub async fn update(
     if enabled {
         let speaks_for = domains.as_ref().unwrap_or(&row.domains.0).clone();
         let (partner, id) = (row.partner_id, row.id);
+        lock_partner(change, partner).await?;
         refuse_double(change, &mut violations, partner, id, &speaks_for).await?;
     }
     violations.finish()?;
@@ -193,6 +196,12 @@ pub async fn update(
         }
         _ => Unchanged(row.sealed_secret.clone()),
     };
+    // What it no longer speaks for is confirmed anew, should it come back.
+    let confirmed = domains.as_ref().map(|domains| {
+        let mut confirmed = row.confirmed_domains.clone();
+        confirmed.0.retain(|domain| domains.contains(domain));
+        confirmed
+    });
     let active = ActiveModel {
         id: Unchanged(row.id),
         version: Set(version + 1),
@@ -204,6 +213,7 @@ pub async fn update(
         client_id: diff.field("clientId", row.client_id.clone(), patch.client_id),
         sealed_secret,
         domains: diff.field("domains", row.domains.clone(), domains.map(Texts)),
+        confirmed_domains: diff.field("confirmedDomains", row.confirmed_domains.clone(), confirmed),
         disabled_at,
     };
     if diff.is_empty() {
@@ -212,6 +222,64 @@ pub async fn update(
     let row = write::update(change, active, version).await?;
     let data = diff.into_data();
     change.record(about(EventKind::IdentityProviderSet, &row, data));
+    Ok(row)
+}
+
+/// Says which of a provider's domains are its partner's: these and no others. For the programme's staff; `is_reserved` tells of a domain that the
+/// staff has besides those of its people.
+///
+/// # Errors
+/// A domain that the provider does not claim, or one of the staff; then nothing is written.
+pub async fn confirm_domains(
+    change: &mut Change,
+    row: Model,
+    domains: &[String],
+    is_reserved: impl Fn(&DomainName) -> bool,
+) -> Result<Model> {
+    let mut violations = Violations::default();
+    violations.tags("domains", domains);
+    let of_staff = user::staff_domains(change.transaction()).await?;
+    let mut confirmed = Vec::with_capacity(domains.len());
+    for domain in domains {
+        let name = domain.parse::<DomainName>().ok();
+        match name.filter(|name| row.speaks_for(name)) {
+            None => violations.add(
+                ViolationCode::Invalid,
+                "domains",
+                format!("Not a domain of this provider: {domain:?}."),
+            ),
+            Some(name) if is_reserved(&name) || of_staff.contains(&name) => violations.add(
+                ViolationCode::Invalid,
+                "domains",
+                format!("The programme's own people have addresses there: {domain:?}."),
+            ),
+            Some(name) => confirmed.push(name.as_str().to_owned()),
+        }
+    }
+    violations.finish()?;
+    confirmed.sort_unstable();
+    confirmed.dedup();
+    let (mut diff, version) = (Diff::new(), row.version);
+    let confirmed_domains = diff.field(
+        "confirmedDomains",
+        row.confirmed_domains.clone(),
+        Some(Texts(confirmed)),
+    );
+    if diff.is_empty() {
+        return Ok(row);
+    }
+    let active = ActiveModel {
+        version: Set(version + 1),
+        updated_at: Set(change.now()),
+        confirmed_domains,
+        ..row.into()
+    };
+    let row = write::update(change, active, version).await?;
+    change.record(about(
+        EventKind::IdentityProviderSet,
+        &row,
+        diff.into_data(),
+    ));
     Ok(row)
 }
 
@@ -247,7 +315,8 @@ pub async fn find_enabled(
     Ok(select.one(connection).await?)
 }
 
-/// The enabled providers that speak for a domain, by name. Few enough to be read whole: one for an organisation.
+/// The enabled providers that speak for a domain as staff has confirmed, by name; none for a domain of the staff's people. Few enough to be read
+/// whole: one for an organisation.
 ///
 /// # Errors
 /// When the database fails.
@@ -261,10 +330,14 @@ pub async fn list_enabled_for(
         .order_by_asc(Column::Id)
         .all(connection)
         .await?;
-    Ok(rows
+    let mut found: Vec<Model> = rows
         .into_iter()
-        .filter(|row| row.speaks_for(domain))
-        .collect())
+        .filter(|row| row.is_confirmed_for(domain))
+        .collect();
+    if !found.is_empty() && user::staff_domains(connection).await?.contains(domain) {
+        found.clear();
+    }
+    Ok(found)
 }
 
 /// The enabled providers of a partner, by name.
@@ -289,6 +362,20 @@ impl Model {
     pub fn speaks_for(&self, domain: &DomainName) -> bool {
         self.domains.0.iter().any(|own| own == domain.as_str())
     }
+
+    /// Whether it may, and staff has said so.
+    #[must_use]
+    pub fn is_confirmed_for(&self, domain: &DomainName) -> bool {
+        let mut confirmed = self.confirmed_domains.0.iter();
+        self.speaks_for(domain) && confirmed.any(|own| own == domain.as_str())
+    }
+}
+
+/// Keeps the partner's row, so that two providers of one partner are set one after the other; false when there is no such partner.
+async fn lock_partner(change: &Change, partner: PartnerId) -> Result<bool> {
+    let system = Viewer::system("identity_provider");
+    let rows = visible::lock_all::<partner::Entity>(change, &system, [partner.0]).await?;
+    Ok(!rows.is_empty())
 }
 
 /// An issuer is an https address without query or fragment (OpenID Connect Discovery), or http on loopback for a trial; whether it may be called is the outgoing

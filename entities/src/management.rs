@@ -1,8 +1,9 @@
 //! Who manages whose people, software and identity providers.
 //!
 //! Owns the one rule: the programme's staff manages everybody's, a partner's administrator those of its own company and of no other, not even of
-//! the companies below it. Refuses: a row that is somebody else's, in the same words as one that is not there. Invariant: nobody takes anything
-//! from themselves, so that whoever manages can still do so afterwards.
+//! the companies below it. Refuses: a row that is somebody else's, in the same words as one that is not there; and a role that may more than
+//! whoever gives it, for a role given is a role had. Invariant: nobody takes anything from themselves, so that whoever manages can still do so
+//! afterwards.
 
 use crate::change::Change;
 use crate::error::{Error, Result, ViolationCode};
@@ -90,6 +91,22 @@ where
     }
 }
 
+/// Keeps a viewer from giving a role that may more than the viewer itself. `field` is the field of the input that gives it.
+///
+/// # Errors
+/// When the role's bounds hold a scope that the viewer does not have.
+pub fn refuse_greater(viewer: &Viewer, role: user::UserRole, field: &str) -> Result<()> {
+    let bounds = role.bounds();
+    if bounds.within(viewer.scopes()) == bounds {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        ViolationCode::Invalid,
+        field,
+        "It may more than you: somebody who may as much has to give it.",
+    ))
+}
+
 /// Keeps a viewer from changing what it may do itself, or whether it may come at all.
 ///
 /// # Errors
@@ -109,7 +126,7 @@ pub fn refuse_oneself(viewer: &Viewer, row: &user::Model) -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::viewer::{PartnerRole, Scopes, StaffRole};
+    use crate::viewer::{PartnerRole, Scope, Scopes, StaffRole};
 
     fn of(kind: ViewerKind) -> Viewer {
         Viewer::new(kind, Scopes::all(), "somebody".to_owned())
@@ -129,5 +146,29 @@ mod tests {
         assert_eq!(organisation_for(&staff, None).unwrap(), None);
         assert_eq!(organisation_for(&staff, Some(other)).unwrap(), Some(other));
         assert!(!manages(&Viewer::nobody(), None));
+    }
+
+    #[test]
+    fn nobody_gives_a_role_that_may_more() {
+        let own = PartnerId(Uuid::from_u128(1));
+        let (admin, staff) = (
+            of(ViewerKind::Partner(own, PartnerRole::Admin)),
+            of(ViewerKind::Staff(StaffRole::Admin)),
+        );
+        let gives = |viewer: &Viewer, role| refuse_greater(viewer, role, "role").is_ok();
+        for role in PartnerRole::ALL.iter().filter(|role| role.is_a_persons()) {
+            let role = user::UserRole::Partner(own, *role);
+            assert!(gives(&admin, role) && gives(&staff, role), "{role:?}");
+        }
+        for role in StaffRole::ALL {
+            let role = user::UserRole::Staff(*role);
+            assert!(gives(&staff, role) && !gives(&admin, role), "{role:?}");
+        }
+        let scopes = Scopes::NONE.with(Scope::UsersManage);
+        let kind = ViewerKind::Staff(StaffRole::Admin);
+        let little = Viewer::new(kind, scopes, String::new());
+        assert!(!gives(&little, user::UserRole::Staff(StaffRole::Marketing)));
+        let viewer = PartnerRole::Viewer;
+        assert!(!gives(&little, user::UserRole::Partner(own, viewer)));
     }
 }

@@ -347,12 +347,14 @@ pub const LONGEST_OVERLAP_MILLIS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// has leaked, and the tokens that were got with it end too.
 ///
 /// # Errors
-/// For a client without a secret, or an overlap beyond [`LONGEST_OVERLAP_MILLIS`].
+/// For a client without a secret or one that may more than the viewer, or an overlap beyond [`LONGEST_OVERLAP_MILLIS`].
 pub async fn rotate_secret(
     change: &mut Change,
+    viewer: &Viewer,
     row: Model,
     overlap_millis: i64,
 ) -> Result<(Model, SecretString)> {
+    rules::refuse_greater(viewer, &row, "id")?;
     if !row.auth_method.has_secret() {
         let message = "This client proves itself without a secret.";
         return Err(Error::invalid(
@@ -409,8 +411,9 @@ pub async fn disable(change: &mut Change, row: Model) -> Result<Model> {
 /// Lets a disabled client get tokens again.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn enable(change: &mut Change, row: Model) -> Result<Model> {
+/// A client that may more than the viewer, or a fault of the database.
+pub async fn enable(change: &mut Change, viewer: &Viewer, row: Model) -> Result<Model> {
+    rules::refuse_greater(viewer, &row, "id")?;
     if row.disabled_at.is_none() {
         return Ok(row);
     }

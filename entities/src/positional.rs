@@ -250,6 +250,7 @@ positional! {
         redirect_uris, grant_types, scope, token_epoch, created_by, last_used_at, disabled_at,
     }
     identity_provider {
-        id, version, created_at, updated_at, partner_id, name, issuer, client_id, sealed_secret, domains, disabled_at,
+        id, version, created_at, updated_at, partner_id, name, issuer, client_id, sealed_secret, domains, confirmed_domains,
+        disabled_at,
     }
 }

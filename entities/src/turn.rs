@@ -37,6 +37,8 @@ impl Visible for Entity {
 pub(crate) enum Turn {
     /// Computing what revenue earns.
     Accrual,
+    /// Taking something from an administrator.
+    Administrators,
     /// Putting an exclusive scope in force.
     Exclusivity,
     /// Submitting a registration.
@@ -47,6 +49,7 @@ pub(crate) enum Turn {
 pub(crate) async fn take(change: &Change, turn: Turn) -> Result<()> {
     let name = match turn {
         Turn::Accrual => "accrual",
+        Turn::Administrators => "administrators",
         Turn::Exclusivity => "exclusivity",
         Turn::Registration => "registration",
     };

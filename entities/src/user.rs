@@ -14,17 +14,22 @@ use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::contact::is_email;
 use crate::diff::Diff;
+use crate::domain_name::DomainName;
 use crate::error::{Error, Result, ViolationCode, Violations};
 use crate::event::{EventKind, NewEvent};
 use crate::id::{PartnerId, UserId};
+use crate::turn::{self, Turn};
 use crate::viewer::{PartnerRole, Scopes, StaffRole, Viewer, ViewerKind};
 use crate::visible::{self, Own, Versioned, Visible};
-use crate::{oauth_grant, partner, session, token_revocation, user_identity, user_ticket, write};
+use crate::{
+    event, oauth_grant, partner, session, token_revocation, user_identity, user_ticket, write,
+};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
-use sea_orm::{DeriveValueType, IntoActiveModel as _, QueryOrder as _, QuerySelect as _, SqlErr};
+use sea_orm::{DeriveValueType, IntoActiveModel as _, QuerySelect as _, SqlErr};
 use serde_json::{Value as Json, json};
+use std::collections::HashSet;
 
 /// How far a person has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, serde::Serialize)]
@@ -209,9 +214,57 @@ pub fn normal_email(email: &str) -> String {
 /// # Errors
 /// Refused fields, or an address that somebody has already.
 pub async fn invite(change: &mut Change, input: NewUser) -> Result<Model> {
+    let row = proposed(change, input).await?;
+    if find_by_email(change.transaction(), &row.email)
+        .await?
+        .is_some()
+    {
+        return Err(taken());
+    }
+    Entity::insert(row.clone().into_active_model())
+        .exec_without_returning(change.transaction())
+        .await
+        .map_err(|fault| match fault.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => taken(),
+            _ => fault.into(),
+        })?;
+    let data = json!({ "role": row.role });
+    change.record(about(EventKind::UserInvited, &row, data));
+    Ok(row)
+}
+
+/// Notes that somebody of a partner wanted to invite a person of another side, who is to be told and the partner is not. The answer is false when
+/// one was noted after `since`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn invited_elsewhere(
+    change: &mut Change,
+    holder: &Model,
+    by: PartnerId,
+    since: Timestamp,
+) -> Result<bool> {
+    let kind = EventKind::UserInvitedElsewhere;
+    let lately = event::Entity::visible_to(&Viewer::system("user"))
+        .filter(event::Column::SubjectId.eq(holder.id.0))
+        .filter(event::Column::Kind.eq(kind.as_str()))
+        .filter(event::Column::OccurredAt.gt(since))
+        .limit(1)
+        .one(change.transaction())
+        .await?;
+    change.record(about(kind, holder, json!({ "by": by })));
+    Ok(lately.is_none())
+}
+
+/// The person as an invitation would make them, when all is right but perhaps the address: whether somebody has it is not looked at, and nothing
+/// is written.
+///
+/// # Errors
+/// Refused fields.
+pub async fn proposed(change: &Change, input: NewUser) -> Result<Model> {
     let email = normal_email(&input.email);
     let mut violations = Violations::default();
-    violations.text("name", &input.name, 300);
+    violations.line("name", &input.name, 300);
     violations.text("email", &email, 320);
     if !is_email(&email) {
         violations.add(ViolationCode::Invalid, "email", "Not an e-mail address.");
@@ -232,11 +285,8 @@ pub async fn invite(change: &mut Change, input: NewUser) -> Result<Model> {
         }
     }
     violations.finish()?;
-    if find_by_email(change.transaction(), &email).await?.is_some() {
-        return Err(taken());
-    }
     let now = change.now();
-    let row = Model {
+    Ok(Model {
         id: change.new_id(),
         version: 1,
         created_at: now,
@@ -250,17 +300,7 @@ pub async fn invite(change: &mut Change, input: NewUser) -> Result<Model> {
         token_epoch: 1,
         last_signed_in_at: None,
         erased_at: None,
-    };
-    Entity::insert(row.clone().into_active_model())
-        .exec_without_returning(change.transaction())
-        .await
-        .map_err(|fault| match fault.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(_)) => taken(),
-            _ => fault.into(),
-        })?;
-    let data = json!({ "role": row.role });
-    change.record(about(EventKind::UserInvited, &row, data));
-    Ok(row)
+    })
 }
 
 fn taken() -> Error {
@@ -326,7 +366,7 @@ pub async fn set_password(
 /// A refused name; then nothing is written.
 pub async fn rename(change: &mut Change, row: Model, name: String) -> Result<Model> {
     let mut violations = Violations::default();
-    violations.text("name", &name, 300);
+    violations.line("name", &name, 300);
     violations.finish()?;
     refuse_erased(&row)?;
     let mut diff = Diff::private();
@@ -500,9 +540,30 @@ pub async fn find_by_email(
     connection: &impl ConnectionTrait,
     email: &str,
 ) -> Result<Option<Model>> {
-    let select =
-        Entity::visible_to(&Viewer::system("user")).filter(Column::Email.eq(normal_email(email)));
+    let email = normal_email(email);
+    // Not every database takes this character, and nobody has it in an address.
+    if email.contains('\0') {
+        return Ok(None);
+    }
+    let select = Entity::visible_to(&Viewer::system("user")).filter(Column::Email.eq(email));
     Ok(select.one(connection).await?)
+}
+
+/// The domains of the addresses of the programme's own people, who are few enough to be read whole.
+///
+/// # Errors
+/// When the database fails.
+pub async fn staff_domains(connection: &impl ConnectionTrait) -> Result<HashSet<DomainName>> {
+    let emails: Vec<String> = Entity::visible_to(&Viewer::system("user"))
+        .filter(Column::PartnerId.is_null())
+        .filter(Column::ErasedAt.is_null())
+        .select_only()
+        .column(Column::Email)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let hosts = emails.iter().filter_map(|email| email.rsplit_once('@'));
+    Ok(hosts.filter_map(|(_, host)| host.parse().ok()).collect())
 }
 
 /// An event about a person: the audit trail's, and never a partner's.
@@ -544,20 +605,22 @@ fn not_allowed(message: &str) -> Error {
     Error::invalid(ViolationCode::TransitionNotAllowed, "", message)
 }
 
-/// The programme must not lock itself out. All active administrators are locked, so that two cannot remove each other at once.
+/// The programme must not lock itself out. Whoever takes something from an administrator waits for a turn, so that of two who take it from each other
+/// the second sees what the first has done. The other rows are read and not locked: each of the two holds its own by now.
 async fn refuse_last_admin(change: &Change, row: &Model) -> Result<()> {
     if !row.is_active() || !row.user_role().is_ok_and(UserRole::is_admin) {
         return Ok(());
     }
-    let admins = Entity::visible_to(&Viewer::system("user"))
+    turn::take(change, Turn::Administrators).await?;
+    let another = Entity::visible_to(&Viewer::system("user"))
         .filter(Column::PartnerId.is_null())
         .filter(Column::Role.eq(StaffRole::Admin.as_str()))
         .filter(Column::Status.eq(UserStatus::Active))
-        .order_by_asc(Column::Id)
-        .lock_exclusive()
-        .all(change.transaction())
+        .filter(Column::Id.ne(row.id))
+        .limit(1)
+        .one(change.transaction())
         .await?;
-    if admins.iter().any(|admin| admin.id != row.id) {
+    if another.is_some() {
         Ok(())
     } else {
         Err(Error::invalid(

@@ -27,6 +27,8 @@ mod m20261121_000022_money_by_day;
 mod m20261121_000030_webhooks;
 mod m20261121_000040_agreement_shown;
 mod m20261121_000041_customer_name;
+mod m20261121_000050_confirmed_domains;
+mod m20261121_000051_administrators;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -61,6 +63,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000030_webhooks::Migration),
             Box::new(m20261121_000040_agreement_shown::Migration),
             Box::new(m20261121_000041_customer_name::Migration),
+            Box::new(m20261121_000050_confirmed_domains::Migration),
+            Box::new(m20261121_000051_administrators::Migration),
         ]
     }
 }

@@ -18,7 +18,7 @@ use tests::{Answer, Backend, HubSpotSetup, Options, TestApp, eventually};
 const EMAIL: &str = "jane.roe@secret.example";
 const NAME: &str = "Jane Roe-Zebulon";
 const BROWSER: &str = "Zebulon's own browser";
-const ERASED: &str = "erased { users contacts deals partnerships confirmations conflicts events records deliveries }";
+const ERASED: &str = "erased { users contacts deals registrations partnerships confirmations conflicts events records deliveries }";
 
 async fn seal(app: &TestApp) {
     eventually(
@@ -158,6 +158,23 @@ async fn scene() -> Scene {
         .await,
         "/createPartnership/partnership/id",
     );
+    let content = json!({
+        "account": { "name": "Buyer", "country": "DE" }, "contact": { "name": "J. R. Zebulon", "email": "JANE.roe@secret.example" },
+        "useCase": "One bill for all.",
+    });
+    let answer = app
+        .mutate(
+            &token,
+            "createDealRegistration",
+            json!({ "partnershipId": partnership, "content": content }),
+            "dealRegistration { id }",
+        )
+        .await;
+    assert_eq!(
+        answer.refusals("createDealRegistration"),
+        Vec::<String>::new(),
+        "{answer}"
+    );
     let answer = app
         .mutate(
             &token,
@@ -270,6 +287,7 @@ async fn a_person_is_erased_everywhere_and_the_chain_holds() {
         "session.user_agent",
         "user_identity.subject",
         "deal_confirmation.user_name",
+        "deal_registration.contact_email",
     ] {
         assert!(
             before.iter().any(|known| known == place),
@@ -295,10 +313,18 @@ async fn a_person_is_erased_everywhere_and_the_chain_holds() {
             &erased["users"],
             &erased["contacts"],
             &erased["deals"],
+            &erased["registrations"],
             &erased["partnerships"],
             &erased["confirmations"]
         ),
-        (&json!(1), &json!(1), &json!(2), &json!(1), &json!(1)),
+        (
+            &json!(1),
+            &json!(1),
+            &json!(2),
+            &json!(1),
+            &json!(1),
+            &json!(1)
+        ),
         "{done}"
     );
     assert!(erased["events"].as_u64().unwrap() >= 4, "{done}");
@@ -378,6 +404,8 @@ async fn everything_that_is_held_is_handed_over() {
     assert_eq!(document["sessions"][0]["userAgent"], BROWSER);
     assert_eq!(document["contacts"][0]["id"], contact.as_str());
     assert_eq!(document["deals"][0]["id"], deal.as_str());
+    assert_eq!(document["registrations"][0]["contactName"], "J. R. Zebulon");
+    assert_eq!(document["signatures"], json!([]));
     assert_eq!(document["partnerships"][0]["dri"], NAME);
     assert_eq!(document["confirmations"][0]["userId"], "U0JANE");
     assert!(document["events"].as_array().unwrap().len() >= 3);
@@ -395,6 +423,7 @@ async fn everything_that_is_held_is_handed_over() {
             "sessions",
             "contacts",
             "deals",
+            "registrations",
             "partnerships",
             "confirmations",
         ] {
@@ -419,6 +448,40 @@ async fn everything_that_is_held_is_handed_over() {
     );
     app.drain().await;
     app.finish().await;
+}
+
+#[tokio::test]
+async fn letters_of_all_alphabets_have_two_cases() {
+    let app = TestApp::plain().await;
+    let token = app.admin();
+    let done = async |mutation: &str, input: Value, selection: &str| {
+        let answer = app.mutate(&token, mutation, input, selection).await;
+        assert_eq!(answer.refusals(mutation), Vec::<String>::new(), "{answer}");
+        answer
+    };
+    let owner = |name: &str, email: Value| json!({ "name": "A deal", "owner": { "name": name, "email": email } });
+    for (name, email) in [
+        ("Jürgen Özil", json!("JÜRGEN@bücher.example")),
+        ("JÜRGEN ÖZIL", Value::Null),
+        ("Jürgen özil", Value::Null),
+    ] {
+        done("createDeal", owner(name, email), "deal { id }").await;
+    }
+    // Whoever is written with other letters is somebody else.
+    let other = owner("Jorgen Ozil", json!("jorgen@bacher.example"));
+    done("createDeal", other, "deal { id }").await;
+    let input = json!({ "email": "jürgen@bücher.example" });
+    let erased = done("erasePerson", input, ERASED).await;
+    assert_eq!(
+        erased.at("/erasePerson/erased/deals"),
+        &json!(3),
+        "{erased}"
+    );
+    let left = "SELECT COUNT(*) FROM deal WHERE lower(owner_name) LIKE '%zil' OR lower(owner_email) LIKE '%cher%'";
+    assert_eq!(app.number(left).await, 1);
+    let kept = "SELECT COUNT(*) FROM deal WHERE owner_name = 'Jorgen Ozil'";
+    assert_eq!(app.number(kept).await, 1);
+    app.end().await;
 }
 
 #[tokio::test]

@@ -128,6 +128,7 @@ async fn staff_invites_and_the_invitation_is_mailed_once_it_is_written() {
         let refused = invite(&app, &token, input.clone()).await;
         assert_eq!(refused.refusals("inviteUser"), [refusal], "{input}");
     }
+    app.advance(std::time::Duration::from_secs(301));
     let resent = app
         .mutate(&token, "resendInvitation", json!({ "id": row["id"] }), ROW)
         .await;
@@ -372,6 +373,39 @@ async fn nobody_changes_their_own_role_or_keeps_themselves_out_and_an_administra
         itself.refusals("disableUser"),
         ["TRANSITION_NOT_ALLOWED id"]
     );
+    app.end().await;
+}
+
+#[tokio::test]
+async fn of_two_administrators_who_remove_each_other_one_stays() {
+    let (app, _, _) = with_partners().await;
+    let staff = app.admin();
+    for round in 0..5 {
+        let mut both = Vec::new();
+        for name in ["one", "two"] {
+            let email = format!("{name}-{round}@us.example");
+            let input = json!({ "name": name, "email": email, "role": "ADMIN" });
+            let id = invited(&app, &staff, input).await;
+            activate(&app, &id).await;
+            both.push(id);
+        }
+        // Of the rounds before nobody is left.
+        let others = format!(
+            "UPDATE user_account SET status = 'DISABLED' WHERE email NOT LIKE '%-{round}@us.example'"
+        );
+        execute(&app, &others).await;
+        let [one, two] = [0, 1].map(|index| json!({ "id": both[index] }));
+        let (first, second) = futures::join!(
+            app.mutate(&staff, "disableUser", one, ROW),
+            app.mutate(&staff, "disableUser", two, ROW),
+        );
+        let mut refusals = [first, second].map(|answer| answer.refusals("disableUser"));
+        refusals.sort();
+        assert_eq!(
+            refusals,
+            [vec![], vec!["TRANSITION_NOT_ALLOWED".to_owned()]]
+        );
+    }
     app.end().await;
 }
 

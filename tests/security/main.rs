@@ -16,6 +16,7 @@ mod forgery;
 mod hot_path;
 mod hurtful;
 mod isolation;
+mod management;
 mod mirror;
 mod oauth;
 mod open_paths;

@@ -133,6 +133,7 @@ pub async fn signed_in<'a>(app: &'a TestApp, email: &str) -> Browser<'a> {
     let given = SignIn {
         email: email.to_owned(),
         password: PASSWORD.to_owned().into(),
+        address: "127.0.0.1".to_owned(),
         user_agent: None,
     };
     match app.state.people.sign_in(given).await {
@@ -172,4 +173,17 @@ pub async fn provider_of(
         .expect("the provider can be set");
     change.commit().await.expect("a change is committed");
     id.to_string()
+}
+
+/// Has staff confirm all domains of a provider of [`provider_of`].
+pub async fn confirmed(app: &TestApp, key: &str) {
+    let mut change = change(app).await;
+    let id = key.parse().expect("the key is the id of a row");
+    let row = identity_provider::find_enabled(change.transaction(), id).await;
+    let row = row.expect("it can be read").expect("it is there");
+    let domains = row.domains.0.clone();
+    identity_provider::confirm_domains(&mut change, row, &domains, |_| false)
+        .await
+        .expect("the domains can be confirmed");
+    change.commit().await.expect("a change is committed");
 }

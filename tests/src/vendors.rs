@@ -4,7 +4,7 @@
 
 use crate::hubspot::{CLIENT_ID, CLIENT_SECRET, HubSpotSetup};
 use api::config::public_url::PublicUrl;
-use api::http::connect::{COOKIE, callback_path};
+use api::http::connect::callback_path;
 use api::state::State;
 use integrations::Endpoints;
 use integrations::connector::webhook_path;
@@ -337,7 +337,7 @@ pub(crate) async fn consent(
     );
     let done = browser
         .get(back)
-        .header(header::COOKIE, format!("{COOKIE}={cookie}"))
+        .header(header::COOKIE, format!("entente_connect={cookie}"))
         .send()
         .await
         .expect("our callback answers");

@@ -99,7 +99,7 @@ keys! {
     "retention.deliveries_days" Number Some("30"), "Days after which settled webhook deliveries are thrown away; 0 keeps them for ever.";
     "mail.smtp_url" Address None, "The mail server for invitations and forgotten passwords: smtps://user:password@host or smtp://user:password@host:587?tls=required.";
     "mail.from" Text None, "The sender of that mail: Entente <entente@example.com>. It belongs to mail.smtp_url.";
-    "oidc.issuer" Text None, "The OpenID Connect provider at which staff signs in: its issuer, exactly as it writes it. Its redirect address is {public_url}/sign-in/callback. Without it staff signs in with passwords.";
+    "oidc.issuer" Text None, "The OpenID Connect provider at which staff signs in: its issuer, exactly as it writes it. Its redirect address is {public_url}/sign-in/callback/staff. Without it staff signs in with passwords.";
     "oidc.client_id" Text None, "Client id of our registration there.";
     "oidc.client_secret" Secret None, "Client secret of our registration there, for client_secret_post.";
     "oidc.domains" Text None, "The domains of the addresses the provider may speak for, with commas between.";

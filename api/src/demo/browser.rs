@@ -3,7 +3,7 @@
 //! It asks for a consent, opens the vendor's page, which in a sandbox agrees at once, and follows the way back to our own callback with the
 //! cookie that binds the two ends. It goes to those two addresses and nowhere else.
 
-use crate::http::connect::{COOKIE, callback_path};
+use crate::http::connect::{callback_path, cookie_name};
 use crate::state::State;
 use integrations::sync::{Asking, SyncError};
 use reqwest::header::{COOKIE as COOKIE_HEADER, LOCATION};
@@ -61,7 +61,8 @@ pub(super) async fn consent(
     if back.origin() != redirect_uri.origin() || back.path() != redirect_uri.path() {
         return Err(BrowserError::Elsewhere);
     }
-    let header = format!("{COOKIE}={}", cookie.expose_secret());
+    let name = cookie_name(state.public_url.is_https());
+    let header = format!("{name}={}", cookie.expose_secret());
     let done = browser
         .get(back)
         .header(COOKIE_HEADER, header)

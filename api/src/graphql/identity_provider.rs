@@ -1,6 +1,7 @@
 //! Where a partner's people sign in, in the API. The staff's provider is configuration and is not here.
 //!
-//! Invariants: a secret goes in and never comes out; a partner's administrator reaches its own company's providers only.
+//! Invariants: a secret goes in and never comes out; a partner's administrator reaches its own company's providers only; whoever sets where people sign
+//! in could come as any of them, and therefore may all that the greatest of them may; whose a domain is the programme's staff says.
 
 use super::context::{RequestContext, RequireScope, cost, request, requires_scope, state};
 use super::edit::{Edit, Outcome, UserError, id_input, payload};
@@ -11,17 +12,20 @@ use super::page::PageArguments;
 use super::partner::Partner;
 use super::scalar::DateTime;
 use super::siblings::{self, Member};
+use crate::people::oidc::callback_path;
+use crate::people::provider::{Provider, key_of, seal_secret};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use entities::domain_name::DomainName;
 use entities::error::{Error, ViolationCode};
 use entities::id::{IdentityProviderId, PartnerId};
 use entities::identity_provider::{
-    self, Column, Entity, IdentityProviderPatch, Model, NewIdentityProvider, SECRET_PURPOSE,
-    SealedSecret,
+    self, Column, Entity, IdentityProviderPatch, Model, NewIdentityProvider, SealedSecret,
 };
-use entities::viewer::Scope;
+use entities::user::UserRole;
+use entities::viewer::{PartnerRole, Scope, Viewer};
 use entities::visible::{self, Visible};
 use entities::{management, partner};
-use integrations::vault::{Binding, Vault};
+use integrations::vault::Vault;
 use sea_orm::sea_query::Expr;
 use sea_orm::{QueryFilter, Select};
 
@@ -102,6 +106,15 @@ impl IdentityProvider {
     /// Of which addresses it may speak.
     async fn domains(&self) -> &[String] {
         &self.0.row().domains.0
+    }
+    /// Of which of them staff has confirmed that they are the partner's. Only who types an address of those is led here from the sign-in page.
+    async fn confirmed_domains(&self) -> &[String] {
+        &self.0.row().confirmed_domains.0
+    }
+    /// The address to which it sends people back, to be registered there.
+    async fn redirect_uri(&self, ctx: &Context<'_>) -> Result<String> {
+        let path = callback_path(&key_of(Some(self.0.row().id)));
+        Ok(state(ctx)?.public_url.at(&path))
     }
     /// When it was disabled; nobody signs in by it.
     async fn disabled_at(&self) -> Option<DateTime> {
@@ -223,7 +236,7 @@ const LONGEST_SECRET: usize = 2_000;
 fn sealed(
     vault: &Vault,
     id: IdentityProviderId,
-    secret: &str,
+    secret: String,
 ) -> entities::error::Result<SealedSecret> {
     if secret.is_empty() || secret.len() > LONGEST_SECRET {
         return Err(Error::invalid(
@@ -232,14 +245,13 @@ fn sealed(
             format!("A secret has between 1 and {LONGEST_SECRET} bytes."),
         ));
     }
-    let binding = Binding {
-        purpose: SECRET_PURPOSE,
-        row: &id.to_string(),
-    };
-    vault
-        .seal(binding, secret.as_bytes())
-        .map(SealedSecret)
-        .map_err(|error| Error::Damaged(error.to_string()))
+    seal_secret(vault, id, &secret.into()).map_err(|error| Error::Damaged(error.to_string()))
+}
+
+/// Keeps a viewer from deciding how people sign in who may more.
+fn refuse_greater(viewer: &Viewer, partner: PartnerId) -> entities::error::Result<()> {
+    let greatest = UserRole::Partner(partner, PartnerRole::Admin);
+    management::refuse_greater(viewer, greatest, "")
 }
 
 impl SetIdentityProviderInput {
@@ -267,6 +279,7 @@ impl SetIdentityProviderInput {
                     "The staff's provider is configured; name a partner.",
                 )
             })?;
+        refuse_greater(&edit.request.viewer, partner_id)?;
         let id: IdentityProviderId = edit.change.new_id();
         let secret = self.client_secret.unwrap_or_default();
         let new = NewIdentityProvider {
@@ -275,7 +288,7 @@ impl SetIdentityProviderInput {
             name: self.name.unwrap_or_default(),
             issuer: self.issuer.unwrap_or_default(),
             client_id: self.client_id.unwrap_or_default(),
-            sealed_secret: sealed(vault, id, &secret)?,
+            sealed_secret: sealed(vault, id, secret)?,
             domains: self.domains.unwrap_or_default(),
         };
         let row = identity_provider::create(&mut edit.change, new).await?;
@@ -295,6 +308,7 @@ impl SetIdentityProviderInput {
         let viewer = &edit.request.viewer;
         let row =
             management::lock::<Entity>(&edit.change, viewer, id.0, self.expected_version).await?;
+        refuse_greater(viewer, row.partner_id)?;
         let same_partner = self
             .partner_id
             .is_none_or(|named| named.as_str() == row.partner_id.to_string());
@@ -314,7 +328,7 @@ impl SetIdentityProviderInput {
         }
         let sealed_secret = self
             .client_secret
-            .map(|secret| sealed(vault, id, &secret))
+            .map(|secret| sealed(vault, id, secret))
             .transpose()?;
         let patch = IdentityProviderPatch {
             name: self.name,
@@ -324,6 +338,50 @@ impl SetIdentityProviderInput {
             disabled: self.disabled,
         };
         identity_provider::update(&mut edit.change, row, patch).await
+    }
+}
+
+/// The domains of a provider that are its partner's.
+#[derive(Debug, InputObject)]
+pub struct ConfirmIdentityProviderDomainsInput {
+    /// Which provider.
+    pub id: ID,
+    /// The version you saw; another one refuses the change.
+    pub expected_version: Option<i64>,
+    /// Those of its domains that are confirmed: these and no others. None that the programme's own people have addresses of.
+    pub domains: Vec<String>,
+    /// True: check everything and write nothing.
+    pub validate_only: Option<bool>,
+}
+
+payload!(
+    ConfirmIdentityProviderDomainsPayload {
+        identity_provider: IdentityProvider
+    },
+    "confirmIdentityProviderDomains",
+    Scope::UsersManage
+);
+
+impl ConfirmIdentityProviderDomainsInput {
+    async fn apply(
+        self,
+        edit: &mut Edit<'_>,
+        staffs: Option<&Provider>,
+    ) -> entities::error::Result<Model> {
+        let viewer = &edit.request.viewer;
+        if viewer.partner().is_some() {
+            return Err(Error::invalid(
+                ViolationCode::TransitionNotAllowed,
+                "",
+                "The programme's staff says whose a domain is.",
+            ));
+        }
+        let id: IdentityProviderId = id_input(&self.id, "id")?;
+        let expected = self.expected_version;
+        let row = management::lock::<Entity>(&edit.change, viewer, id.0, expected).await?;
+        refuse_greater(viewer, row.partner_id)?;
+        let is_reserved = |domain: &DomainName| staffs.is_some_and(|own| own.has_domain(domain));
+        identity_provider::confirm_domains(&mut edit.change, row, &self.domains, is_reserved).await
     }
 }
 
@@ -369,7 +427,8 @@ async fn remove(
 
 #[Object]
 impl IdentityProviderMutation {
-    /// Sets a provider at which a partner's people sign in: a new one, or changes to a known one, where an absent field keeps its value.
+    /// Sets a provider at which a partner's people sign in: a new one, or changes to a known one, where an absent field keeps its value. For whoever may
+    /// all that a partner's administrator may. Its domains are the partner's once staff has confirmed them (`confirmIdentityProviderDomains`).
     #[graphql(directive = requires_scope::apply("users:manage".to_owned()))]
     async fn set_identity_provider(
         &self,
@@ -381,6 +440,24 @@ impl IdentityProviderMutation {
         let result = input.apply(&mut edit, vault).await;
         let outcome = edit.finish(result, |_| None).await?;
         Ok(SetIdentityProviderPayload::from_outcome(
+            outcome,
+            IdentityProvider::one,
+        ))
+    }
+
+    /// Says which of a provider's domains are its partner's; for the programme's staff. Until then nobody is led to the provider by an address of theirs.
+    #[graphql(directive = requires_scope::apply("users:manage".to_owned()))]
+    async fn confirm_identity_provider_domains(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which provider, and which domains.")]
+        input: ConfirmIdentityProviderDomainsInput,
+    ) -> Result<ConfirmIdentityProviderDomainsPayload> {
+        let mut edit = begin(ctx, input.validate_only).await?;
+        let staffs = state(ctx)?.people.staff_provider();
+        let result = input.apply(&mut edit, staffs).await;
+        let outcome = edit.finish(result, |_| None).await?;
+        Ok(ConfirmIdentityProviderDomainsPayload::from_outcome(
             outcome,
             IdentityProvider::one,
         ))

@@ -81,6 +81,8 @@ pub struct ErasedPerson {
     pub contacts: u64,
     /// Deals whose owner the person was.
     pub deals: u64,
+    /// Registrations in which the person was the account's contact.
+    pub registrations: u64,
     /// Partnerships the person was responsible for.
     pub partnerships: u64,
     /// Things the person said of deals in a chat.
@@ -109,6 +111,7 @@ fn counted(rows: Erased, told: Done) -> ErasedPerson {
         users: rows.users,
         contacts: rows.contacts,
         deals: rows.deals,
+        registrations: rows.registrations,
         partnerships: rows.partnerships,
         confirmations: rows.confirmations,
         conflicts: rows.conflicts,
@@ -238,7 +241,8 @@ impl PersonMutation {
     }
 
     /// Replaces what tells who a person is, for good, wherever the person is known: rows, the event log, what vendors told. Money, history and the
-    /// audit trail stay. Whoever signs in is disabled. Nothing is sent to any vendor: what a vendor itself still holds has to be erased there.
+    /// audit trail stay, and so does a name below a signed agreement, which is evidence: the export lists it. Whoever signs in is disabled. Nothing is sent
+    /// to any vendor: what a vendor itself still holds has to be erased there.
     #[graphql(directive = requires_scope::apply("admin".to_owned()))]
     async fn erase_person(
         &self,

@@ -12,12 +12,12 @@
 mod page;
 
 use super::{Shared, Unknown, unknown};
+use crate::config::public_url::PublicUrl;
 use crate::graphql::error::ErrorCode;
 use crate::http::problem;
+use crate::http::session::{self, cookie_value};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    CACHE_CONTROL, COOKIE as COOKIE_HEADER, HeaderMap, LOCATION, REFERRER_POLICY, SET_COOKIE,
-};
+use actix_web::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use entities::{authorization_request, connection};
 use integrations::capability::capabilities;
@@ -28,8 +28,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-/// The cookie that binds a consent to the browser that asked for it.
-pub const COOKIE: &str = "entente_connect";
+/// The name of the cookie that binds a consent to the browser that asked for it.
+pub(crate) const fn cookie_name(public_url_is_https: bool) -> &'static str {
+    if public_url_is_https {
+        "__Host-entente_connect"
+    } else {
+        "entente_connect"
+    }
+}
 
 /// The address a vendor sends people back to.
 #[must_use]
@@ -52,8 +58,16 @@ pub fn start_url(mut start: Url, ticket: &SecretString) -> Url {
     start
 }
 
-fn no_cookie() -> String {
-    format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")
+/// The binding cookie as a header sets it; without a secret it is taken away.
+fn cookie(public_url: &PublicUrl, secret: Option<&SecretString>) -> String {
+    let name = cookie_name(public_url.is_https());
+    match secret {
+        Some(secret) => {
+            let seconds = authorization_request::VALID_MILLIS / 1_000;
+            session::cookie(public_url, name, secret.expose_secret(), seconds)
+        }
+        None => session::cookie(public_url, name, "", 0),
+    }
 }
 
 /// What brings a browser to the beginning.
@@ -73,10 +87,10 @@ pub async fn start(
     let Some(connector) = state.core.registry.get(&path).cloned() else {
         return unknown(request, known).await;
     };
-    let descriptor = connector.descriptor();
+    let (url, descriptor) = (&state.public_url, connector.descriptor());
     let ticket = query.ok().and_then(|query| query.into_inner().ticket);
     let Some(ticket) = ticket.map(SecretString::from) else {
-        return begin_again(descriptor.name);
+        return begin_again(url, descriptor.name);
     };
     let redirect_uri = state.public_url.url_at(&callback_path(descriptor.id));
     let engine = &state.core.engine;
@@ -85,17 +99,7 @@ pub async fn start(
         .await
     {
         Ok(begun) => {
-            // The cookie goes over TLS only, except to a public address on loopback, which may be without it.
-            let secure = if state.public_url.as_str().starts_with("https:") {
-                "; Secure"
-            } else {
-                ""
-            };
-            let cookie = format!(
-                "{COOKIE}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-                begun.cookie.expose_secret(),
-                authorization_request::VALID_MILLIS / 1_000
-            );
+            let cookie = cookie(url, Some(&begun.cookie));
             HttpResponse::SeeOther()
                 .insert_header((LOCATION, begun.authorize.as_str()))
                 .insert_header((SET_COOKIE, cookie))
@@ -103,8 +107,8 @@ pub async fn start(
                 .insert_header((REFERRER_POLICY, "no-referrer"))
                 .finish()
         }
-        Err(SyncError::UnknownConsent) => begin_again(descriptor.name),
-        Err(error) => failed(descriptor.id, descriptor.name, &error),
+        Err(SyncError::UnknownConsent) => begin_again(url, descriptor.name),
+        Err(error) => failed(url, descriptor.id, descriptor.name, &error),
     }
 }
 
@@ -127,19 +131,20 @@ pub async fn callback(
     let Some(connector) = state.core.registry.get(&path).cloned() else {
         return unknown(request, known).await;
     };
+    let url = &state.public_url;
     let (id, name) = (connector.descriptor().id, connector.descriptor().name);
     let Ok(web::Query(answer)) = query else {
-        return begin_again(name);
+        return begin_again(url, name);
     };
     if let Some(error) = answer.error {
         // The word comes from outside; it is cut and quoted, so that it cannot forge a line of the log.
         tracing::warn!(connector = id, error = ?error.chars().take(100).collect::<String>(), "a vendor's consent was refused");
-        return begin_again(name);
+        return begin_again(url, name);
     }
-    let (Some(code), Some(given), Some(cookie)) =
-        (answer.code, answer.state, cookie(request.headers()))
-    else {
-        return begin_again(name);
+    let name_of_cookie = cookie_name(url.is_https());
+    let cookie = cookie_value(request.headers(), name_of_cookie);
+    let (Some(code), Some(given), Some(cookie)) = (answer.code, answer.state, cookie) else {
+        return begin_again(url, name);
     };
     let (given, cookie) = (SecretString::from(given), SecretString::from(cookie));
     let returned = Returned {
@@ -152,9 +157,9 @@ pub async fn callback(
     match state.core.engine.complete_connect(returned).await {
         Ok(connection) => {
             tracing::info!(connector = id, connection = %connection.id, account = connection.tenant_id, "an account was connected");
-            connected(connector.as_ref(), &connection)
+            connected(url, connector.as_ref(), &connection)
         }
-        Err(SyncError::UnknownConsent) => begin_again(name),
+        Err(SyncError::UnknownConsent) => begin_again(url, name),
         Err(error @ (SyncError::MissingScopes(_) | SyncError::AnotherAccount)) => {
             tracing::warn!(connector = id, %error, "a consent came to nothing");
             let why = match &error {
@@ -164,16 +169,17 @@ pub async fn callback(
                 _ => "You are signed in there to another account than the one of this connection. Sign in to that account and begin again, or connect this one as a connection of its own.".to_owned(),
             };
             page(
+                url,
                 StatusCode::FORBIDDEN,
                 &format!("{name} was not connected"),
                 &[why, "Nothing was changed.".to_owned()],
             )
         }
-        Err(error) => failed(id, name, &error),
+        Err(error) => failed(url, id, name, &error),
     }
 }
 
-fn connected(connector: &dyn Connector, row: &connection::Model) -> HttpResponse {
+fn connected(url: &PublicUrl, connector: &dyn Connector, row: &connection::Model) -> HttpResponse {
     let descriptor = connector.descriptor();
     let account = match &row.account.name {
         Some(name) => format!("{name} ({})", row.tenant_id),
@@ -197,6 +203,7 @@ fn connected(connector: &dyn Connector, row: &connection::Model) -> HttpResponse
     }
     sentences.push("You can close this page.".to_owned());
     page(
+        url,
         StatusCode::OK,
         &format!("{} is connected", descriptor.name),
         &sentences,
@@ -204,8 +211,9 @@ fn connected(connector: &dyn Connector, row: &connection::Model) -> HttpResponse
 }
 
 /// The one answer to whatever we did not ask for, or no longer expect.
-fn begin_again(name: &str) -> HttpResponse {
+fn begin_again(url: &PublicUrl, name: &str) -> HttpResponse {
     page(
+        url,
         problem::status(ErrorCode::BadRequest),
         &format!("{name} was not connected"),
         &[
@@ -216,59 +224,12 @@ fn begin_again(name: &str) -> HttpResponse {
     )
 }
 
-fn failed(id: &str, name: &str, error: &SyncError) -> HttpResponse {
+fn failed(url: &PublicUrl, id: &str, name: &str, error: &SyncError) -> HttpResponse {
     tracing::error!(connector = id, %error, "an account could not be connected");
     page(
+        url,
         problem::status(ErrorCode::Unavailable),
         &format!("{name} could not be connected just now"),
         &["Nothing was changed: begin again later.".to_owned()],
     )
-}
-
-/// The binding cookie, when the request carries exactly one: which of several is meant would be a guess.
-fn cookie(headers: &HeaderMap) -> Option<String> {
-    let pairs = headers
-        .get_all(COOKIE_HEADER)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(';'));
-    let mut values = pairs
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == COOKIE)
-        .map(|(_, value)| value.to_owned());
-    match (values.next(), values.next()) {
-        (Some(value), None) if !value.is_empty() => Some(value),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use actix_web::http::header::HeaderValue;
-
-    #[test]
-    fn the_cookie_is_there_exactly_once() {
-        let found = |values: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            values
-                .iter()
-                .for_each(|value| headers.append(COOKIE_HEADER, HeaderValue::from_static(value)));
-            cookie(&headers)
-        };
-        assert_eq!(
-            found(&["a=b; entente_connect=x; c=d"]).as_deref(),
-            Some("x")
-        );
-        assert_eq!(found(&["a=b", "entente_connect=x"]).as_deref(), Some("x"));
-        for values in [
-            &[][..],
-            &["a=b"],
-            &["entente_connect="],
-            &["entente_connect=x; entente_connect=y"],
-            &["entente_connect=x", "entente_connect=x"],
-            &["xentente_connect=x"],
-        ] {
-            assert_eq!(found(values), None, "{values:?}");
-        }
-    }
 }

@@ -6,6 +6,7 @@
 mod forgotten;
 mod provider;
 
+use super::limit::Limits;
 use super::page::{Field, Page, Wrong, field, form_token, href, redirect, summary};
 use super::session::{self, SignedIn, current, form_is_ours, user_agent};
 use super::{Shared, account, dev_mail, invitation, limit, unknown};
@@ -34,7 +35,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(limited("/sign-in/organisation").route(web::post().to(provider::choose)))
         .service(limited("/sign-in/with/{provider}").route(web::get().to(provider::begin)))
-        .service(limited("/sign-in/callback").route(web::get().to(provider::arrive)))
+        .service(limited("/sign-in/callback/{provider}").route(web::get().to(provider::arrive)))
         .service(
             limited("/forgotten-password")
                 .route(web::get().to(forgotten::show))
@@ -172,7 +173,12 @@ struct SignInForm {
     r#continue: Option<String>,
 }
 
-async fn send(request: HttpRequest, form: Form<SignInForm>, state: Shared) -> HttpResponse {
+async fn send(
+    request: HttpRequest,
+    form: Form<SignInForm>,
+    state: Shared,
+    limits: web::Data<Limits>,
+) -> HttpResponse {
     if !session::comes_from_us(&request, &state) {
         return not_ours(&request);
     }
@@ -183,6 +189,7 @@ async fn send(request: HttpRequest, form: Form<SignInForm>, state: Shared) -> Ht
     let given = SignIn {
         email: form.email.clone(),
         password: form.password,
+        address: limits.address(&request),
         user_agent: user_agent(&request),
     };
     let (status, message, wait) = match state.people.sign_in(given).await {

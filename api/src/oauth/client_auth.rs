@@ -101,7 +101,7 @@ impl AuthorizationServer {
                 Ok(client)
             }
             client => {
-                failed_attempt::claim(&self.database, &pair).await?;
+                failed_attempt::claim(&self.database, &pair, failed_attempt::STRICT).await?;
                 if let Some(client) = client {
                     self.note_refused(&client, &proof).await?;
                 }
@@ -191,7 +191,7 @@ impl AuthorizationServer {
         let in_time = second < claims.exp
             && claims.exp <= latest
             && not_before <= second + CLOCKS_DIFFER_SECONDS;
-        let has_id = (1..=200).contains(&claims.jti.len());
+        let has_id = (1..=200).contains(&claims.jti.len()) && !claims.jti.contains('\0');
         (of_the_client && in_time && has_id && self.is_for_us(&claims.aud)).then_some(claims)
     }
 

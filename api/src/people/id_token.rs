@@ -235,8 +235,13 @@ fn judge(claims: Claims, expected: Expected<'_>) -> Result<Identity, InvalidIdTo
     if !right || expected.nonce.is_empty() {
         return Err(InvalidIdToken::Nonce);
     }
-    if claims.sub.is_empty() || claims.sub.len() > LONGEST_SUBJECT {
+    // Not every database takes U+0000, and no provider means it.
+    let has_nul = |text: &String| text.contains('\0');
+    if claims.sub.is_empty() || claims.sub.len() > LONGEST_SUBJECT || has_nul(&claims.sub) {
         return Err(InvalidIdToken::Subject);
+    }
+    if claims.email.as_ref().is_some_and(has_nul) {
+        return Err(InvalidIdToken::Malformed);
     }
     let vouched = match claims.email_verified {
         Some(Verified::Switch(vouched)) => vouched,

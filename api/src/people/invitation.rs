@@ -93,13 +93,82 @@ pub async fn invite_again(change: &mut Change, user: &user::Model) -> Result<Tic
             "Only who is invited and has not come yet can be invited again.",
         ));
     }
-    let ticket = issue(change, user, TicketPurpose::Invitation).await?;
+    let since = change.now().plus_millis(-AGAIN_MILLIS);
+    let purpose = TicketPurpose::Invitation;
+    if user_ticket::was_issued_since(change.transaction(), user.id, purpose, since).await? {
+        return Err(Error::invalid(
+            ViolationCode::Locked,
+            "id",
+            "An invitation was mailed less than five minutes ago.",
+        ));
+    }
+    let ticket = issue(change, user, purpose).await?;
     change.record(about(
         EventKind::UserInvited,
         user,
         json!({ "again": true }),
     ));
     Ok(ticket)
+}
+
+/// What came of wanting to invite a person in the name of a viewer.
+#[derive(Debug)]
+pub enum Invited {
+    /// They are invited: when the change is committed, hand the ticket to [`People::send`].
+    Now(user::Model, Ticket),
+    /// They would be; nothing was written, and whether somebody has the address was not looked at.
+    Checked(user::Model),
+    /// Somebody of another side has the address, which is not the viewer's to know.
+    Elsewhere {
+        /// What is answered: as if they were invited.
+        shown: user::Model,
+        /// Who has the address. When the change is committed, they are told ([`People::tell_holder`]); not so when they were told lately.
+        holder: Option<Box<user::Model>>,
+    },
+}
+
+impl Invited {
+    /// The person as the viewer sees them.
+    #[must_use]
+    pub const fn shown(&self) -> &user::Model {
+        match self {
+            Self::Now(user, _) | Self::Checked(user) => user,
+            Self::Elsewhere { shown, .. } => shown,
+        }
+    }
+}
+
+/// Invites a person in the name of a viewer. A partner does not learn who else has an account: for an address of another side the answer is that of a
+/// new one, and its holder is told by mail; a check does not look.
+///
+/// # Errors
+/// Refused fields, or a fault of the database.
+pub async fn invite_for(
+    change: &mut Change,
+    viewer: &Viewer,
+    input: NewUser,
+    only_validates: bool,
+) -> Result<Invited, Error> {
+    let Some(own) = viewer.partner() else {
+        let (user, ticket) = invite(change, input).await?;
+        return Ok(Invited::Now(user, ticket));
+    };
+    if only_validates {
+        return Ok(Invited::Checked(user::proposed(change, input).await?));
+    }
+    let shown = user::proposed(change, input.clone()).await?;
+    match user::find_by_email(change.transaction(), &shown.email).await? {
+        Some(holder) if holder.partner_id != Some(own) => {
+            let since = change.now().plus_millis(-AGAIN_MILLIS);
+            let tell = user::invited_elsewhere(change, &holder, own, since).await?;
+            let holder = tell.then(|| Box::new(holder));
+            Ok(Invited::Elsewhere { shown, holder })
+        }
+        _ => {
+            let (user, ticket) = invite(change, input).await?;
+            Ok(Invited::Now(user, ticket))
+        }
+    }
 }
 
 /// Writes a ticket for the command line, where whoever runs the deployment stands in for the mail: to the first password of an invited
@@ -176,6 +245,21 @@ impl People {
         });
     }
 
+    /// Tells whoever has an address that a partner wanted to invite it. Call it when the change has been committed.
+    pub fn tell_holder(&self, holder: &user::Model) {
+        let (name, host) = (&holder.name, self.public_url.as_str());
+        self.mail.send(Message {
+            to: holder.email.clone(),
+            subject: "You were invited to Entente once more".to_owned(),
+            text: format!(
+                "Hello {name},\n\na company wanted to invite you to {host} with this address, which has an account there already. Nothing was changed, and \
+                 the company was not told.\n\nIf you are to come for that company too, ask it to invite another address of yours. If you do not know what \
+                 this is about, do nothing.\n"
+            )
+            .into(),
+        });
+    }
+
     /// Whose ticket it is, if it is still good. It stays good.
     ///
     /// # Errors
@@ -244,7 +328,7 @@ impl People {
         change.commit().await?;
         // Whoever can open the person's mail has proved enough to try again.
         let attempts = self.attempts_of(&user.email);
-        failed_attempt::succeeded(&self.database, &attempts).await?;
+        failed_attempt::forgotten(&self.database, &attempts).await?;
         Ok(Accepted::Welcome(Box::new(Welcome { user, cookie })))
     }
 
@@ -295,9 +379,10 @@ impl People {
         old: &SecretString,
         new: &SecretString,
     ) -> Result<Result<(), PasswordRefusal>, PeopleError> {
-        let attempts = self.attempts_of(&signed_in.email);
+        // Whoever is signed in is counted by themselves: nobody outside can keep them from it.
+        let attempts = self.attempts_from(&signed_in.email, "the account page");
         if let failed_attempt::Attempt::Locked { .. } =
-            failed_attempt::claim(&self.database, &attempts).await?
+            failed_attempt::claim(&self.database, &attempts, failed_attempt::STRICT).await?
         {
             return Ok(Err(PasswordRefusal::Locked));
         }

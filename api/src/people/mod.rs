@@ -137,6 +137,12 @@ impl People {
         format!("account:{hidden}")
     }
 
+    /// Under which name failures of an address are counted that come from one place: a part of all of them.
+    fn attempts_from(&self, email: &str, place: &str) -> String {
+        let place = secret::digest(place);
+        format!("{}@{place}", self.attempts_of(email))
+    }
+
     /// Begins a session of a person within a change.
     async fn begin_session(
         &self,

@@ -2,7 +2,9 @@
 //!
 //! What holds it together: a state and a nonce of 256 bits and a PKCE verifier, made for one way and good once; the state is bound to the
 //! browser by a cookie, the code to us by the verifier, the token to the request by the nonce. The provider is remembered with the state and
-//! never taken from what comes back; an `iss` that comes back (RFC 9207) must be its issuer. Every call to a provider leaves by the outgoing client,
+//! never taken from what comes back; an `iss` that comes back (RFC 9207) must be its issuer. Not every provider tells that, and a partner sets its own:
+//! therefore **each has a redirect address of its own**, and what comes back to another than that of the way's provider is refused, so that no
+//! provider is sent the code of another (RFC 9700, 4.4.2). Every call to a provider leaves by the outgoing client,
 //! which reaches public addresses only, so that a partner that configures a provider cannot have us call what is inside.
 //!
 //! Our registration proves itself by `client_secret_post`: the outgoing client lets nobody set an Authorization header of their own.
@@ -10,7 +12,7 @@
 mod discovery;
 
 use super::id_token::{Expected, Identity, InvalidIdToken, verify};
-use super::provider::Provider;
+use super::provider::{Provider, key_of};
 use super::target::Target;
 use super::{People, PeopleError};
 use crate::state::Core;
@@ -29,8 +31,11 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use url::Url;
 
-/// Where providers send people back to.
-pub const CALLBACK: &str = "/sign-in/callback";
+/// Where a provider sends people back to.
+#[must_use]
+pub fn callback_path(key: &str) -> String {
+    format!("/sign-in/callback/{key}")
+}
 
 /// What is asked of a provider: who it is, and the address.
 const SCOPES: [&str; 2] = ["openid", "email"];
@@ -88,6 +93,8 @@ pub struct Begun {
 /// What a browser came back with.
 #[derive(Debug)]
 pub struct Returned {
+    /// Of which provider the address is at which they came back.
+    pub provider: String,
     /// The state.
     pub state: SecretString,
     /// The code.
@@ -216,7 +223,7 @@ impl People {
             .discovery
             .get(&oidc.http, &provider.issuer, now)
             .await?;
-        let redirect_uri = self.public_url.url_at(CALLBACK);
+        let redirect_uri = self.public_url.url_at(&callback_path(&provider.key()));
         let request = AuthorizeRequest::new(redirect_uri, None, oidc.chance.as_ref());
         let nonce = secret::generate(self.database.ids());
         let server = Server {
@@ -255,6 +262,9 @@ impl People {
         let cookie_hash = secret::digest(returned.cookie.expose_secret());
         let row = sign_in_request::redeem(&self.database, &state_hash, &cookie_hash).await?;
         let row = row.ok_or(OidcError::UnknownState)?;
+        if returned.provider != key_of(row.provider_id) {
+            return Err(OidcError::UnknownState);
+        }
         let provider = self.provider_of(row.provider_id).await?;
         let oidc = &self.oidc;
         let now = self.database.now();
@@ -278,7 +288,7 @@ impl People {
         };
         let exchange = Exchange {
             code: returned.code,
-            redirect_uri: self.public_url.url_at(CALLBACK),
+            redirect_uri: self.public_url.url_at(&callback_path(&provider.key())),
             site: None,
             pkce_verifier: verifier.into(),
         };

@@ -107,17 +107,27 @@ impl Provider {
                     || (!host.is_ascii()
                         && host.chars().all(plain)
                         && !host.to_lowercase().starts_with("www."));
-                same && self.domains.iter().any(|own| own == name.as_str())
+                same && self.has_domain(&name)
             })
     }
 
     /// How an address names it: `staff`, or the row's id.
     #[must_use]
     pub fn key(&self) -> String {
-        self.side
-            .row()
-            .map_or_else(|| "staff".to_owned(), |id| id.to_string())
+        key_of(self.side.row())
     }
+
+    /// Whether the domain is one for which it speaks.
+    #[must_use]
+    pub fn has_domain(&self, domain: &DomainName) -> bool {
+        self.domains.iter().any(|own| own == domain.as_str())
+    }
+}
+
+/// How an address names the provider of a row, or the staff's where there is none.
+#[must_use]
+pub fn key_of(row: Option<IdentityProviderId>) -> String {
+    row.map_or_else(|| "staff".to_owned(), |id| id.to_string())
 }
 
 const fn binding(row: &str) -> Binding<'_> {

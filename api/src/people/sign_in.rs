@@ -1,13 +1,13 @@
 //! Signing in with an address and a password.
 //!
-//! The failure is counted before the password is looked at, by address, whether anybody has it or not; see [`entities::failed_attempt`]. Every
-//! way to fail costs one check of a password and one event, and answers the same.
+//! The failure is counted before the password is looked at, by account and the address somebody comes from, and by account alone, whether anybody has it
+//! or not; see [`entities::failed_attempt`]. Every way to fail costs one check of a password and one event, and answers the same.
 
 use super::{People, PeopleError, Welcome, anonymous, author};
 use entities::change::Change;
 use entities::clock::Timestamp;
 use entities::event::{EventKind, NewEvent};
-use entities::failed_attempt::{self, Attempt};
+use entities::failed_attempt::{self, Attempt, LENIENT, STRICT};
 use entities::id::{TypedId as _, UserId};
 use entities::session::SignInMethod;
 use entities::user;
@@ -22,6 +22,8 @@ pub struct SignIn {
     pub email: String,
     /// As it was typed.
     pub password: SecretString,
+    /// The address it comes from, as the limits count it.
+    pub address: String,
     /// What the browser calls itself.
     pub user_agent: Option<String>,
 }
@@ -46,11 +48,17 @@ impl People {
     /// # Errors
     /// [`PeopleError`].
     pub async fn sign_in(&self, given: SignIn) -> Result<Tried, PeopleError> {
-        let subject = self.attempts_of(&given.email);
-        let locks_until = match failed_attempt::claim(&self.database, &subject).await? {
-            Attempt::Locked { until } => return Ok(Tried::Locked { until }),
-            Attempt::Open { locks_until, .. } => locks_until,
-        };
+        let account = self.attempts_of(&given.email);
+        let from = self.attempts_from(&given.email, &given.address);
+        let mut locks_until = None;
+        for (subject, patience) in [(&from, STRICT), (&account, LENIENT)] {
+            match failed_attempt::claim(&self.database, subject, patience).await? {
+                Attempt::Locked { until } => return Ok(Tried::Locked { until }),
+                Attempt::Open {
+                    locks_until: until, ..
+                } => locks_until = locks_until.max(until),
+            }
+        }
         let found = user::find_by_email(self.database.read(), &given.email).await?;
         let hash = found
             .as_ref()
@@ -60,7 +68,9 @@ impl People {
         if let Some(user) = found.as_ref().filter(|_| right) {
             let change = Change::begin(&self.database, author(user.id)).await?;
             if let Some(welcome) = self.admitted(change, user, given.user_agent).await? {
-                failed_attempt::succeeded(&self.database, &subject).await?;
+                for subject in [&from, &account] {
+                    failed_attempt::succeeded(&self.database, subject).await?;
+                }
                 return Ok(Tried::Welcome(Box::new(welcome)));
             }
         }

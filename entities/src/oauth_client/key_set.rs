@@ -23,6 +23,9 @@ pub(super) fn check(violations: &mut Violations, set: &Value) {
 }
 
 fn check_set(set: &Value) -> Result<(), &'static str> {
+    if has_nul(set) {
+        return Err("A key set holds no character U+0000.");
+    }
     let keys = set.get("keys").and_then(Value::as_array);
     let keys = keys.ok_or("A key set is an object with a list of keys.")?;
     if keys.is_empty() || keys.len() > MOST {
@@ -37,6 +40,18 @@ fn check_set(set: &Value) -> Result<(), &'static str> {
         }
     }
     Ok(())
+}
+
+/// Whether a text in it, or a name, holds the one character that not every database takes.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(entries) => entries.iter().any(has_nul),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn check_key(key: &Value) -> Result<(), &'static str> {
@@ -129,6 +144,9 @@ mod tests {
             with(ed("a"), "alg", json!(7)),
             with(ed("a"), "x", json!("AA")),
             with(ed("a"), "kid", json!("")),
+            with(ed("a"), "kid", json!("a\0")),
+            with(ed("a"), "a\0", json!(1)),
+            with(ed("a"), "x5c", json!([{ "a": "\0" }])),
             with(rsa(), "alg", json!("HS256")),
             with(rsa(), "alg", Value::Null),
             with(rsa(), "n", json!("AQAB")),

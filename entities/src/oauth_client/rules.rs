@@ -1,10 +1,11 @@
 //! What may be registered: which parts belong together, and how much a client may be given.
 //!
-//! **How much.** Nobody gives what they do not have. A client of the programme's owner gets at most what the one who registers it may do itself; one of
-//! a partner at most what the partner's side may do, and where somebody of the partner registers it, no more than that person's token says either.
-//! What a client has already stays when somebody with less edits it: only what is added is held to the editor's own measure.
+//! **How much.** Nobody gives what they do not have. A client gets at most what the one who registers it may do itself, and one of a partner no more
+//! than the partner's side may do either. What a client has already stays when somebody with less edits it: only what is added is held to the
+//! editor's own measure. **Nobody becomes what they are not**: what would let the editor pass for the client (another secret, other keys, another
+//! address to send codes to, another way to tokens) is for whoever may do all that the client may ([`refuse_greater`]).
 
-use super::{AuthMethod, GrantType, Model, NewOAuthClient, OAuthClientPatch};
+use super::{AuthMethod, GrantType, GrantTypes, Model, NewOAuthClient, OAuthClientPatch};
 use super::{key_set, redirect_uri};
 use crate::change::Change;
 use crate::error::{Result, ViolationCode, Violations};
@@ -31,10 +32,21 @@ pub fn most_scopes(viewer: &Viewer, owner: Option<PartnerId>, grants: &[GrantTyp
     } else {
         PartnerRole::Software.bounds()
     };
-    if viewer.partner().is_none() {
-        most
-    } else {
-        most.within(viewer.scopes())
+    most.within(viewer.scopes())
+}
+
+/// Keeps a viewer from taking over a client that may more than the viewer.
+pub(super) fn refuse_greater(viewer: &Viewer, row: &Model, field: &str) -> Result<()> {
+    let mut violations = Violations::default();
+    note_greater(&mut violations, viewer, row, field);
+    violations.finish()
+}
+
+fn note_greater(violations: &mut Violations, viewer: &Viewer, row: &Model, field: &str) {
+    let beyond = missing(row.scopes(), viewer.scopes());
+    if !beyond.is_empty() {
+        let message = format!("The client may more than you: {}.", beyond.join(", "));
+        violations.add(ViolationCode::Invalid, field, message);
     }
 }
 
@@ -108,6 +120,24 @@ pub(super) fn check_patch(viewer: &Viewer, row: &Model, patch: &OAuthClientPatch
         } else {
             only_for_signatures(&mut violations);
         }
+    }
+    let is_other = |given: Option<&[String]>| given.is_some_and(|uris| uris != row.redirect_uris.0);
+    let takes_over = [
+        ("redirectUris", is_other(patch.redirect_uris.as_deref())),
+        (
+            "jwks",
+            patch.jwks.is_some() && patch.jwks.as_ref() != row.jwks.as_ref(),
+        ),
+        (
+            "grantTypes",
+            patch
+                .grant_types
+                .as_deref()
+                .is_some_and(|grants| GrantTypes::of(grants) != row.grant_types),
+        ),
+    ];
+    for (field, _) in takes_over.into_iter().filter(|(_, changed)| *changed) {
+        note_greater(&mut violations, viewer, row, field);
     }
     let wanted = patch.scopes.unwrap_or_else(|| row.scopes());
     let had = row.scopes();
@@ -205,9 +235,14 @@ mod tests {
         assert_eq!(most_scopes(&staff, None, ITS_OWN), staff.scopes());
         assert_eq!(
             most_scopes(&staff, Some(partner), ITS_OWN),
+            Scopes::from_claim("deals:read")
+        );
+        let whole = Viewer::system("tests");
+        assert_eq!(
+            most_scopes(&whole, Some(partner), ITS_OWN),
             PartnerRole::Software.bounds()
         );
-        let all = most_scopes(&staff, Some(partner), FOR_PEOPLE);
+        let all = most_scopes(&whole, Some(partner), FOR_PEOPLE);
         for role in PartnerRole::ALL {
             assert_eq!(role.bounds().within(all), role.bounds());
         }

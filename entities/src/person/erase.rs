@@ -12,8 +12,8 @@ use crate::id::PersonRequestId;
 use crate::viewer::Viewer;
 use crate::visible;
 use crate::{
-    audit_link, contact, deal, deal_confirmation, management, oauth_grant, partnership,
-    sync_conflict, user,
+    audit_link, contact, deal, deal_confirmation, deal_registration, management, oauth_grant,
+    partnership, sync_conflict, user,
 };
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::entity::prelude::*;
@@ -28,6 +28,8 @@ pub struct Erased {
     pub contacts: u64,
     /// Deals whose owner they were.
     pub deals: u64,
+    /// Registrations whose contact they were.
+    pub registrations: u64,
     /// Partnerships they were responsible for.
     pub partnerships: u64,
     /// Things they said of deals.
@@ -87,6 +89,7 @@ impl Erasure {
             contact::erase(change, row).await?;
         }
         done.deals = owners(change, &person).await?;
+        done.registrations = registered(change, &person).await?;
         done.partnerships = responsible(change, &person).await?;
         done.confirmations = said(change, &person).await?;
         done.conflicts = named(change, &person).await?;
@@ -113,6 +116,7 @@ fn told(person: &Person, done: &Erased, besides: &Map<String, Json>) -> Map<Stri
         ("users", done.users),
         ("contacts", done.contacts),
         ("deals", done.deals),
+        ("registrations", done.registrations),
         ("partnerships", done.partnerships),
         ("confirmations", done.confirmations),
         ("conflicts", done.conflicts),
@@ -145,6 +149,29 @@ async fn owners(change: &mut Change, person: &Person) -> Result<u64> {
         };
         crate::write::update(change, active, version).await?;
         change.record(NewEvent::about(EventKind::DealOwnerErased, id, json!({})));
+        erased += 1;
+    }
+    Ok(erased)
+}
+
+/// A claim stays what it was; whom to ask at the account is nobody's business any more. The receipt names no person.
+async fn registered(change: &mut Change, person: &Person) -> Result<u64> {
+    let mut erased = 0;
+    let ids = person.registrations.iter().map(|row| row.id.0);
+    for row in lock::<deal_registration::Entity>(change, ids).await? {
+        let (id, partner, version) = (row.id, row.partner_id, row.version);
+        let active = deal_registration::ActiveModel {
+            id: Unchanged(id),
+            version: Set(version + 1),
+            updated_at: Set(change.now()),
+            contact_name: Set(ERASED.to_owned()),
+            contact_email: Set(None),
+            ..row.into()
+        };
+        crate::write::update(change, active, version).await?;
+        let kind = EventKind::RegistrationUpdated;
+        let event = NewEvent::about(kind, id, json!({ "claimChanged": false }));
+        change.record(event.for_partner(partner));
         erased += 1;
     }
     Ok(erased)

@@ -49,6 +49,26 @@ pub async fn export(connection: &impl ConnectionTrait, person: &Person) -> Resul
             json!({ "id": row.id, "name": row.name, "ownerName": row.owner_name, "ownerEmail": row.owner_email })
         })
         .collect();
+    let registrations: Vec<Json> = person
+        .registrations
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.id, "partner": row.partner_id, "accountName": row.account_name, "contactName": row.contact_name,
+                "contactEmail": row.contact_email,
+            })
+        })
+        .collect();
+    let signatures: Vec<Json> = person
+        .signatures
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.id, "agreement": row.agreement_id, "signerName": row.signer_name, "signerTitle": row.signer_title,
+                "signedAt": row.created_at, "signedBy": row.signed_by, "staysAsEvidence": true,
+            })
+        })
+        .collect();
     let partnerships: Vec<Json> = person
         .partnerships
         .iter()
@@ -78,7 +98,9 @@ pub async fn export(connection: &impl ConnectionTrait, person: &Person) -> Resul
         "sessions": sessions,
         "contacts": person.contacts.iter().map(one_contact).collect::<Vec<_>>(),
         "deals": deals,
+        "registrations": registrations,
         "partnerships": partnerships,
+        "signatures": signatures,
         "confirmations": said,
         "conflicts": conflicts,
         "events": events,

@@ -2,13 +2,16 @@
 
 use super::Words;
 use crate::error::Result;
-use crate::id::{ContactId, UserId};
+use crate::id::{ContactId, DealRegistrationId, UserId};
 use crate::viewer::Viewer;
 use crate::visible::{self, Visible};
-use crate::{contact, deal, deal_confirmation, event, partnership, session, sync_conflict, user};
+use crate::{
+    agreement_signature, contact, deal, deal_confirmation, deal_registration, event, partnership,
+    session, sync_conflict, user,
+};
 use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Condition, ExprTrait as _, Func, SimpleExpr};
+use sea_orm::sea_query::{Condition, SimpleExpr};
 use std::collections::BTreeSet;
 
 /// Whom to look for: a row of theirs, or an address.
@@ -33,20 +36,29 @@ pub struct Person {
     pub contacts: Vec<contact::Model>,
     /// The deals they own.
     pub deals: Vec<deal::Model>,
+    /// The registrations in which they are the account's contact.
+    pub registrations: Vec<deal_registration::Model>,
     /// The partnerships they are responsible for.
     pub partnerships: Vec<partnership::Model>,
     /// What they said of deals.
     pub confirmations: Vec<deal_confirmation::Model>,
     /// Conflicts about who owns a deal, in which they are named.
     pub conflicts: Vec<sync_conflict::Model>,
+    /// What they signed. It is evidence of an agreement, and stays as it was signed.
+    pub signatures: Vec<agreement_signature::Model>,
 }
 
 pub(super) fn system() -> Viewer {
     Viewer::system("person")
 }
 
-fn lower(column: impl sea_orm::sea_query::IntoColumnRef) -> SimpleExpr {
-    SimpleExpr::from(Func::lower(Expr::col(column)))
+/// A column, as often as a condition names it.
+fn column<E, C>(entity: E, column: C) -> impl Fn() -> SimpleExpr
+where
+    E: sea_orm::sea_query::IntoIden + Copy,
+    C: sea_orm::sea_query::IntoIden + Copy,
+{
+    move || Expr::col((entity, column))
 }
 
 /// Finds a person; none when a row was named that is not there. An address that no row has is still somebody's: it may stand in the log, or in
@@ -99,18 +111,45 @@ impl Person {
         self.users
             .extend(users.into_iter().filter(|row| !known.contains(&row.id)));
         let contacts = contact::Entity::visible_to(&system())
-            .filter(lower((contact::Entity, contact::Column::Email)).is_in(emails.iter().cloned()))
+            .filter(Words::may_be(
+                &emails,
+                column(contact::Entity, contact::Column::Email),
+            ))
             .order_by_asc(contact::Column::Id)
             .all(connection)
             .await?;
+        let words = &self.words;
+        let is = |text: &Option<String>| text.as_deref().is_some_and(|text| words.is(text));
         let known: BTreeSet<ContactId> = self.contacts.iter().map(|row| row.id).collect();
-        self.contacts
-            .extend(contacts.into_iter().filter(|row| !known.contains(&row.id)));
-        self.deals = deal::Entity::visible_to(&system())
-            .filter(lower((deal::Entity, deal::Column::OwnerEmail)).is_in(emails))
+        let contacts = contacts
+            .into_iter()
+            .filter(|row| !known.contains(&row.id) && is(&row.email));
+        self.contacts.extend(contacts);
+        let deals = deal::Entity::visible_to(&system())
+            .filter(Words::may_be(
+                &emails,
+                column(deal::Entity, deal::Column::OwnerEmail),
+            ))
             .order_by_asc(deal::Column::Id)
             .all(connection)
             .await?;
+        let deals = deals.into_iter().filter(|row| is(&row.owner_email));
+        self.deals = deals.collect();
+        let registrations = deal_registration::Entity::visible_to(&system())
+            .filter(Words::may_be(
+                &emails,
+                column(
+                    deal_registration::Entity,
+                    deal_registration::Column::ContactEmail,
+                ),
+            ))
+            .order_by_asc(deal_registration::Column::Id)
+            .all(connection)
+            .await?;
+        let registrations = registrations
+            .into_iter()
+            .filter(|row| is(&row.contact_email));
+        self.registrations = registrations.collect();
         Ok(())
     }
 
@@ -123,6 +162,9 @@ impl Person {
         }
         for name in self.deals.iter().filter_map(|row| row.owner_name.as_ref()) {
             self.words.learn_name(name);
+        }
+        for row in &self.registrations {
+            self.words.learn_name(&row.contact_name);
         }
     }
 
@@ -138,26 +180,79 @@ impl Person {
         if all.is_empty() {
             return Ok(());
         }
+        let words = &self.words;
+        let is = |text: &Option<String>| text.as_deref().is_some_and(|text| words.is(text));
         let by_name = deal::Entity::visible_to(&system())
             .filter(deal::Column::OwnerEmail.is_null())
-            .filter(lower((deal::Entity, deal::Column::OwnerName)).is_in(names.iter().cloned()))
-            .order_by_asc(deal::Column::Id);
-        self.deals.extend(by_name.all(connection).await?);
-        self.partnerships = partnership::Entity::visible_to(&system())
-            .filter(lower((partnership::Entity, partnership::Column::Dri)).is_in(all))
+            .filter(Words::may_be(
+                &names,
+                column(deal::Entity, deal::Column::OwnerName),
+            ))
+            .order_by_asc(deal::Column::Id)
+            .all(connection)
+            .await?;
+        let by_name = by_name.into_iter().filter(|row| is(&row.owner_name));
+        self.deals.extend(by_name);
+        let registrations = deal_registration::Entity::visible_to(&system())
+            .filter(deal_registration::Column::ContactEmail.is_null())
+            .filter(Words::may_be(
+                &names,
+                column(
+                    deal_registration::Entity,
+                    deal_registration::Column::ContactName,
+                ),
+            ))
+            .order_by_asc(deal_registration::Column::Id)
+            .all(connection)
+            .await?;
+        let known: BTreeSet<DealRegistrationId> =
+            self.registrations.iter().map(|row| row.id).collect();
+        let registrations = registrations
+            .into_iter()
+            .filter(|row| !known.contains(&row.id) && words.is(&row.contact_name));
+        self.registrations.extend(registrations);
+        let partnerships = partnership::Entity::visible_to(&system())
+            .filter(Words::may_be(
+                &all,
+                column(partnership::Entity, partnership::Column::Dri),
+            ))
             .order_by_asc(partnership::Column::Id)
             .all(connection)
             .await?;
-        let said = lower((
-            deal_confirmation::Entity,
-            deal_confirmation::Column::UserName,
-        ));
-        self.confirmations = deal_confirmation::Entity::visible_to(&system())
-            .filter(said.is_in(names))
+        let partnerships = partnerships.into_iter().filter(|row| is(&row.dri));
+        self.partnerships = partnerships.collect();
+        let confirmations = deal_confirmation::Entity::visible_to(&system())
+            .filter(Words::may_be(
+                &names,
+                column(
+                    deal_confirmation::Entity,
+                    deal_confirmation::Column::UserName,
+                ),
+            ))
             .order_by_asc(deal_confirmation::Column::Id)
             .all(connection)
             .await?;
-        let words = &self.words;
+        let confirmations = confirmations.into_iter().filter(|row| is(&row.user_name));
+        self.confirmations = confirmations.collect();
+        let accounts: Vec<String> = self.users.iter().map(|row| row.id.to_string()).collect();
+        let signatures = agreement_signature::Entity::visible_to(&system())
+            .filter(
+                Words::may_be(
+                    &names,
+                    column(
+                        agreement_signature::Entity,
+                        agreement_signature::Column::SignerName,
+                    ),
+                )
+                .add(agreement_signature::Column::SignedBy.is_in(accounts.clone())),
+            )
+            .order_by_asc(agreement_signature::Column::Id)
+            .all(connection)
+            .await?;
+        let signatures = signatures
+            .into_iter()
+            .filter(|row| words.is(&row.signer_name) || accounts.contains(&row.signed_by));
+        self.signatures = signatures.collect();
         let side = |column| move || Expr::col((sync_conflict::Entity, column));
         let found = sync_conflict::Entity::visible_to(&system())
             .filter(sync_conflict::Column::Field.is_in(["owner.name", "owner.email"]))

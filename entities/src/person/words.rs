@@ -1,7 +1,8 @@
 //! What tells who a person is, found again in texts and in JSON.
 //!
 //! An address is looked for anywhere in a text, but as a whole: that of Ada is not in that of Canada. A name must be the whole text, and stand where
-//! only a person's name stands. Letters of both cases are the same.
+//! only a person's name stands. Letters of both cases are the same. The databases do not agree on that (SQLite knows the cases of ASCII's letters only), so
+//! that they are asked for what looks alike, with any letter in place of one they may not know, and [`Words::is`] decides.
 
 use super::ERASED;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, LikeExpr, SimpleExpr};
@@ -73,15 +74,23 @@ impl Words {
             // As JSON writes it, without the quotes around it.
             let quoted = Json::from(word.as_str()).to_string();
             let inner = quoted.trim_matches('"');
-            // The database lowers the letters it knows: all of them, or those of ASCII.
-            let lowered = Func::lower(column().cast_as("text"));
-            let pattern = LikeExpr::new(format!("%{}%", literal(inner))).escape('\\');
-            any = any.add(Expr::expr(lowered).like(pattern));
-            if !word.is_ascii() {
-                let first_upper: String = capitals(inner);
-                let pattern = LikeExpr::new(format!("%{}%", literal(&first_upper))).escape('\\');
-                any = any.add(column().cast_as("text").like(pattern));
-            }
+            let pattern = format!("%{}%", pattern(inner));
+            any = any.add(looks_like(column().cast_as("text"), pattern));
+        }
+        any
+    }
+
+    /// The condition that a column of text may be one of these words. It lets through what looks alike; [`Words::is`] decides.
+    pub(super) fn may_be<'a>(
+        words: impl IntoIterator<Item = &'a String>,
+        column: impl Fn() -> SimpleExpr,
+    ) -> Condition {
+        let lowered = || Expr::expr(Func::lower(column()));
+        let (plain, other): (Vec<&String>, Vec<&String>) =
+            words.into_iter().partition(|word| word.is_ascii());
+        let mut any = Condition::any().add(lowered().is_in(plain.into_iter().cloned()));
+        for word in other {
+            any = any.add(looks_like(column(), pattern(word)));
         }
         any
     }
@@ -162,24 +171,20 @@ fn without_email(text: &str, email: &str) -> Option<String> {
     found.then_some(kept)
 }
 
-fn literal(text: &str) -> String {
-    let escaped = |letter| matches!(letter, '%' | '_' | '\\').then_some('\\');
-    text.chars()
-        .flat_map(|letter| escaped(letter).into_iter().chain([letter]))
-        .collect()
+fn looks_like(column: SimpleExpr, pattern: String) -> SimpleExpr {
+    let pattern = LikeExpr::new(pattern).escape('\\');
+    Expr::expr(Func::lower(column)).like(pattern)
 }
 
-/// As names are written: each word begins with a capital.
-fn capitals(text: &str) -> String {
-    let mut begins = true;
-    let mut written = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if begins {
-            written.extend(letter.to_uppercase());
-        } else {
-            written.push(letter);
+/// A pattern for a word in lower case: whatever letter stands where the word has one of which a database may not know the cases.
+fn pattern(word: &str) -> String {
+    let mut written = String::with_capacity(word.len());
+    for letter in word.chars() {
+        match letter {
+            '%' | '_' | '\\' => written.extend(['\\', letter]),
+            _ if letter.is_ascii() => written.push(letter),
+            _ => written.push('_'),
         }
-        begins = !letter.is_alphanumeric();
     }
     written
 }
@@ -246,6 +251,14 @@ mod tests {
             ada().without(&json!({ "name": "Ada Lovelace" }), false),
             None
         );
+    }
+
+    #[test]
+    fn a_letter_beyond_ascii_may_be_any() {
+        assert_eq!(pattern("jürgen 5%_\\é"), "j_rgen 5\\%\\_\\\\_");
+        let mut words = Words::default();
+        words.learn_name("Jürgen Özil");
+        assert!(words.is("JÜRGEN ÖZIL") && !words.is("Jorgen Ozil"));
     }
 
     #[test]

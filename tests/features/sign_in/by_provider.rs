@@ -4,7 +4,7 @@ use super::EMAIL;
 use entities::user::{self, UserRole, UserStatus};
 use entities::viewer::{PartnerRole, StaffRole};
 use serde_json::json;
-use tests::people::{invited, link, options, partner, provider_of};
+use tests::people::{confirmed, invited, link, options, partner, provider_of};
 use tests::{Browser, IdentityProvider, Page, TestApp};
 
 /// Goes to a provider and back.
@@ -96,6 +96,7 @@ async fn a_partners_people_come_by_their_own_provider() {
     let app = TestApp::start(started).await;
     let contoso = partner(&app, "Contoso").await;
     let key = provider_of(&app, contoso, &provider, &["contoso.example"]).await;
+    confirmed(&app, &key).await;
     let role = UserRole::Partner(contoso, PartnerRole::Rep);
     let (_, invitation) = invited(&app, role, "Ada", EMAIL).await;
     let mut browser = Browser::new(&app);
@@ -115,6 +116,7 @@ async fn a_partners_people_come_by_their_own_provider() {
     let choices = browser.post("/sign-in/organisation", &fields).await;
     let way = format!("/sign-in/with/{key}");
     assert!(choices.says(&format!("href=\"{way}\"")), "{}", choices.text);
+    assert!(choices.says("Contoso ID (Contoso)"), "{}", choices.text);
     assert_eq!(
         through(&mut browser, &way).await.leads_to().path(),
         "/account"

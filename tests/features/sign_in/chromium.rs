@@ -73,7 +73,7 @@ async fn the_pages_load_in_a_browser_without_a_word_on_its_console() {
         ),
         (
             "broken-off",
-            app.url("/sign-in/callback?error=access_denied"),
+            app.url("/sign-in/callback/staff?error=access_denied"),
             "You are not signed in",
         ),
         ("dev-mail", app.url("/dev/mail"), "Mail of this process"),

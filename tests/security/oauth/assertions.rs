@@ -171,6 +171,7 @@ fn forgeries(
         ("nbf", json!(now + 3_000)),
         ("jti", json!("")),
         ("jti", json!("x".repeat(201))),
+        ("jti", json!("a\0b")),
         ("jti", json!(7)),
         ("jti", Value::Null),
     ] {

@@ -143,6 +143,31 @@ async fn a_request_that_is_wrong_is_told_to_the_client() {
 }
 
 #[tokio::test]
+async fn nobody_is_led_on_before_they_signed_in_here() {
+    let app = app().await;
+    let client = software(&app, None).await;
+    for (name, value) in [
+        ("scope", "deals:read admin"),
+        ("response_type", "token"),
+        ("code_challenge", ""),
+    ] {
+        let request = client.request_with(name, value);
+        let answer = asked(&app, "", &request).await;
+        assert_eq!(answer.status, 303, "{answer}");
+        let location = answer.header("location");
+        assert!(
+            location.split('?').next().unwrap().ends_with("/sign-in"),
+            "{name}: {location}"
+        );
+        // Whoever has signed in comes back with the same request, and the client is told.
+        let cookie = signed_in(&app, &staff(&app, StaffRole::Admin).await).await;
+        let address = back(&asked(&app, &cookie, &request).await);
+        assert!(parameter(&address, "error").is_some(), "{name}: {address}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_partners_software_asks_its_own_people_only() {
     let app = app().await;
     let (acme, other) = (company(&app, "Acme").await, company(&app, "Other").await);

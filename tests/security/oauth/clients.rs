@@ -4,7 +4,7 @@ use super::scene::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use entities::oauth_client::{self, AuthMethod, GrantType};
-use entities::viewer::Scopes;
+use entities::viewer::{Scopes, Viewer};
 use std::time::Duration;
 use tests::{Answer, TestApp};
 
@@ -210,7 +210,8 @@ async fn two_secrets_overlap_for_as_long_as_was_said() {
         let mut change = app.change().await;
         let row = oauth_client::find(change.transaction(), client.row.id).await;
         let row = row.unwrap().unwrap();
-        let rotated = oauth_client::rotate_secret(&mut change, row, overlap).await;
+        let rotated =
+            oauth_client::rotate_secret(&mut change, &Viewer::system("tests"), row, overlap).await;
         let (_, secret) = rotated.unwrap();
         change.commit().await.unwrap();
         secrecy::ExposeSecret::expose_secret(&secret).to_owned()
@@ -251,7 +252,10 @@ async fn a_disabled_clients_tokens_end_and_rest() {
         401,
         "invalid_client",
     );
-    reregistered(&app, &client, oauth_client::enable).await;
+    reregistered(&app, &client, async |change, row| {
+        oauth_client::enable(change, &Viewer::system("tests"), row).await
+    })
+    .await;
     assert!(!opens(&app, &got.access).await, "what has ended stays so");
     let again = tokens(&client.refresh(&app, &got.refresh).await);
     assert!(opens(&app, &again.access).await);

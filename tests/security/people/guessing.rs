@@ -2,6 +2,7 @@
 
 use super::EMAIL;
 use api::people::{SignIn, Tried};
+use entities::failed_attempt::{self, LENIENT};
 use entities::user::{self, UserRole};
 use entities::viewer::StaffRole;
 use futures::future::join_all;
@@ -82,6 +83,7 @@ async fn a_thousand_guesses_at_once_are_five() {
         let given = SignIn {
             email: EMAIL.to_owned(),
             password: format!("guess number {number}").into(),
+            address: "192.0.2.1".to_owned(),
             user_agent: None,
         };
         app.state.people.sign_in(given)
@@ -99,6 +101,75 @@ async fn a_thousand_guesses_at_once_are_five() {
         .number("SELECT COUNT(DISTINCT subject_id) FROM event WHERE kind = 'session.refused'")
         .await;
     assert_eq!(subject, 1, "{}", ada.id);
+    app.finish().await;
+}
+
+/// Tries from a place.
+async fn from(app: &TestApp, place: &str, password: &str) -> Tried {
+    let given = SignIn {
+        email: EMAIL.to_owned(),
+        password: password.to_owned().into(),
+        address: place.to_owned(),
+        user_agent: None,
+    };
+    app.state.people.sign_in(given).await.unwrap()
+}
+
+#[tokio::test]
+async fn nobody_is_kept_out_by_somebody_elsewhere() {
+    let app = TestApp::start(standing()).await;
+    member(&app, UserRole::Staff(StaffRole::Admin), "Ada", EMAIL).await;
+    for _ in 0..5 {
+        from(&app, "192.0.2.1", "wrong").await;
+    }
+    let there = from(&app, "192.0.2.1", PASSWORD).await;
+    assert!(matches!(there, Tried::Locked { .. }), "{there:?}");
+    let here = from(&app, "198.51.100.7", PASSWORD).await;
+    assert!(matches!(here, Tried::Welcome(_)), "{here:?}");
+    // Guesses from everywhere meet a ceiling, for a minute at a time.
+    from(&app, "192.0.2.2", "wrong").await;
+    let many =
+        "UPDATE failed_attempt SET failures = 120 WHERE subject NOT LIKE '%@%' RETURNING subject";
+    assert_eq!(app.rows(many).await.len(), 1);
+    from(&app, "192.0.2.3", "wrong").await;
+    let tried = from(&app, "198.51.100.7", PASSWORD).await;
+    let Tried::Locked { until } = tried else {
+        panic!("{tried:?}");
+    };
+    assert_eq!(until, app.database().now().plus_millis(60_000));
+    app.advance(Duration::from_secs(61));
+    let here = from(&app, "198.51.100.7", PASSWORD).await;
+    assert!(matches!(here, Tried::Welcome(_)), "{here:?}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_attempt_is_counted_while_another_one_succeeds() {
+    let app = TestApp::start(standing()).await;
+    let database = app.database();
+    let tries = async || {
+        for _ in 0..25 {
+            failed_attempt::claim(database, "somebody", LENIENT)
+                .await
+                .unwrap();
+            failed_attempt::succeeded(database, "somebody")
+                .await
+                .unwrap();
+        }
+    };
+    join_all((0..8).map(|_| tries())).await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_address_with_a_character_that_is_none_is_nobodys() {
+    let app = TestApp::start(standing()).await;
+    assert_eq!(tries(&app, "a\0@b.example", "x").await.status, 401);
+    let fields = [("email", "a\0@b.example")];
+    let page = Browser::new(&app)
+        .post("/forgotten-password", &fields)
+        .await;
+    assert_eq!(page.status, 200, "{}", page.text);
     app.finish().await;
 }
 

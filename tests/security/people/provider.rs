@@ -4,7 +4,7 @@ use super::{EMAIL, texts};
 use entities::user::{self, UserRole};
 use entities::viewer::{PartnerRole, StaffRole};
 use serde_json::{Value, json};
-use tests::people::{change, invited, member, options, partner, provider_of};
+use tests::people::{change, invited, member, options, partner, provider_of, signed_in};
 use tests::{Browser, IdentityProvider, Page, TestApp};
 
 async fn through(app: &TestApp, start: &str) -> (Page, bool) {
@@ -53,6 +53,7 @@ async fn no_spoilt_token_lets_anybody_in() {
             json!({}),
         ),
         ("no subject", json!({ "sub": null }), json!({})),
+        ("a subject with U+0000", json!({ "sub": "a\0" }), json!({})),
         ("alg none", json!({}), json!({ "alg": "none" })),
         (
             "alg of a shared secret",
@@ -239,7 +240,7 @@ async fn a_way_is_one_browsers_and_good_once() {
     assert_eq!(value("code_challenge_method").as_deref(), Some("S256"));
     assert_eq!(
         value("redirect_uri"),
-        Some(app.public_url().at("/sign-in/callback"))
+        Some(app.public_url().at("/sign-in/callback/staff"))
     );
     assert_eq!(value("scope").as_deref(), Some("openid email"));
     assert!(
@@ -323,5 +324,94 @@ async fn no_provider_has_us_call_what_is_inside() {
             "{unknown}"
         );
     }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn another_site_changes_nobodys_account_unasked() {
+    let provider = IdentityProvider::start("subject-1", "ada@acme.example").await;
+    let app = TestApp::start(provider.as_staffs(options(), "acme.example")).await;
+    let role = UserRole::Partner(partner(&app, "Contoso").await, PartnerRole::Rep);
+    member(&app, role, "Ada", EMAIL).await;
+    let ada = signed_in(&app, EMAIL).await;
+    let cookie = format!("entente={}", ada.cookies["entente"]);
+    let goes = async |cookie: &str, site: &str| {
+        let headers = [("cookie", cookie), ("sec-fetch-site", site)];
+        app.get("/sign-in/with/staff", &headers).await
+    };
+    for site in ["cross-site", "same-site"] {
+        let asked = goes(&cookie, site).await;
+        let page = String::from_utf8(asked.bytes.clone()).unwrap();
+        assert!(
+            asked.status == 200 && page.contains("Sign in anew?"),
+            "{site}: {asked}"
+        );
+        assert!(page.contains("href=\"/sign-in/with/staff\""), "{page}");
+        assert_eq!(goes("", site).await.status, 303, "{site}: nobody is there");
+    }
+    for site in ["same-origin", "none"] {
+        assert_eq!(goes(&cookie, site).await.status, 303, "{site}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn no_provider_gets_the_code_of_another() {
+    let staffs = IdentityProvider::start("subject-1", "boss@acme.example").await;
+    let evil = IdentityProvider::start("subject-2", "eve@evil.example").await;
+    let mut started = staffs.as_staffs(options(), "acme.example");
+    started.reachable.push(evil.address());
+    let app = TestApp::start(started).await;
+    let mallory = partner(&app, "Mallory").await;
+    let key = provider_of(&app, mallory, &evil, &["evil.example"]).await;
+    invited(
+        &app,
+        UserRole::Staff(StaffRole::Admin),
+        "Boss",
+        "boss@acme.example",
+    )
+    .await;
+    let value = |address: &url::Url, name: &str| {
+        let mut pairs = address.query_pairs();
+        let found = pairs.find(|(key, _)| key == name);
+        found.map(|(_, value)| value.into_owned()).unwrap()
+    };
+    // The attacker begins a way to the staff's provider, to finish it with somebody else's code.
+    let mut attacker = Browser::new(&app);
+    let begun = attacker.get("/sign-in/with/staff").await.leads_to();
+    // A member of the staff opens the way to the attacker's provider, which sends them on to the staff's with what the attacker noted.
+    let mut victim = Browser::new(&app);
+    let away = victim.get(&format!("/sign-in/with/{key}")).await.leads_to();
+    assert!(away.as_str().starts_with(&evil.issuer()));
+    let mut on = begun.clone();
+    on.query_pairs_mut().clear();
+    for (name, told) in begun.query_pairs() {
+        let told = if name == "state" {
+            value(&away, "state").into()
+        } else {
+            told
+        };
+        on.query_pairs_mut().append_pair(&name, &told);
+    }
+    let back = victim.get(on.as_str()).await.leads_to();
+    let _ = evil.calls();
+    let page = victim.get(back.as_str()).await;
+    assert_eq!(page.status, 400, "{}", page.text);
+    assert_eq!(
+        evil.calls(),
+        Vec::<String>::new(),
+        "the code stays where it was"
+    );
+    // Each provider has an address of its own, and what it sends elsewhere is refused.
+    assert_ne!(value(&away, "redirect_uri"), value(&begun, "redirect_uri"));
+    let mut third = Browser::new(&app);
+    let there = third.get("/sign-in/with/staff").await;
+    let mut back = third.follow(&there).await.leads_to();
+    back.set_path(&format!("/sign-in/callback/{key}"));
+    assert_eq!(third.get(back.as_str()).await.status, 400);
+    let mut honest = Browser::new(&app);
+    let there = honest.get("/sign-in/with/staff").await;
+    let back = honest.follow(&there).await;
+    assert_eq!(honest.follow(&back).await.status, 303);
     app.finish().await;
 }

@@ -43,6 +43,7 @@ async fn a_ticket_opens_what_it_is_for_and_no_other() {
     app.state.people.forgotten(EMAIL).await.unwrap();
     let reset = link(&app, EMAIL);
     let (bob, first) = invited(&app, role, "Bob", "bob@contoso.example").await;
+    app.advance(std::time::Duration::from_secs(301));
     let mut edit = tests::people::change(&app).await;
     let again = api::people::invitation::invite_again(&mut edit, &bob)
         .await

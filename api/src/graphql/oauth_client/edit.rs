@@ -29,7 +29,7 @@ pub struct CreateOAuthClientInput {
     /// Where people may be sent back to: https, or http on 127.0.0.1 or [::1], where any port is accepted. Compared letter for letter.
     #[graphql(default)]
     pub redirect_uris: Vec<String>,
-    /// What it may have at most: what its partner may have, or for the programme's own what you have.
+    /// What it may have at most: no more than you have, and for a partner's no more than its partner may have.
     pub scopes: Vec<String>,
     /// The public keys of a client that proves itself by signatures, as a JSON Web Key Set.
     pub jwks: Option<Json<serde_json::Value>>,
@@ -39,7 +39,8 @@ pub struct CreateOAuthClientInput {
     pub validate_only: Option<bool>,
 }
 
-/// Changes to a client: an absent field keeps its value. What takes something away ends the tokens it has.
+/// Changes to a client: an absent field keeps its value. What takes something away ends the tokens it has. Its keys, addresses and grant types are changed
+/// by whoever may all that the client may.
 #[derive(Debug, InputObject)]
 #[graphql(name = "UpdateOAuthClientInput")]
 pub struct UpdateOAuthClientInput {
@@ -252,8 +253,9 @@ impl RotateOAuthClientSecretInput {
     ) -> entities::error::Result<(Model, Option<SecretString>)> {
         let row = locked(edit, &self.id, self.expected_version).await?;
         let overlap_millis = i64::from(self.overlap) * 1_000;
+        let viewer = &edit.request.viewer;
         let (row, secret) =
-            oauth_client::rotate_secret(&mut edit.change, row, overlap_millis).await?;
+            oauth_client::rotate_secret(&mut edit.change, viewer, row, overlap_millis).await?;
         Ok((row, Some(secret)))
     }
 }
@@ -328,7 +330,7 @@ impl OAuthClientMutation {
         ))
     }
 
-    /// Gives a client another secret. It is answered this once; the one before goes on for as long as you say.
+    /// Gives a client another secret. It is answered this once; the one before goes on for as long as you say. For whoever may all that the client may.
     #[graphql(name = "rotateOAuthClientSecret", directive = requires_scope::apply("clients:manage".to_owned()))]
     async fn rotate_oauth_client_secret(
         &self,
@@ -366,7 +368,7 @@ impl OAuthClientMutation {
         ))
     }
 
-    /// Lets a disabled client get tokens again.
+    /// Lets a disabled client get tokens again. For whoever may all that the client may.
     #[graphql(name = "enableOAuthClient", directive = requires_scope::apply("clients:manage".to_owned()))]
     async fn enable_oauth_client(
         &self,
@@ -376,7 +378,7 @@ impl OAuthClientMutation {
         let mut edit = begin(ctx, input.validate_only).await?;
         let result = async {
             let row = locked(&edit, &input.id, input.expected_version).await?;
-            oauth_client::enable(&mut edit.change, row).await
+            oauth_client::enable(&mut edit.change, &edit.request.viewer, row).await
         };
         let result = result.await;
         let outcome = edit.finish(result, |_| None).await?;

@@ -1,12 +1,12 @@
 //! Inviting people, and changing what they may do.
 //!
 //! Invariant: everything here goes through [`entities::management`]: a partner's administrator reaches its own company's people only, gives them a
-//! partner's roles only, and nobody changes their own role or keeps themselves out.
+//! partner's roles only, nobody gives a role that may more than their token, and nobody changes their own role or keeps themselves out.
 
 use super::{User, UserRole};
 use crate::graphql::context::{request, requires_scope, state};
 use crate::graphql::edit::{Edit, Opened, Outcome, id_input, payload};
-use crate::people::invitation;
+use crate::people::invitation::{self, Invited};
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use entities::error::{Error, ViolationCode};
 use entities::id::UserId;
@@ -17,7 +17,7 @@ use entities::viewer::Scope;
 /// Somebody to be invited.
 #[derive(Debug, InputObject)]
 pub struct InviteUserInput {
-    /// The person's name.
+    /// The person's name, one line.
     pub name: String,
     /// The e-mail address, which nobody else has; the invitation goes there.
     pub email: String,
@@ -105,6 +105,7 @@ payload!(
 
 impl InviteUserInput {
     async fn apply(self, edit: &mut Edit<'_>) -> entities::error::Result<Invited> {
+        let only_validates = edit.only_validates();
         let named = self
             .partner_id
             .as_ref()
@@ -118,17 +119,15 @@ impl InviteUserInput {
             };
             Error::invalid(ViolationCode::Invalid, "role", message)
         })?;
+        management::refuse_greater(&edit.request.viewer, role, "role")?;
         let new = NewUser {
             role,
             name: self.name,
             email: self.email,
         };
-        invitation::invite(&mut edit.change, new).await
+        invitation::invite_for(&mut edit.change, &edit.request.viewer, new, only_validates).await
     }
 }
-
-/// A person, and the ticket that is to be mailed once it is committed.
-type Invited = (Model, invitation::Ticket);
 
 /// Ends the mutation, then mails the invitation if there is one to mail.
 async fn finish_and_mail(
@@ -138,12 +137,19 @@ async fn finish_and_mail(
 ) -> Result<Outcome<Model>> {
     let only_validates = edit.only_validates();
     let people = &state(ctx)?.people;
-    let outcome = edit.finish(result, |(row, _)| Some(row.id.0)).await?;
-    Ok(outcome.map(|(row, ticket)| {
-        if !only_validates {
-            people.send(&row, &ticket);
+    let created = |invited: &Invited| Some(invited.shown().id.0);
+    let outcome = edit.finish(result, created).await?;
+    Ok(outcome.map(|invited| {
+        let shown = invited.shown().clone();
+        match invited {
+            Invited::Now(row, ticket) if !only_validates => people.send(&row, &ticket),
+            Invited::Elsewhere {
+                holder: Some(holder),
+                ..
+            } if !only_validates => people.tell_holder(&holder),
+            _ => {}
         }
-        row
+        shown
     }))
 }
 
@@ -165,6 +171,7 @@ impl UpdateUserInput {
                     "The role is not one of this person's side.",
                 )
             })?;
+            management::refuse_greater(viewer, role, "role")?;
             row = user::set_role(&mut edit.change, row, role).await?;
         }
         Ok(row)
@@ -177,7 +184,8 @@ pub struct UserMutation;
 
 #[Object]
 impl UserMutation {
-    /// Invites a person by e-mail. The invitation is good for 72 hours.
+    /// Invites a person by e-mail. The invitation is good for 72 hours. The role is one that may no more than your token. To a partner an address that
+    /// somebody elsewhere has already is answered like any other; nobody is invited then, and its holder is told.
     #[graphql(directive = requires_scope::apply("users:manage".to_owned()))]
     async fn invite_user(
         &self,
@@ -201,7 +209,8 @@ impl UserMutation {
         Ok(InviteUserPayload::from_outcome(outcome, User::one))
     }
 
-    /// Mails the invitation again to a person who has not come yet. The one before is worth nothing from then on.
+    /// Mails the invitation again to a person who has not come yet, five minutes after the last one at the earliest. The one before is worth nothing from
+    /// then on.
     #[graphql(directive = requires_scope::apply("users:manage".to_owned()))]
     async fn resend_invitation(
         &self,
@@ -214,7 +223,7 @@ impl UserMutation {
         Ok(ResendInvitationPayload::from_outcome(outcome, User::one))
     }
 
-    /// Changes a person's name or role.
+    /// Changes a person's name or role. The role is one that may no more than your token.
     #[graphql(directive = requires_scope::apply("users:manage".to_owned()))]
     async fn update_user(
         &self,
@@ -279,5 +288,5 @@ async fn locked(
 async fn again(edit: &mut Edit<'_>, id: &ID) -> entities::error::Result<Invited> {
     let row = locked(edit, id, None).await?;
     let ticket = invitation::invite_again(&mut edit.change, &row).await?;
-    Ok((row, ticket))
+    Ok(Invited::Now(row, ticket))
 }

@@ -1,6 +1,7 @@
 //! Where a person is asked: `/oauth/authorize` shows what a client asks for, `/oauth/consent` takes the person's answer.
 //!
-//! Whoever is not signed in is sent to sign in and comes back with the same request. The answer's form carries the whole request, which is read and verified
+//! Whoever is not signed in is sent to sign in and comes back with the same request, also one that cannot be answered: a link to us never leads on
+//! elsewhere before anybody has signed in here (RFC 9700, 4.11.2). The answer's form carries the whole request, which is read and verified
 //! anew, and a word that only a page of this session for this very request can hold: another site can neither send the form for the person nor exchange
 //! what they agree to.
 //!
@@ -29,14 +30,18 @@ const REFRESH: HeaderName = HeaderName::from_static("refresh");
 /// Shows a person what a client asks for.
 pub async fn authorize(request: HttpRequest, state: Shared) -> HttpResponse {
     let query = request.query_string();
-    let asked = match state.authorization.read_request(query).await {
-        Ok(asked) => asked,
-        Err(unasked) => return turned_away(&request, &unasked),
-    };
+    let read = state.authorization.read_request(query).await;
+    if let Err(unasked @ (Unasked::Page(_) | Unasked::Database(_))) = &read {
+        return turned_away(&request, unasked);
+    }
     let Some(signed_in) = session::current(&request, &state).await else {
         let back = format!("{}?{query}", Endpoint::Authorization.path());
         let path = Target::read(Some(&back)).after("/sign-in");
         return page::redirect(&request, &page::href(&state, &path));
+    };
+    let asked = match read {
+        Ok(asked) => asked,
+        Err(unasked) => return turned_away(&request, &unasked),
     };
     let user = &signed_in.user;
     let scopes = match state.authorization.allowable(&asked, user).await {

@@ -5,14 +5,15 @@
 use super::{Form, Going, not_ours, optional_secret, page, unreadable, welcomed};
 use crate::http::Shared;
 use crate::http::page::{Page, Wrong, href, redirect, set_cookie};
-use crate::http::session::{self, cookie_value, user_agent};
+use crate::http::session::{self, SignedIn, cookie_value, user_agent};
 use crate::people::oidc::{OidcError, Returned};
 use crate::people::target::Target;
 use crate::state::State;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use entities::domain_name::DomainName;
-use entities::{identity_provider, sign_in_request};
+use entities::viewer::Viewer;
+use entities::{identity_provider, partner, sign_in_request, visible};
 use maud::html;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -84,12 +85,35 @@ async fn providers(
         .and_then(|(_, host)| host.parse::<DomainName>().ok());
     if let Some(domain) = domain {
         let rows = identity_provider::list_enabled_for(state.core.database.read(), &domain).await?;
-        found.extend(rows.into_iter().map(|row| (row.id.to_string(), row.name)));
+        // What is the staff's by configuration is nobody else's either, whatever was confirmed before.
+        let staff = state.people.staff_provider();
+        if staff.is_none_or(|staff| !staff.has_domain(&domain)) {
+            found.extend(of_partners(state, rows).await?);
+        }
     }
     Ok(found)
 }
 
-/// Sends a browser to a provider.
+/// Partners' providers, each with the name of its partner: what a provider is called is the partner's to say.
+async fn of_partners(
+    state: &State,
+    rows: Vec<identity_provider::Model>,
+) -> Result<Vec<(String, String)>, entities::error::Error> {
+    let ids = rows.iter().map(|row| row.partner_id.0);
+    let (read, viewer) = (state.core.database.read(), Viewer::system("sign_in"));
+    let partners = visible::find_all::<partner::Entity, _>(read, &viewer, ids).await?;
+    let named = rows.into_iter().filter_map(|row| {
+        let partner = partners.iter().find(|one| one.id == row.partner_id)?;
+        Some((
+            row.id.to_string(),
+            format!("{} ({})", row.name, partner.name),
+        ))
+    });
+    Ok(named.collect())
+}
+
+/// Sends a browser to a provider. Who is signed in and comes from elsewhere is asked first: another site could otherwise have them go on as somebody
+/// of its choice, and what they then do would be done in that name.
 pub(super) async fn begin(
     request: HttpRequest,
     path: web::Path<String>,
@@ -97,6 +121,11 @@ pub(super) async fn begin(
     state: Shared,
 ) -> HttpResponse {
     let target = Going::target(query);
+    if comes_from_elsewhere(&request)
+        && let Some(signed_in) = session::current(&request, &state).await
+    {
+        return ask_first(&request, &state, &signed_in, &path, &target);
+    }
     let begun = match state.people.provider(&path).await {
         Ok(provider) => state.people.begin(&provider, &target).await,
         Err(error) => Err(error),
@@ -117,6 +146,34 @@ pub(super) async fn begin(
     }
 }
 
+/// Whether another site sent the browser here, as far as the browser tells.
+fn comes_from_elsewhere(request: &HttpRequest) -> bool {
+    let site = request.headers().get("sec-fetch-site");
+    site.is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
+}
+
+fn ask_first(
+    request: &HttpRequest,
+    state: &State,
+    signed_in: &SignedIn,
+    key: &str,
+    target: &Target,
+) -> HttpResponse {
+    // The key was written by whoever made the link: as a path's segment it is one, whatever is in it.
+    let key: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    let body = html! {
+        p { "You are signed in as " (signed_in.user.name) " (" (signed_in.user.email) "). The page you come from wants you to sign in anew, perhaps as somebody else." }
+        p { "If you did not ask for that, stay." }
+        div.choices {
+            a.button href=(href(state, "/account")) { "Stay signed in" }
+            a.button.second href=(href(state, &target.after(&format!("/sign-in/with/{key}")))) { "Sign in anew" }
+        }
+    };
+    Page::new("Sign in anew?", body)
+        .signed_in(state, signed_in)
+        .answer(request)
+}
+
 /// What a provider sends along.
 #[derive(Deserialize)]
 pub(super) struct Answer {
@@ -131,6 +188,7 @@ pub(super) struct Answer {
 /// Takes a browser back from a provider.
 pub(super) async fn arrive(
     request: HttpRequest,
+    path: web::Path<String>,
     query: Result<web::Query<Answer>, actix_web::Error>,
     state: Shared,
 ) -> HttpResponse {
@@ -163,6 +221,7 @@ pub(super) async fn arrive(
         _ => return came_to_nothing(&request, &state, &OidcError::UnknownState),
     };
     let returned = Returned {
+        provider: path.into_inner(),
         state: given,
         code,
         issuer,

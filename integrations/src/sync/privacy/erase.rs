@@ -71,14 +71,27 @@ pub(super) async fn person(
     done.records += u64::from(unseen.is_some());
     written.extend(unseen);
     external_link::upsert(change, &written).await?;
-    let is_about = |other: &Subject| {
-        let same = |one: &Option<String>, other: &Option<String>| one.is_some() && one == other;
-        same(&subject.external_id, &other.external_id)
-            || same(&subject.email, &other.email)
-            || same(&subject.phone, &other.phone)
-    };
+    let is_about = |other: &Subject| is_same_person(subject, other);
     privacy_request::forget_exports(change, connection.id, is_about).await?;
     Ok(done)
+}
+
+/// Whether two subjects of one account are one person. Letters of both cases are the same, and a record of a person that one names is the person of
+/// the other.
+fn is_same_person(one: &Subject, other: &Subject) -> bool {
+    let same = |one: &Option<String>, other: &Option<String>| {
+        let plain = |text: &Option<String>| text.as_ref().map(|text| text.trim().to_lowercase());
+        one.is_some() && plain(one) == plain(other)
+    };
+    let people = |subject: &Subject| -> HashSet<String> {
+        let records = subject.records.iter();
+        let named = records.filter(|(resource, _)| resource == Resource::Contact.as_str());
+        let named = named.map(|(_, id)| id.clone());
+        named.chain(subject.external_id.clone()).collect()
+    };
+    same(&one.email, &other.email)
+        || same(&one.phone, &other.phone)
+        || !people(one).is_disjoint(&people(other))
 }
 
 fn tombstone(change: &Change, connection: &connection::Model, external_id: &str) -> Model {
@@ -183,4 +196,40 @@ pub(super) async fn account_page(
     }
     external_link::upsert(change, &written).await?;
     Ok(Page { last, done })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_person_is_known_by_an_address_or_by_a_record() {
+        let named = |email: &str, external: Option<&str>, records: &[(Resource, &str)]| Subject {
+            external_id: external.map(str::to_owned),
+            email: (!email.is_empty()).then(|| email.to_owned()),
+            phone: None,
+            records: records
+                .iter()
+                .map(|(resource, id)| (resource.as_str().to_owned(), (*id).to_owned()))
+                .collect(),
+        };
+        let erased = named("ada@x.example", None, &[(Resource::Contact, "7")]);
+        for same in [
+            named("Ada@X.example ", None, &[]),
+            named("", Some("7"), &[]),
+            named("", Some("7"), &[(Resource::Order, "9")]),
+            named("bob@x.example", None, &[(Resource::Contact, "7")]),
+        ] {
+            assert!(is_same_person(&erased, &same), "{:?}", same.external_id);
+        }
+        for other in [
+            named("", None, &[]),
+            named("bob@x.example", Some("8"), &[]),
+            named("", None, &[(Resource::Order, "7")]),
+        ] {
+            assert!(!is_same_person(&erased, &other), "{:?}", other.email);
+        }
+        let nobody = Subject::default();
+        assert!(!is_same_person(&nobody, &nobody));
+    }
 }
