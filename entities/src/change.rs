@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::Result;
 use crate::event::{self, NewEvent};
-use crate::id::{ConnectionId, TypedId};
+use crate::id::{ConnectionId, PartnerId, TypedId};
 use crate::token_revocation;
 use crate::viewer::{Viewer, ViewerKind};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction};
@@ -96,6 +96,8 @@ pub struct Change {
     now: Timestamp,
     events: Vec<NewEvent>,
     revocations: Vec<token_revocation::Model>,
+    /// Partners, and whether they are kept out from now on.
+    kept_out: Vec<(PartnerId, bool)>,
 }
 
 impl Change {
@@ -112,6 +114,7 @@ impl Change {
             now: database.now(),
             events: Vec::new(),
             revocations: Vec::new(),
+            kept_out: Vec::new(),
         })
     }
 
@@ -168,6 +171,11 @@ impl Change {
         self.revocations.push(row);
     }
 
+    /// Notes that a partner's tokens are refused, or are good again, once this is committed.
+    pub(crate) fn keep_out(&mut self, partner: PartnerId, out: bool) {
+        self.kept_out.push((partner, out));
+    }
+
     /// How many events have been recorded so far.
     #[must_use]
     pub const fn event_count(&self) -> usize {
@@ -191,6 +199,9 @@ impl Change {
         self.transaction.commit().await?;
         if !self.revocations.is_empty() {
             self.database.revocations().add(&self.revocations, self.now);
+        }
+        for (partner, out) in self.kept_out {
+            self.database.revocations().keep_out(partner, out);
         }
         if wakes {
             self.database.wake().wake();
