@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::error::Result;
 use crate::event::{self, NewEvent};
-use crate::id::{ConnectionId, TypedId};
+use crate::id::{ConnectionId, PartnerId, TypedId};
 use crate::token_revocation;
 use crate::viewer::{Viewer, ViewerKind};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction};
@@ -97,6 +97,8 @@ pub struct Change {
     events: Vec<NewEvent>,
     revocations: Vec<token_revocation::Model>,
     money_rests: bool,
+    /// Partners, and whether they are kept out from now on.
+    kept_out: Vec<(PartnerId, bool)>,
 }
 
 impl Change {
@@ -114,6 +116,7 @@ impl Change {
             events: Vec::new(),
             revocations: Vec::new(),
             money_rests: false,
+            kept_out: Vec::new(),
         })
     }
 
@@ -181,6 +184,11 @@ impl Change {
         !self.money_rests && !self.author.origin.is_history()
     }
 
+    /// Notes that a partner's tokens are refused, or are good again, once this is committed.
+    pub(crate) fn keep_out(&mut self, partner: PartnerId, out: bool) {
+        self.kept_out.push((partner, out));
+    }
+
     /// How many events have been recorded so far.
     #[must_use]
     pub const fn event_count(&self) -> usize {
@@ -204,6 +212,9 @@ impl Change {
         self.transaction.commit().await?;
         if !self.revocations.is_empty() {
             self.database.revocations().add(&self.revocations, self.now);
+        }
+        for (partner, out) in self.kept_out {
+            self.database.revocations().keep_out(partner, out);
         }
         if wakes {
             self.database.wake().wake();

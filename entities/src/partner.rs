@@ -5,6 +5,7 @@
 
 use crate::change::Change;
 use crate::clock::Timestamp;
+use crate::database::Database;
 use crate::diff::{Diff, Texts, archived};
 use crate::domain_name::DomainName;
 use crate::error::{Error, Result, ViolationCode, Violations};
@@ -13,9 +14,9 @@ use crate::id::PartnerId;
 use crate::viewer::Viewer;
 use crate::visible::{Own, Versioned, Visible};
 use sea_orm::ActiveValue::Set;
-use sea_orm::TryIntoModel;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
+use sea_orm::{Iterable as _, QuerySelect as _, TryIntoModel};
 use serde_json::json;
 use std::collections::HashSet;
 
@@ -50,6 +51,12 @@ impl PartnerStatus {
             Self::Suspended => &[Self::Active, Self::Terminated, Self::Merged],
             Self::Terminated | Self::Merged => &[],
         }
+    }
+
+    /// Whether the partner's people and software come in: who is suspended does not until that is over, and who is out for good never again.
+    #[must_use]
+    pub const fn takes_part(self) -> bool {
+        matches!(self, Self::Candidate | Self::Active)
     }
 }
 
@@ -210,6 +217,9 @@ pub async fn create(change: &mut Change, inputs: Vec<NewPartner>) -> Result<Vec<
         .await
         .map_err(domain_taken)?;
     for row in &rows {
+        if !row.status.takes_part() {
+            change.keep_out(row.id, true);
+        }
         let data = json!({ "name": row.name, "domain": row.domain, "status": row.status });
         change.record(NewEvent::about(EventKind::PartnerCreated, row.id, data).for_partner(row.id));
     }
@@ -293,6 +303,7 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnerPatch) -> Res
         change.record(NewEvent::about(kind, updated.id, json!({})).for_partner(updated.id));
     }
     if updated.status != status {
+        change.keep_out(updated.id, !updated.status.takes_part());
         let kind = match updated.status {
             PartnerStatus::Suspended => Some(EventKind::PartnerSuspended),
             PartnerStatus::Terminated => Some(EventKind::PartnerTerminated),
@@ -343,6 +354,35 @@ fn check(
             "A number of people is not negative.",
         );
     }
+}
+
+/// Whether the people and the software of a side come in: the programme's own do, a partner's while it takes part. A partner that is not there does not.
+///
+/// # Errors
+/// When the database fails.
+pub async fn takes_part(
+    connection: &impl ConnectionTrait,
+    side: Option<PartnerId>,
+) -> Result<bool> {
+    let Some(partner) = side else {
+        return Ok(true);
+    };
+    let system = Viewer::system("partner");
+    let row = crate::visible::find_one::<Entity, _>(connection, &system, partner.0).await?;
+    Ok(row.is_some_and(|row| row.status.takes_part()))
+}
+
+/// The partners whose people and software do not come in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_kept_out(database: &Database) -> Result<Vec<PartnerId>> {
+    let kept_out = PartnerStatus::iter().filter(|status| !status.takes_part());
+    let select = Entity::visible_to(&Viewer::system("partner"))
+        .filter(Column::Status.is_in(kept_out))
+        .select_only()
+        .column(Column::Id);
+    Ok(select.into_tuple().all(database.read()).await?)
 }
 
 /// Which of these domains already belong to a partner.

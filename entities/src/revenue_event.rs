@@ -387,9 +387,8 @@ async fn complete(change: &mut Change, row: Model, concerns: Concerns) -> Result
 }
 
 fn about(kind: EventKind, row: &Model) -> NewEvent {
-    let data = json!({
-        "kind": row.kind, "amount": row.amount(), "deal": row.deal_id, "occurredAt": row.occurred_at,
-    });
+    // The deal is not among it: who sees the money need not see the deal, and finds it through the row if they do.
+    let data = json!({ "kind": row.kind, "amount": row.amount(), "occurredAt": row.occurred_at });
     let event = NewEvent::about(kind, row.id, data);
     match row.partner_id {
         Some(partner) => event.for_partner(partner),

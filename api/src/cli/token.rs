@@ -114,6 +114,14 @@ pub(super) async fn token(config: Config, args: TokenArgs) -> Result<(), Failure
                     "--partner: there is no partner {partner}"
                 )));
             }
+            let takes_part = partner::takes_part(database.read(), Some(partner)).await;
+            if !takes_part
+                .map_err(|error| Failure::fault("the partner cannot be looked up", error))?
+            {
+                return Err(Failure::Usage(format!(
+                    "--partner: {partner} is suspended or out for good"
+                )));
+            }
             ViewerKind::Partner(partner, PartnerRole::Software)
         }
     };

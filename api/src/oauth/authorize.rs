@@ -130,9 +130,13 @@ impl AuthorizationServer {
             Some(id) => oauth_client::find(self.database.read(), id).await?,
             None => None,
         };
+        let owner = client.as_ref().and_then(|client| client.partner_id);
+        let takes_part = partner::takes_part(self.database.read(), owner).await?;
         client
             .filter(|client| {
-                client.is_enabled() && client.grant_types.has(GrantType::AuthorizationCode)
+                takes_part
+                    && client.is_enabled()
+                    && client.grant_types.has(GrantType::AuthorizationCode)
             })
             .ok_or(Unasked::Page(
                 "The application is not known here, or may not ask you.",

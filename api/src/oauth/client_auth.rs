@@ -22,7 +22,7 @@ use entities::id::OAuthClientId;
 use entities::oauth_client::{self, AuthMethod};
 use entities::viewer::Viewer;
 use entities::visible::Visible as _;
-use entities::{client_assertion, secret};
+use entities::{client_assertion, partner, secret};
 use sea_orm::{ColumnTrait as _, QueryFilter as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -94,7 +94,7 @@ impl AuthorizationServer {
         let had_failures = self.refuse_locked(&pair).await?;
         let proved = self.is_proved(client.as_ref(), &proof).await?;
         match client {
-            Some(client) if proved && client.is_enabled() => {
+            Some(client) if proved && self.is_let_in(&client).await? => {
                 if had_failures {
                     failed_attempt::succeeded(&self.database, &pair).await?;
                 }
@@ -108,6 +108,12 @@ impl AuthorizationServer {
                 Err(not_proved().into())
             }
         }
+    }
+
+    /// Whether a client may come in at all: it is enabled, and whose it is takes part.
+    async fn is_let_in(&self, client: &oauth_client::Model) -> Result<bool> {
+        let takes_part = partner::takes_part(self.database.read(), client.partner_id).await?;
+        Ok(client.is_enabled() && takes_part)
     }
 
     /// Refuses while a client is locked out from where it asks, and says whether there were failures.

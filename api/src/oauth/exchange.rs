@@ -20,7 +20,7 @@ use entities::id::OAuthGrantId;
 use entities::oauth_client::{self, GrantType};
 use entities::token_revocation::ACCESS_TOKEN_SECONDS;
 use entities::viewer::{PartnerRole, Scopes, ViewerKind};
-use entities::{authorization_code, oauth_grant, refresh_token, user};
+use entities::{authorization_code, oauth_grant, partner, refresh_token, user};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -36,6 +36,9 @@ pub struct Tokens {
     /// What to exchange it for later, where the client may.
     pub refresh_token: Option<SecretString>,
 }
+
+/// Why the events say that people of a partner that does not take part get nothing.
+const KEPT_OUT: &str = "the_partner_is_kept_out";
 
 /// The one answer to a code or a refresh token that is not good, whatever is the matter with it.
 const fn not_good() -> OAuthError {
@@ -114,6 +117,10 @@ impl AuthorizationServer {
             change.rollback().await?;
             return Err(self.refused_grant(client, row.grant_id, "ended").await);
         };
+        if !partner::takes_part(change.transaction(), user.partner_id).await? {
+            change.rollback().await?;
+            return Err(self.refused_grant(client, grant.id, KEPT_OUT).await);
+        }
         if !user.is_active() || user.token_epoch != row.subject_epoch {
             change.rollback().await?;
             return Err(self
@@ -155,6 +162,11 @@ impl AuthorizationServer {
             change.rollback().await?;
             return Err(not_good());
         };
+        // What is not taken while a partner is suspended is good again afterwards.
+        if !partner::takes_part(change.transaction(), user.partner_id).await? {
+            change.rollback().await?;
+            return Err(self.refused_grant(client, grant.id, KEPT_OUT).await);
+        }
         if !grant.is_live() || !user.is_active() || change.now() >= row.expires_at {
             change.rollback().await?;
             return Err(self.refused_grant(client, grant.id, "ended").await);

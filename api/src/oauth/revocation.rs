@@ -8,11 +8,14 @@
 //! A reading looks back a minute behind the youngest row it knows: instants in rows are those at which their transactions began, on other machines'
 //! clocks, and become visible when they end; it is enough that the clocks agree within a minute and that a change takes less. Once a minute everything
 //! that is still needed is read, whatever the clocks said. Reading a row twice changes nothing.
+//!
+//! **Partners** that are suspended, terminated or merged are read whole with each reading: there are few, and an index holds them. Their tokens are refused
+//! while that lasts, those of the command line among them; a suspension that ends gives back what has not ended by itself.
 
 use entities::clock::Timestamp;
 use entities::database::Database;
 use entities::error::Result;
-use entities::token_revocation;
+use entities::{partner, token_revocation};
 use std::time::Duration;
 
 /// How often other processes' revocations are read.
@@ -34,6 +37,9 @@ pub async fn load(database: &Database) -> Result<()> {
 
 /// Reads what was written since an instant, and says when the youngest row was.
 async fn read(database: &Database, since: Option<Timestamp>) -> Result<Option<Timestamp>> {
+    let reading = database.revocations().begin_reading();
+    let kept_out = partner::list_kept_out(database).await?;
+    database.revocations().keep_out_all(reading, kept_out);
     let rows = token_revocation::list_needed(database, since).await?;
     database.revocations().add(&rows, database.now());
     Ok(rows.iter().map(|row| row.created_at).max())

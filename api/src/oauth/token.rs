@@ -107,6 +107,7 @@ impl VerifiedClaims {
             client: &self.client_id,
             client_epoch: self.basis.client_epoch,
             grant: self.basis.grant,
+            partner: self.viewer.partner(),
         }
     }
 }

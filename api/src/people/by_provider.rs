@@ -12,7 +12,7 @@ use entities::change::Change;
 use entities::event::EventKind;
 use entities::session::SignInMethod;
 use entities::user::{self, UserStatus};
-use entities::{user_identity, user_ticket};
+use entities::{partner, user_identity, user_ticket};
 use serde_json::json;
 
 /// Why an identity is nobody's who may sign in.
@@ -28,6 +28,8 @@ pub enum Refusal {
     AnotherSide,
     /// The person is disabled.
     Disabled,
+    /// The person's partner is suspended, or out for good.
+    KeptOut,
     /// The person has another identity with this issuer, or the identity is somebody else's.
     AnotherIdentity,
 }
@@ -40,6 +42,7 @@ impl Refusal {
             Self::NotInvited => "not_invited",
             Self::AnotherSide => "another_side",
             Self::Disabled => "disabled",
+            Self::KeptOut => "the_partner_is_kept_out",
             Self::AnotherIdentity => "another_identity",
         }
     }
@@ -115,6 +118,9 @@ impl People {
         };
         if let Err(refusal) = judge(provider, &user) {
             return Ok(Err(refusal));
+        }
+        if !partner::takes_part(change.transaction(), user.partner_id).await? {
+            return Ok(Err(Refusal::KeptOut));
         }
         let issuer = &provider.issuer;
         let tie = user_identity::find(change.transaction(), issuer, &identity.subject).await?;

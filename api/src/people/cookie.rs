@@ -4,7 +4,7 @@ use super::{People, PeopleError, author};
 use entities::change::Change;
 use entities::id::SessionId;
 use entities::session::{self, Use};
-use entities::{secret, user};
+use entities::{partner, secret, user};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Whoever a cookie belongs to.
@@ -19,7 +19,8 @@ pub struct Recognised {
 }
 
 impl People {
-    /// Who a cookie's secret belongs to, with its use noted; nobody when the session has ended or the person is not active.
+    /// Who a cookie's secret belongs to, with its use noted; nobody when the session has ended the person is not active, or their partner does
+    /// not take part.
     ///
     /// # Errors
     /// [`PeopleError`].
@@ -37,6 +38,9 @@ impl People {
         let Some(user) = user.filter(user::Model::is_active) else {
             return Ok(None);
         };
+        if !partner::takes_part(read, user.partner_id).await? {
+            return Ok(None);
+        }
         let fresh = match session::due(&row, &hash, now) {
             Use::Unnoted => None,
             Use::Noted => {

@@ -272,8 +272,10 @@ impl People {
             return Ok(None);
         };
         let user = user::find(self.database.read(), row.user_id).await?;
+        let side = user.as_ref().and_then(|user| user.partner_id);
+        let takes_part = partner::takes_part(self.database.read(), side).await?;
         Ok(user
-            .filter(|user| fits(user, row.purpose))
+            .filter(|user| takes_part && fits(user, row.purpose))
             .map(|user| Opened {
                 takes_password: self.takes_password(&user, row.purpose),
                 purpose: row.purpose,
@@ -311,7 +313,8 @@ impl People {
         let (Some(user), Some(used)) = (user, used) else {
             return Ok(Accepted::NoTicket);
         };
-        if !fits(&user, used.purpose) {
+        let takes_part = partner::takes_part(change.transaction(), user.partner_id).await?;
+        if !takes_part || !fits(&user, used.purpose) {
             return Ok(Accepted::NoTicket);
         }
         let user = match used.purpose {
@@ -352,7 +355,8 @@ impl People {
         let since = change.now().plus_millis(-AGAIN_MILLIS);
         let lately =
             user_ticket::was_issued_since(change.transaction(), user.id, purpose, since).await?;
-        if lately || !fits(&user, purpose) {
+        let takes_part = partner::takes_part(change.transaction(), user.partner_id).await?;
+        if lately || !takes_part || !fits(&user, purpose) {
             return Ok(());
         }
         let ticket = match purpose {

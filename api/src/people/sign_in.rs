@@ -10,7 +10,7 @@ use entities::event::{EventKind, NewEvent};
 use entities::failed_attempt::{self, Attempt, LENIENT, STRICT};
 use entities::id::{TypedId as _, UserId};
 use entities::session::SignInMethod;
-use entities::user;
+use entities::{partner, user};
 use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
@@ -90,6 +90,9 @@ impl People {
         let Some(user) = same else {
             return Ok(None);
         };
+        if !partner::takes_part(change.transaction(), user.partner_id).await? {
+            return Ok(None);
+        }
         let method = SignInMethod::Password;
         let cookie = self
             .begin_session(&mut change, &user, method, user_agent)

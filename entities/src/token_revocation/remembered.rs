@@ -1,11 +1,14 @@
 //! The revocations that this process knows of, to be asked for every request without asking the database.
 //!
-//! Asking is a lock for reading and a look into four maps, which are empty on most days. An entry is kept until its time is over, however often
+//! Asking is a lock for reading and a look into five maps, which are empty on most days. An entry is kept until its time is over, however often
 //! rows are read again.
+//!
+//! **Partners** that do not take part are a state and no revocation: their tokens are refused, of whatever age, for as long as it lasts. Their list is read
+//! whole. What this process committed while a reading was under way is newer than what the reading found, and stays.
 
 use super::{Model, RevocationKind};
 use crate::clock::Timestamp;
-use crate::id::OAuthGrantId;
+use crate::id::{OAuthGrantId, PartnerId};
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
@@ -24,6 +27,15 @@ pub struct Presented<'t> {
     pub client_epoch: i64,
     /// The grant it follows from.
     pub grant: Option<OAuthGrantId>,
+    /// The partner whose person or software it is for.
+    pub partner: Option<PartnerId>,
+}
+
+/// Whether a partner is kept out, and since which reading that is known.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    out: bool,
+    reading: u64,
 }
 
 /// Tokens below `epoch` are refused until `ends`.
@@ -39,6 +51,9 @@ struct Lists {
     grants: HashMap<OAuthGrantId, Timestamp>,
     subjects: HashMap<String, Below>,
     clients: HashMap<String, Below>,
+    partners: HashMap<PartnerId, Standing>,
+    /// How many readings of the partners have begun.
+    readings: u64,
 }
 
 /// What is refused, as this process knows it.
@@ -57,6 +72,10 @@ impl Revocations {
             || token
                 .grant
                 .is_some_and(|grant| lists.grants.contains_key(&grant))
+            || token.partner.is_some_and(|partner| {
+                !lists.partners.is_empty()
+                    && lists.partners.get(&partner).is_some_and(|known| known.out)
+            })
             || below(&lists.subjects, token.subject, token.subject_epoch)
             || below(&lists.clients, token.client, token.client_epoch)
     }
@@ -73,11 +92,45 @@ impl Revocations {
         lists.clients.retain(|_, below| below.ends > now);
     }
 
+    /// Refuses the tokens of a partner from now on, or no longer.
+    pub fn keep_out(&self, partner: PartnerId, out: bool) {
+        let mut lists = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let reading = lists.readings;
+        lists.partners.insert(partner, Standing { out, reading });
+    }
+
+    /// Begins a reading of the partners that are kept out; the answer goes with what was found to [`Revocations::keep_out_all`].
+    #[must_use]
+    pub fn begin_reading(&self) -> u64 {
+        let mut lists = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        lists.readings = lists.readings.saturating_add(1);
+        lists.readings
+    }
+
+    /// Refuses the tokens of these partners and of no others, but for those of which this process has learnt since the reading began.
+    pub fn keep_out_all(&self, reading: u64, partners: impl IntoIterator<Item = PartnerId>) {
+        let mut lists = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        lists.partners.retain(|_, known| known.reading >= reading);
+        let before = reading.saturating_sub(1);
+        for partner in partners {
+            let found = Standing {
+                out: true,
+                reading: before,
+            };
+            lists.partners.entry(partner).or_insert(found);
+        }
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
         let lists = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        lists.tokens.len() + lists.grants.len() + lists.subjects.len() + lists.clients.len()
+        let kept_out = lists.partners.values().filter(|known| known.out).count();
+        lists.tokens.len()
+            + lists.grants.len()
+            + lists.subjects.len()
+            + lists.clients.len()
+            + kept_out
     }
 
     /// Whether nothing is refused.
@@ -142,7 +195,33 @@ mod tests {
             client: "c",
             client_epoch: 7,
             grant: Some(OAuthGrantId::from_uuid(Uuid::nil())),
+            partner: Some(PartnerId::from_uuid(Uuid::nil())),
         }
+    }
+
+    #[test]
+    fn a_partner_is_out_until_it_is_not_and_what_was_committed_here_is_newer_than_a_reading() {
+        let known = Revocations::default();
+        let partner = PartnerId::from_uuid(Uuid::nil());
+        let other = PartnerId::from_uuid(Uuid::from_u128(1));
+        known.keep_out(other, true);
+        assert!(!known.refuses(token()));
+        let reading = known.begin_reading();
+        known.keep_out_all(reading, [partner]);
+        assert!(known.refuses(token()));
+        assert_eq!(known.len(), 1, "the other is out no more");
+        // It comes back here while an older state is being read, and goes again while the newer one is.
+        let reading = known.begin_reading();
+        known.keep_out(partner, false);
+        known.keep_out_all(reading, [partner]);
+        assert!(!known.refuses(token()));
+        let reading = known.begin_reading();
+        known.keep_out(partner, true);
+        known.keep_out_all(reading, []);
+        assert!(known.refuses(token()));
+        let reading = known.begin_reading();
+        known.keep_out_all(reading, []);
+        assert!(!known.refuses(token()) && known.is_empty());
     }
 
     #[test]

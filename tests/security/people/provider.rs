@@ -179,6 +179,50 @@ async fn a_partners_provider_signs_in_its_own_people_only() {
     app.finish().await;
 }
 
+/// A partner's provider is run by whoever the partner chose: that somebody has an address counts only where the provider has made sure of it.
+#[tokio::test]
+async fn an_address_that_a_partners_provider_does_not_vouch_for_is_nobodys() {
+    let provider = IdentityProvider::start("subject-1", EMAIL).await;
+    let mut started = options();
+    started.reachable.push(provider.address());
+    let app = TestApp::start(started).await;
+    let contoso = partner(&app, "Contoso").await;
+    let key = provider_of(&app, contoso, &provider, &["contoso.example"]).await;
+    let role = |role| UserRole::Partner(contoso, role);
+    let (ada, _) = invited(&app, role(PartnerRole::Rep), "Ada", EMAIL).await;
+    let boss = "boss@contoso.example";
+    member(&app, role(PartnerRole::Admin), "Boss", boss).await;
+    let way = format!("/sign-in/with/{key}");
+    for email in [EMAIL, boss] {
+        for vouched in [
+            json!(null),
+            json!(false),
+            json!("false"),
+            json!("yes"),
+            json!(""),
+        ] {
+            provider.says(json!({ "email": email, "email_verified": vouched }));
+            let (page, is_in) = through(&app, &way).await;
+            assert!(
+                page.status == 403 && !is_in,
+                "{email} {vouched}: {}",
+                page.text
+            );
+        }
+    }
+    let row = user::find(app.database().read(), ada.id).await.unwrap();
+    assert!(!row.unwrap().is_active(), "the invitation waits");
+    assert_eq!(app.number("SELECT COUNT(*) FROM user_identity").await, 0);
+    let because = "SELECT DISTINCT data FROM event WHERE kind = 'session.refused'";
+    for row in app.rows(because).await {
+        let data: Value = row.try_get_by_index(0).unwrap();
+        assert_eq!(data["because"], "no_verified_address");
+    }
+    provider.says(json!({ "email": EMAIL, "email_verified": true }));
+    assert!(through(&app, &way).await.1, "with its word it works");
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn the_identity_decides_and_not_the_address() {
     let provider = IdentityProvider::start("subject-1", "ada@acme.example").await;
