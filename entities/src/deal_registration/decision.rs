@@ -12,6 +12,7 @@ use crate::id::CustomerId;
 use crate::money::BasisPoints;
 use crate::registration_note::{self, NoteKind};
 use crate::viewer::Viewer;
+use crate::visible;
 use crate::visible::Visible as _;
 use sea_orm::ActiveValue::Set;
 use sea_orm::QueryOrder as _;
