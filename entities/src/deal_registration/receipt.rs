@@ -1,7 +1,7 @@
 //! The receipt of a submission: what was claimed, by whom and when, in bytes that are the same every time, for whoever signs them.
 //!
 //! This crate holds no key: the caller signs the bytes and hands the signature back within the same change. The bytes are kept, so that a receipt stays
-//! good whatever the row becomes.
+//! good whatever the row becomes. Its place among all that were handed in is left out: whoever counts places counts other partners' registrations.
 
 use super::{Column, Entity, Model};
 use crate::change::Change;
@@ -21,7 +21,6 @@ struct Receipt<'a> {
     products: &'a [String],
     territories: &'a [String],
     submitted_at: String,
-    turn: i64,
 }
 
 /// The bytes of a registration's receipt: JSON without blanks, its fields in one order.
@@ -47,7 +46,6 @@ pub fn receipt_of(row: &Model) -> Result<Vec<u8>> {
         products: &row.products.0,
         territories: &row.territories.0,
         submitted_at: submitted_at.to_rfc3339(),
-        turn: row.turn,
     };
     serde_json::to_vec(&receipt)
         .map_err(|error| Error::Damaged(format!("a receipt without a JSON form: {error}")))
