@@ -80,27 +80,6 @@ impl Contract {
         }
     }
 
-    /// The same without some types of rows, their pages, every field that leads to one of them, and these fields of the root.
-    pub fn without(mut self, rows: &[&str], roots: &[&str]) -> Self {
-        let is_gone = |name: &str| {
-            let row = ["Connection", "Edge"]
-                .iter()
-                .find_map(|suffix| name.strip_suffix(suffix))
-                .unwrap_or(name);
-            rows.contains(&row) || rows.contains(&name)
-        };
-        self.types.retain(|name, _| !is_gone(name));
-        for (name, ty) in &mut self.types {
-            if let TypeKind::Object(object) = &mut ty.kind {
-                object.fields.retain(|field| {
-                    let is_root = name == "Query" && roots.contains(&field.node.name.node.as_str());
-                    !is_root && !is_gone(base(&field.node.ty.node))
-                });
-            }
-        }
-        self
-    }
-
     /// The names of the object types.
     pub fn objects(&self) -> impl Iterator<Item = &str> {
         self.types
@@ -250,6 +229,16 @@ impl Contract {
         }
     }
 
+    /// The arguments that a field cannot do without, in brackets; nothing where it needs none.
+    pub fn needed(&self, field: &FieldDefinition) -> String {
+        let needed = self.required(&field.arguments);
+        if needed.is_empty() {
+            needed
+        } else {
+            format!("({needed})")
+        }
+    }
+
     fn required(&self, inputs: &[Positioned<InputValueDefinition>]) -> String {
         let needed = inputs
             .iter()
@@ -276,12 +265,7 @@ impl Contract {
 
     /// A call of a field with the arguments it cannot do without, selecting as little as possible.
     pub fn call(&self, field: &FieldDefinition) -> String {
-        let arguments = self.required(&field.arguments);
-        let arguments = if arguments.is_empty() {
-            arguments
-        } else {
-            format!("({arguments})")
-        };
+        let arguments = self.needed(field);
         let selection = if self.is_leaf(base(&field.ty.node)) {
             ""
         } else {
@@ -305,18 +289,19 @@ impl Contract {
         for field in &fields {
             let name = field.name.node.as_str();
             let target = base(&field.ty.node);
-            let needs = field.arguments.iter().any(|argument| {
-                !argument.node.ty.node.nullable && argument.node.default_value.is_none()
-            });
             // Where rows are read from `nodes`, reading them from `edges` too would only double the answer.
-            if needs || (name == "edges" && fields.iter().any(|field| field.name.node == "nodes")) {
+            if name == "edges" && fields.iter().any(|field| field.name.node == "nodes") {
                 continue;
             }
+            let needed = self.needed(field);
             if self.is_leaf(target) {
-                text.push_str(name);
-                text.push(' ');
+                text.push_str(&format!("{name}{needed} "));
                 continue;
             }
+            assert!(
+                needed.is_empty(),
+                "{of}.{name}: rows that are asked for with arguments"
+            );
             let below = if self.is_row(target) {
                 rows.checked_sub(1)
             } else {

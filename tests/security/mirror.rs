@@ -82,7 +82,7 @@ fn decimal(minor: i64) -> String {
 
 /// The numbers that go with B's besides its own: its weight in the common deal, and what is nobody's.
 pub fn of_nobody() -> [String; 2] {
-    [WEIGHT_OF_B.to_string(), decimal(OF_NOBODY)]
+    [format!("Bp\":{WEIGHT_OF_B}"), decimal(OF_NOBODY)]
 }
 
 impl Figures {
@@ -115,6 +115,8 @@ pub struct Side {
     pub revenue: revenue_event::Model,
     /// Where its software hears.
     pub endpoint: WebhookEndpointId,
+    /// Numbers besides its figures that no other side has, as an answer shows them.
+    pub numbers: Vec<String>,
 }
 
 /// A payment that is a partnership's doing.
@@ -319,6 +321,7 @@ async fn side(app: &TestApp, mark: &'static str, figures: Figures, parent: Optio
         contact,
         revenue,
         endpoint,
+        numbers: Vec::new(),
     }
 }
 

@@ -99,7 +99,7 @@ pub struct CommissionRuleQuery;
 
 #[Object]
 impl CommissionRuleQuery {
-    /// One commission rule; null when there is none that you may see.
+    /// One commission rule; null when there is none that you may see. Internal: partners see none.
     #[graphql(guard = "RequireScope(Scope::AgreementsRead)", directive = requires_scope::apply("agreements:read".to_owned()))]
     async fn commission_rule(
         &self,

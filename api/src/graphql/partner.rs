@@ -332,8 +332,8 @@ impl Partner {
 
     /// What its ledger holds, by state and currency; what is voided counts nothing.
     #[graphql(guard = "RequireScope(Scope::EarningsRead)", directive = requires_scope::apply("earnings:read".to_owned()))]
-    async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<LedgerBalance>> {
-        ledger_entry::balances(ctx, &self.0).await
+    async fn balances(&self, ctx: &Context<'_>) -> Result<Option<Vec<LedgerBalance>>> {
+        ledger_entry::balances(ctx, &self.0).await.map(Some)
     }
 
     /// Its statements.

@@ -287,20 +287,20 @@ impl Partnership {
 
     /// The tiers it was given, the earliest first, and those of days to come.
     #[graphql(guard = "RequireScope(Scope::PartnersRead)", directive = requires_scope::apply("partners:read".to_owned()))]
-    async fn tier_assignments(&self, ctx: &Context<'_>) -> Result<Vec<TierAssignment>> {
-        programme::tier_assignments(ctx, &self.0).await
+    async fn tier_assignments(&self, ctx: &Context<'_>) -> Result<Option<Vec<TierAssignment>>> {
+        programme::tier_assignments(ctx, &self.0).await.map(Some)
     }
 
     /// What was agreed, the earliest first; a partner sees it from the negotiation on.
     #[graphql(guard = "RequireScope(Scope::AgreementsRead)", directive = requires_scope::apply("agreements:read".to_owned()))]
-    async fn agreements(&self, ctx: &Context<'_>) -> Result<Vec<Agreement>> {
-        programme::agreements(ctx, &self.0).await
+    async fn agreements(&self, ctx: &Context<'_>) -> Result<Option<Vec<Agreement>>> {
+        programme::agreements(ctx, &self.0).await.map(Some)
     }
 
     /// Its contract years, the earliest first: what was counted, and whether their commitments were met.
     #[graphql(guard = "RequireScope(Scope::EarningsRead)", directive = requires_scope::apply("earnings:read".to_owned()))]
-    async fn commitment_years(&self, ctx: &Context<'_>) -> Result<Vec<CommitmentYear>> {
-        programme::commitment_years(ctx, &self.0).await
+    async fn commitment_years(&self, ctx: &Context<'_>) -> Result<Option<Vec<CommitmentYear>>> {
+        programme::commitment_years(ctx, &self.0).await.map(Some)
     }
 
     /// Its entries of the ledger.

@@ -3,7 +3,7 @@
 //! The turn is not in it: it counts the submissions of all partners, and two receipts would tell how many others came between them (domain, 16).
 //!
 //! This crate holds no key: the caller signs the bytes and hands the signature back within the same change. The bytes are kept, so that a receipt stays
-//! good whatever the row becomes.
+//! good whatever the row becomes. Its place among all that were handed in is left out: whoever counts places counts other partners' registrations.
 
 use super::{Column, Entity, Model};
 use crate::change::Change;

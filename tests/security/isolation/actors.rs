@@ -3,7 +3,7 @@
 //! What each may is read from the checked-in table; the product's own reckoning of roles is what is tested.
 
 use super::exceptions::NARROWER;
-use super::permissions::{Field, INTEGRATION, Permissions, demanded, partner, staff};
+use super::permissions::{self, Field, INTEGRATION, Permissions, demanded, partner, staff};
 use crate::contract::Contract;
 use crate::mirror::{Mirror, Side};
 use crate::secrets::Secrets;
@@ -127,6 +127,11 @@ impl Rights<'_> {
         let name = format!("{of}.{field}");
         let narrower = NARROWER.iter().find(|(narrow, _)| *narrow == name);
         let demanded = self.demanded(of, field);
+        let definition = self.contract.field(of, field);
+        let for_staff = definition.is_some_and(permissions::is_for_staff);
+        if for_staff && self.role.starts_with("partner") {
+            return false;
+        }
         narrower.is_none_or(|(_, may)| may.contains(&self.role))
             && demanded.is_none_or(|scope| self.scopes.contains(&scope))
     }

@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::contract::{Contract, base};
 use async_graphql::parser::types::FieldDefinition;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tests::Answer;
 
@@ -18,14 +18,15 @@ fn below(contract: &Contract, of: &str, rows: usize) -> String {
     let has_nodes = fields.iter().any(|field| field.name.node == "nodes");
     for field in fields {
         let (name, target) = (field.name.node.as_str(), base(&field.ty.node));
-        let needs = field.arguments.iter().any(|argument| {
-            !argument.node.ty.node.nullable && argument.node.default_value.is_none()
-        });
-        assert!(!needs, "{of}.{name} cannot be asked without arguments");
+        let needed = contract.needed(field);
         if contract.is_leaf(target) {
-            text.push_str(&format!("{name} "));
+            text.push_str(&format!("{name}{needed} "));
             continue;
         }
+        assert!(
+            needed.is_empty(),
+            "{of}.{name}: rows that are asked for with arguments"
+        );
         let paged = field
             .arguments
             .iter()
@@ -115,6 +116,22 @@ fn named(contract: &Contract, root: &str, data: &Value, path: &[Value]) -> Optio
     name
 }
 
+/// Whether a page says that there is nothing: no rows, no cursors, and a count of none.
+fn is_page_without_rows(page: &Value) -> bool {
+    let none = |name: &str| page.get(name).is_none_or(|rows| *rows == json!([]));
+    let cursors = page.get("pageInfo").and_then(Value::as_object);
+    let has_cursor = cursors.is_some_and(|info| {
+        let mut values = info.iter().filter(|(name, _)| *name != "__typename");
+        values.any(|(_, value)| !value.is_null() && *value != json!(false))
+    });
+    let count = page.get("totalCount");
+    page.get("edges").is_some()
+        && none("edges")
+        && none("nodes")
+        && !has_cursor
+        && count.is_none_or(|count| count.is_null() || *count == json!(0))
+}
+
 fn steps(path: &[Value]) -> String {
     let steps: Vec<String> = path.iter().map(Value::to_string).collect();
     steps.join("/")
@@ -137,7 +154,8 @@ impl Seen {
             let code = error["extensions"]["code"].as_str().unwrap_or_default();
             let path = error["path"].as_array().cloned().unwrap_or_default();
             let name = named(contract, root, data, &path);
-            let name = name.unwrap_or_else(|| panic!("{asked}: an error of no field: {answer}"));
+            let name =
+                name.unwrap_or_else(|| panic!("an error of no field, {error}: {asked}: {answer}"));
             if code == "FORBIDDEN" {
                 self.refused.insert(name);
             } else {
@@ -175,9 +193,12 @@ impl Seen {
                         let field = contract.field(of, name);
                         let field = field.unwrap_or_else(|| panic!("{of} has no field {name}"));
                         let target = base(&field.ty.node);
-                        let empty = member.is_null() || *member == Value::Array(Vec::new());
+                        let page_without_rows = is_page_without_rows(member);
+                        let empty = member.is_null()
+                            || page_without_rows
+                            || *member == Value::Array(Vec::new());
                         *self.shown.entry(format!("{of}.{name}")).or_default() |= !empty;
-                        if !contract.is_leaf(target) {
+                        if !(contract.is_leaf(target) || page_without_rows) {
                             self.walk(contract, target, member, path, failed);
                         }
                     }

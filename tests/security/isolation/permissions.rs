@@ -79,6 +79,20 @@ pub fn is_internal(field: &FieldDefinition) -> bool {
     said.is_some_and(|text| text.node.contains("Internal:"))
 }
 
+/// Whether partners see any rows of a type: some field of the root that leads to them is not internal.
+fn is_seen_by_partners(contract: &Contract, row: &str) -> bool {
+    let page = format!("{row}Connection");
+    let roots = contract.fields("Query").into_iter();
+    let mut leading = roots.filter(|field| [row, page.as_str()].contains(&base(&field.ty.node)));
+    leading.any(|field| !is_internal(field))
+}
+
+/// Whether the schema says that a field is for the programme's own people and software: partners are refused, whatever scopes they have.
+pub fn is_for_staff(field: &FieldDefinition) -> bool {
+    let said = field.description.as_ref();
+    said.is_some_and(|text| text.node.ends_with("For staff."))
+}
+
 /// What a field takes besides standing below something reachable: its own scope, or the one without which it answers null.
 pub fn demanded(contract: &Contract, of: &str, field: &str) -> Option<String> {
     let name = format!("{of}.{field}");
@@ -116,7 +130,8 @@ pub fn reached(
             let field_name = field.name.node.as_str();
             let name = format!("{of}.{field_name}");
             let narrower = NARROWER.iter().find(|(narrow, _)| *narrow == name);
-            let by_role = narrower.is_none_or(|(_, may)| may.contains(&role));
+            let by_role = narrower.is_none_or(|(_, may)| may.contains(&role))
+                && !(role.starts_with("partner") && is_for_staff(field));
             let by_scope =
                 demanded(contract, &of, field_name).is_none_or(|scope| scopes.contains(&scope));
             if !(by_role && by_scope) {
@@ -132,7 +147,8 @@ pub fn reached(
             // Behind an interface stand the rows whose kind the caller may read.
             for row in contract.behind(target) {
                 let needed = read_scope(contract, row);
-                if needed.is_some_and(|needed| scopes.contains(&needed)) {
+                let seen = !role.starts_with("partner") || is_seen_by_partners(contract, row);
+                if seen && needed.is_some_and(|needed| scopes.contains(&needed)) {
                     open.push(row.to_owned());
                 }
             }
@@ -145,7 +161,8 @@ impl Permissions {
     /// As the code has it.
     fn of_the_code(contract: &Contract) -> Self {
         let all = words(Scopes::all());
-        let may = |scopes: &BTreeSet<String>| reached(contract, &ROOTS, INTEGRATION, scopes);
+        let may =
+            |scopes: &BTreeSet<String>| reached(contract, &ROOTS, &staff(StaffRole::Admin), scopes);
         let whole = may(&all);
         let without: Vec<(String, BTreeSet<String>)> = all
             .iter()

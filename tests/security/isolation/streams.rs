@@ -3,7 +3,6 @@
 
 use super::actors::{Actor, Sight, each_role_of_a, everybody};
 use super::asking::{Seen, overview};
-use super::exceptions;
 use super::fields::{hold_against, nothing_wrong};
 use super::permissions::Permissions;
 use super::world::World;
@@ -80,7 +79,7 @@ async fn listen(
 #[tokio::test]
 async fn every_subscription_opens_to_whom_the_table_names_and_tells_what_a_query_tells() {
     let world = World::made().await;
-    let (contract, table) = (exceptions::known(), Permissions::checked_in());
+    let (contract, table) = (Contract::published(), Permissions::checked_in());
     let (mut opened, mut wrong) = (BTreeSet::new(), BTreeSet::new());
     for actor in everybody(&world.mirror) {
         let secrets = actor.secrets(&world.mirror, &world.secret);
@@ -163,7 +162,7 @@ async fn every_subscription_opens_to_whom_the_table_names_and_tells_what_a_query
 #[tokio::test]
 async fn anothers_row_and_one_that_never_was_sound_alike() {
     let world = World::made().await;
-    let contract = exceptions::known();
+    let contract = Contract::published();
     let pairs = world.hidden_from_a();
     let mut tried = 0;
     for actor in each_role_of_a(&world.mirror) {

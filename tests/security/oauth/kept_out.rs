@@ -24,6 +24,7 @@ async fn signs_in(app: &TestApp, email: &str) -> bool {
     let given = SignIn {
         email: email.to_owned(),
         password: PASSWORD.to_owned().into(),
+        address: "127.0.0.1".to_owned(),
         user_agent: None,
     };
     matches!(app.state.people.sign_in(given).await, Ok(Tried::Welcome(_)))
