@@ -52,8 +52,8 @@ pub struct Run {
 
 #[derive(Default)]
 struct Tally {
-    /// Which revenue is counted; all of it, unless somebody asked for some.
-    only: Option<HashSet<RevenueEventId>>,
+    /// Revenue that is not counted: what waited anyway when history was asked for.
+    besides: HashSet<RevenueEventId>,
     events: u64,
     entries: u64,
     sums: BTreeMap<(PartnershipId, Currency), i64>,
@@ -125,8 +125,7 @@ async fn batch(
         outcomes.push((told, desk.take(&book, told, &mut make)?));
     }
     for (told, outcome) in &outcomes {
-        let is_asked = |only: &HashSet<_>| only.contains(&told.event.id);
-        if !tally.only.as_ref().is_none_or(is_asked) {
+        if tally.besides.contains(&told.event.id) {
             continue;
         }
         tally.events += 1;
@@ -170,12 +169,12 @@ async fn preview(
 ) -> Result<(Run, Vec<(RevenueEventId, Timestamp)>)> {
     let mut change = Change::begin(database, author.clone()).await?;
     turn::take(&change, Turn::Accrual).await?;
-    let history = revenue_accrual::history(&change, from).await?;
-    revenue_accrual::raise(&change, &history).await?;
     let mut tally = Tally {
-        only: Some(history.iter().map(|(id, _)| *id).collect()),
+        besides: revenue_accrual::all_pending(change.transaction()).await?,
         ..Tally::default()
     };
+    let history = revenue_accrual::history(&change, from).await?;
+    revenue_accrual::raise(&change, &history).await?;
     let run = change.new_id();
     let mut first = true;
     while batch(&mut change, run, &mut tally, first).await? {
@@ -207,12 +206,12 @@ pub async fn accrue_history(
     }
     let change = Change::begin(database, author.clone()).await?;
     turn::take(&change, Turn::Accrual).await?;
-    revenue_accrual::raise(&change, &history).await?;
-    change.commit().await?;
     let tally = Tally {
-        only: Some(history.into_iter().map(|(id, _)| id).collect()),
+        besides: revenue_accrual::all_pending(change.transaction()).await?,
         ..Tally::default()
     };
+    revenue_accrual::raise(&change, &history).await?;
+    change.commit().await?;
     run(database, author, tally).await
 }
 

@@ -16,8 +16,7 @@ use uuid::Uuid;
 
 /// What tells an event about access from all others: the first letters of its kind. Written out in every query, for it is the condition of the
 /// index `ix_event_audit`, and neither database finds the index by a bound value.
-const ABOUT_ACCESS: &str =
-    "substr(\"event\".\"kind\", 1, 5) IN ('user.', 'sessi', 'ident', 'oauth', 'signi', 'perso')";
+const ABOUT_ACCESS: &str = "substr(\"event\".\"kind\", 1, 5) IN ('user.', 'sessi', 'ident', 'oauth', 'signi', 'perso', 'log.p')";
 
 /// Who brings most of the log. The index over actors leaves it out; its condition is written out for the same reason.
 const SYNC: &str = "sync";

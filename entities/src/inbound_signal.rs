@@ -126,7 +126,7 @@ pub async fn give_up(
     attempts: i32,
     error: &str,
 ) -> Result<()> {
-    const COLUMNS: [write::Column; 10] = [
+    const COLUMNS: [write::Column; 11] = [
         write::Column::plain("connection_id"),
         write::Column::plain("resource"),
         write::Column::plain("external_id"),
@@ -135,6 +135,7 @@ pub async fn give_up(
         write::Column::plain("first_seen_at"),
         write::Column::plain("attempts"),
         write::Column::plain("available_at"),
+        write::Column::plain("fence"),
         write::Column::plain("dead"),
         write::Column::plain("error"),
     ];
@@ -147,6 +148,7 @@ pub async fn give_up(
         change.now().into(),
         attempts.into(),
         change.now().into(),
+        0_i64.into(),
         true.into(),
         error.into(),
     ];

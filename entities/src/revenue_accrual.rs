@@ -252,6 +252,20 @@ pub(crate) async fn look_again(change: &Change, refunds: &[RevenueEventId]) -> R
     Ok(())
 }
 
+/// Everything that waits.
+pub(crate) async fn all_pending(
+    connection: &impl ConnectionTrait,
+) -> Result<HashSet<RevenueEventId>> {
+    let ids = Entity::visible_to(&Viewer::system("accrual"))
+        .filter(Column::Status.eq(AccrualStatus::Pending))
+        .select_only()
+        .column(Column::RevenueEventId)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(ids.into_iter().collect())
+}
+
 /// What waits, in the order in which the money moved.
 pub(crate) async fn pending(connection: &impl ConnectionTrait, limit: u64) -> Result<Vec<Model>> {
     let select = Entity::visible_to(&Viewer::system("accrual"))

@@ -576,7 +576,7 @@ async fn revenue_earns_by_the_programme_of_its_day() {
             terms.rate_bp = Some(bp(rate));
             NewCommissionRule {
                 program_id,
-                kind: None,
+                kind: Some(PartnerType::Technology),
                 effective_on: day("2026-09-21"),
                 terms,
                 note: String::new(),

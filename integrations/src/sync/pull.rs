@@ -314,6 +314,7 @@ impl Engine {
                 references: &references,
                 wanted,
                 source: Source::Index,
+                read_at: Some(work.run.started_at),
             };
             apply::records(
                 &mut change,

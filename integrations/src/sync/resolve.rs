@@ -133,6 +133,7 @@ async fn take(
         references: &references,
         wanted: &Wanted::default(),
         source: Source::Direct,
+        read_at: None,
     };
     let mut found = Findings::default();
     let fields = chosen(&row.field);

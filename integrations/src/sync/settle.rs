@@ -94,6 +94,7 @@ pub(super) async fn resolve(
                 references: &references,
                 wanted: &Wanted::default(),
                 source: Source::Direct,
+                read_at: None,
             };
             let mut found = Findings::default();
             apply::again(&mut change, &scope, resource, links, &mut found).await?;
@@ -142,6 +143,7 @@ pub(super) async fn retry_held(
                 references: &references,
                 wanted: &Wanted::default(),
                 source: Source::Direct,
+                read_at: None,
             };
             // What is still kept out has been reported when it was read; only what gets in now is news.
             let mut again = Findings::default();

@@ -216,6 +216,7 @@ impl Engine {
             .iter()
             .map(|signal| signal.external_id.clone())
             .collect();
+        let read_at = self.database().now();
         let fetched = match reader.fetch(resource, &ids, &wanted).await {
             Err(SyncError::Connector(ConnectorError::Auth {
                 reconnect: true,
@@ -232,7 +233,7 @@ impl Engine {
             }
             other => other?,
         };
-        self.apply_fetched(claimed, resource, fetched, &wanted)
+        self.apply_fetched(claimed, resource, (fetched, read_at), &wanted)
             .await
     }
 
@@ -240,7 +241,7 @@ impl Engine {
         &self,
         claimed: &[inbound_signal::Model],
         resource: Resource,
-        fetched: Fetched,
+        (fetched, read_at): (Fetched, Timestamp),
         wanted: &Wanted,
     ) -> Result<()> {
         let Some(first) = claimed.first() else {
@@ -312,6 +313,7 @@ impl Engine {
             references: &references,
             wanted,
             source: Source::Named,
+            read_at: Some(read_at),
         };
         apply::records(&mut change, &scope, resource, records, &mut found).await?;
         // What has gone into another record waits for nothing any more.

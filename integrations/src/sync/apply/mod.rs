@@ -34,7 +34,9 @@ use entities::change::Change;
 use entities::clock::Timestamp;
 use entities::connection::{self, mapping::Mapping};
 use entities::external_link::{self, Shadow};
+use entities::inbound_signal::{self, NewSignal};
 use entities::sync_run::Findings;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -79,6 +81,8 @@ pub(super) struct Scope<'a> {
     pub(super) references: &'a References,
     pub(super) wanted: &'a Wanted,
     pub(super) source: Source,
+    /// An instant before the records were read; none of what cannot have been overtaken, as an answer to what we sent.
+    pub(super) read_at: Option<Timestamp>,
 }
 
 /// A record as it will stand in the shadow.
@@ -123,6 +127,17 @@ impl Candidate {
         let link = self.link.as_ref()?;
         link.subject_id?;
         Some(self.arrived.as_deref().unwrap_or(&link.shadow))
+    }
+
+    /// Whether the link was written after the record was read, and the record is no later version than the link knows: it may show what was there
+    /// before we sent something, and would undo what somebody did here.
+    fn is_overtaken(&self, read_at: Option<Timestamp>) -> bool {
+        let (Some(read_at), Some(link)) = (read_at, &self.link) else {
+            return false;
+        };
+        link.subject_id.is_some()
+            && link.updated_at > read_at
+            && self.incoming.updated_at <= link.external_updated_at
     }
 
     /// Whether the vendor's value of a field is taken whatever the base says.
@@ -298,7 +313,7 @@ async fn sift(
     let subjects: Vec<Uuid> = known.values().filter_map(|link| link.subject_id).collect();
     let conflicts = Conflicts::load(change, scope.connection.id, &subjects).await?;
     let mut candidates = Vec::with_capacity(records.len());
-    let mut unchanged = 0;
+    let (mut unchanged, mut again) = (0, Vec::new());
     for (index, record) in records.into_iter().enumerate() {
         if newest.get(&record.external_id) != Some(&index) {
             unchanged += 1;
@@ -316,10 +331,20 @@ async fn sift(
         let is_open = subject.is_some_and(|id| conflicts.concern(id));
         if !is_open && says_nothing_new(scope.source, &candidate) {
             unchanged += 1;
+        } else if candidate.is_overtaken(scope.read_at) {
+            again.push(NewSignal {
+                connection_id: scope.connection.id,
+                resource: resource.as_str().to_owned(),
+                external_id: candidate.incoming.external_id.clone(),
+                hint: json!({ "kind": "changed" }),
+            });
+            unchanged += 1;
         } else {
             candidates.push(candidate);
         }
     }
+    // They are read anew, by their ids.
+    inbound_signal::raise(change, again).await?;
     findings::counts(findings, resource).unchanged += unchanged;
     Ok((candidates, conflicts))
 }

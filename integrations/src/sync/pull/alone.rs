@@ -122,6 +122,7 @@ impl Engine {
             references: &references,
             wanted,
             source: Source::Index,
+            read_at: Some(work.run.started_at),
         };
         match turn {
             Turn::Named(_) => {}

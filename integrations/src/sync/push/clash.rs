@@ -56,6 +56,7 @@ impl Engine {
             .collect();
         ids.sort_unstable();
         ids.dedup();
+        let read_at = self.database().now();
         let fetched = match reader.fetch(resource, &ids, wanted).await {
             Ok(fetched) => fetched,
             Err(error) => return self.give_back(id, &pushes, &error).await,
@@ -69,6 +70,7 @@ impl Engine {
             references: &references,
             wanted,
             source: Source::Direct,
+            read_at: Some(read_at),
         };
         let mut found = Findings::default();
         for (sent, outcome) in clashes

@@ -46,6 +46,8 @@ pub(super) const WAIT_MS: i64 = 3_000;
 /// What the vendor was found to hold.
 #[derive(Default)]
 struct Read {
+    /// An instant before it was read.
+    at: Option<Timestamp>,
     fetched: Fetched,
     /// Records found by our reference.
     found: Vec<(String, Record)>,
@@ -164,7 +166,10 @@ impl Engine {
         let links =
             external_link::find_subjects(self.database().read(), id, resource.as_str(), &subjects)
                 .await?;
-        let mut read = Read::default();
+        let mut read = Read {
+            at: Some(self.database().now()),
+            ..Read::default()
+        };
         if !links.is_empty() {
             let ids: Vec<String> = links.iter().map(|link| link.external_id.clone()).collect();
             read.fetched = reader.fetch(resource, &ids, wanted).await?;
@@ -217,6 +222,7 @@ impl Engine {
             references: &references,
             wanted,
             source: Source::Direct,
+            read_at: read.at,
         };
         let mut found = Findings::default();
         for (name, record) in &read.found {

@@ -57,6 +57,7 @@ impl Engine {
             references: &references,
             wanted,
             source: Source::Direct,
+            read_at: None,
         };
         let mut found = Findings::default();
         let (mut written, mut put_away, mut refused) = (Vec::new(), Vec::new(), Vec::new());

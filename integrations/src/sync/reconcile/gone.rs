@@ -213,6 +213,7 @@ impl Engine {
             references: &references,
             wanted: &work.wanted,
             source: Source::Direct,
+            read_at: Some(work.run.started_at),
         };
         apply::records(change, &scope, work.resource, records, found).await
     }

@@ -159,6 +159,7 @@ impl Engine {
             references: &references,
             wanted: &work.wanted,
             source: Source::Index,
+            read_at: Some(work.run.started_at),
         };
         // What has changed just now is still the delta's to bring.
         let grace = millis(self.settings().reconcile_grace);

@@ -161,6 +161,7 @@ impl Engine {
                 references: &references,
                 wanted: &wanted,
                 source: Source::Direct,
+                read_at: None,
             };
             let mut found = Findings::default();
             findings::counts(&mut found, resource).read += links.len() as u64;

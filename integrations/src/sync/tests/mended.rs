@@ -595,6 +595,7 @@ async fn what_a_worker_read_under_a_claim_it_lost_is_not_written() {
         .find(|row| row.external_id == "1")
         .unwrap();
     lost.fence -= 1;
+    let read_at = bed.database.now();
     let fetched = Fetched {
         records,
         ..Fetched::default()
@@ -608,7 +609,7 @@ async fn what_a_worker_read_under_a_claim_it_lost_is_not_written() {
         ..apply::Wanted::default()
     };
     bed.engine
-        .apply_fetched(&claimed, Resource::Deal, fetched, &wanted)
+        .apply_fetched(&claimed, Resource::Deal, (fetched, read_at), &wanted)
         .await
         .unwrap();
     assert_eq!(bed.deals().await.keys().collect::<Vec<_>>(), ["fresh"]);

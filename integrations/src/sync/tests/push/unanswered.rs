@@ -1,6 +1,7 @@
 //! An edit that reached the vendor in a call whose answer nobody took in, and another edit of the same field since.
 
 use super::*;
+use crate::connector::Fetched;
 
 async fn conflicts(bed: &Bed) -> usize {
     let all = sync_conflict::Entity::find().all(bed.database.read());
@@ -127,5 +128,40 @@ async fn a_stage_that_arrived_so_brings_its_label() {
     let row = bed.deal(id).await;
     assert_eq!(row.stage, DealStage::Won);
     assert_ne!(label(row), before);
+    bed.is_quiet(&[("77", "deal", "1")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_before_a_push_and_is_applied_after_it_undoes_nothing() {
+    let (bed, id) = with_deal(&[]).await;
+    bed.deliver(&[("77", "deal", "1")]).await;
+    while bed.engine.split_inbox().await.unwrap() {}
+    let claimed = inbound_signal::claim(&bed.database, uuid::Uuid::nil(), 600_000, 10, 8);
+    let claimed = claimed.await.unwrap();
+    let read_at = bed.database.now();
+    let key = (Resource::Deal, "1".to_owned());
+    let records = vec![bed.vendor.state.lock().unwrap().records[&key].clone()];
+    bed.clock.0.fetch_add(1_000, Ordering::SeqCst);
+    bed.rename(id, "later").await;
+    bed.settle().await;
+    assert_eq!(bed.name_there().as_deref(), Some("later"));
+    let fetched = Fetched {
+        records,
+        ..Fetched::default()
+    };
+    let wanted = apply::Wanted {
+        fields: ["dealname", "dealstage", "pipeline"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..apply::Wanted::default()
+    };
+    let applied = bed
+        .engine
+        .apply_fetched(&claimed, Resource::Deal, (fetched, read_at), &wanted);
+    applied.await.unwrap();
+    assert_eq!(bed.name_of(id).await, "later");
+    bed.settle().await;
+    assert_eq!(bed.name_of(id).await, "later");
+    assert_eq!(bed.name_there().as_deref(), Some("later"));
     bed.is_quiet(&[("77", "deal", "1")]).await;
 }
