@@ -115,54 +115,6 @@ pub async fn raise(change: &Change, mut signals: Vec<NewSignal>) -> Result<()> {
     queue::raise::<Entity, 4>(change, own, rows, AGAIN).await
 }
 
-/// Lists a record as given up for a reason, by a signal that is dead from the start and lives again when somebody replays it. Where there is a signal of
-/// the record already, that one goes on as it is.
-///
-/// # Errors
-/// When the database fails.
-pub async fn give_up(
-    change: &Change,
-    signal: &NewSignal,
-    attempts: i32,
-    error: &str,
-) -> Result<()> {
-    const COLUMNS: [write::Column; 11] = [
-        write::Column::plain("connection_id"),
-        write::Column::plain("resource"),
-        write::Column::plain("external_id"),
-        write::Column::plain("generation"),
-        write::Column::json("hint"),
-        write::Column::plain("first_seen_at"),
-        write::Column::plain("attempts"),
-        write::Column::plain("available_at"),
-        write::Column::plain("fence"),
-        write::Column::plain("dead"),
-        write::Column::plain("error"),
-    ];
-    let row = [
-        signal.connection_id.into(),
-        signal.resource.as_str().into(),
-        signal.external_id.as_str().into(),
-        1_i64.into(),
-        write::json_text(&signal.hint)?,
-        change.now().into(),
-        attempts.into(),
-        change.now().into(),
-        0_i64.into(),
-        true.into(),
-        error.into(),
-    ];
-    let (connection, rows) = (change.transaction(), std::iter::once(Ok(row)));
-    write::insert_values(
-        connection,
-        "inbound_signal",
-        &COLUMNS,
-        rows,
-        " ON CONFLICT DO NOTHING",
-    )
-    .await
-}
-
 /// Claims signals of one resource of one connection whose vendor may be called: those that have waited longest. The attempt is
 /// counted here. Those that have used up their attempts become dead.
 ///

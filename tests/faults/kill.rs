@@ -448,6 +448,20 @@ async fn a_killed_push_loses_no_edit_and_doubles_no_record() {
     let rows = Statement::from_string(backend, "SELECT id, name FROM deal");
     for row in connection.query_all_raw(rows).await.unwrap() {
         let id: uuid::Uuid = row.try_get_by_index(0).unwrap();
+        let told_of = match backend {
+            sea_orm::DatabaseBackend::Postgres => format!("'{id}'"),
+            _ => format!("X'{}'", id.simple()),
+        };
+        let life = format!(
+            "SELECT CAST(kind || ' by ' || actor || ': ' || data AS TEXT) FROM event WHERE subject_id = {told_of} ORDER BY position, seq"
+        );
+        let life = connection.query_all_raw(Statement::from_string(backend, life));
+        let life: Vec<String> = life
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.try_get_by_index(0).unwrap())
+            .collect();
         let (id, name): (String, String) = (
             entities::id::show("deal", id),
             row.try_get_by_index(1).unwrap(),
@@ -457,7 +471,7 @@ async fn a_killed_push_loses_no_edit_and_doubles_no_record() {
         };
         assert!(
             *last == name || told.open.contains(&id),
-            "{id}: {last:?} was answered, and it is called {name:?}"
+            "{id}: {last:?} was answered, and it is called {name:?}: {life:#?}"
         );
         let external = &there[&id];
         let record: Value = http
@@ -471,7 +485,7 @@ async fn a_killed_push_loses_no_edit_and_doubles_no_record() {
         assert_eq!(
             record["properties"]["dealname"].as_str(),
             Some(name.as_str()),
-            "{id} {external}: {record}"
+            "{id} {external}: {record}: {life:#?}"
         );
     }
     connection.close().await.unwrap();

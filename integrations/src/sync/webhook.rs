@@ -312,7 +312,7 @@ impl Engine {
             connection: &connection,
             references: &references,
             wanted,
-            source: Source::Named,
+            source: Source::Direct,
             read_at: Some(read_at),
         };
         apply::records(&mut change, &scope, resource, records, &mut found).await?;

@@ -519,6 +519,18 @@ pub async fn earn(change: &mut Change, side: &Side, core: &Core) {
         .unwrap();
 }
 
+/// Tells what was paid before: the change is one of history, which earns nothing until somebody asks.
+pub async fn tell_history(change: &mut Change, side: &Side, core: &Core) {
+    let told = vec![paid(
+        side,
+        Tender::of(side.mark),
+        29,
+        &core.partnership,
+        None,
+    )];
+    revenue_event::record(change, None, told).await.unwrap();
+}
+
 /// One account that two partners want at once: each knows its own registration, and nothing of the other's.
 pub async fn wanted_by_both(change: &mut Change, sides: [(&Side, &Core); 2]) -> String {
     let system = Viewer::system("world");

@@ -345,6 +345,15 @@ async fn filled(mirror: &Mirror) -> (Vec<(Core, callers::Callers)>, String) {
     entities::accrual::accrue(app.database(), &author())
         .await
         .unwrap();
+    let history = Author {
+        origin: Origin::Backfill,
+        ..author()
+    };
+    let mut change = Change::begin(app.database(), history).await.unwrap();
+    for (side, (core, _)) in sides.into_iter().zip(&made) {
+        core::tell_history(&mut change, side, core).await;
+    }
+    change.commit().await.unwrap();
     for (side, (core, callers)) in sides.into_iter().zip(&made) {
         let of_partner = format!("partner_id = {}", literal(app, side.partner.id.0));
         let is = |id: uuid::Uuid| format!("id = {}", literal(app, id));
@@ -379,7 +388,9 @@ async fn filled(mirror: &Mirror) -> (Vec<(Core, callers::Callers)>, String) {
                 "UPDATE customer SET archived_at = {at} WHERE {}",
                 is(side.customer.id.0)
             ),
-            format!("UPDATE identity_provider SET disabled_at = {at} WHERE {of_partner}"),
+            format!(
+                "UPDATE identity_provider SET disabled_at = {at}, confirmed_domains = domains WHERE {of_partner}"
+            ),
             format!(
                 "UPDATE user_account SET last_signed_in_at = {at}, erased_at = {at} WHERE {of_partner}"
             ),

@@ -1,10 +1,9 @@
 //! Records that end whoever applies them: the mark on their links, and what it keeps from happening again.
 //!
 //! Owns: the mark. Refuses: to change anything else of a link, so that what was known of the record before stays the base of later merges.
-//! Invariant: a marked record is applied by nobody until the vendor shows a later version of it, or a signal names it, whose own attempts are counted.
-//! It is listed among the failures, from where a person lets it be tried again: processes are also killed for other reasons.
+//! Invariant: a marked record is applied by nobody until the vendor shows a later version of it.
 
-use super::{Scope, Source};
+use super::Scope;
 use crate::record::{Record, Resource};
 use crate::sync::error::Result;
 use crate::sync::findings;
@@ -12,13 +11,10 @@ use entities::change::Change;
 use entities::clock::Timestamp;
 use entities::external_link::{self, Model, Shadow};
 use entities::id::ExternalLinkId;
-use entities::inbound_signal::{self, NewSignal};
 use entities::sync_run::Findings;
-use serde_json::json;
 
 /// The code of the mark.
 const NEVER_ENDED: &str = "NEVER_ENDED";
-const MESSAGE: &str = "Applying this record ended its worker each time, also when it was applied alone. It is kept out until it changes, or is replayed.";
 
 /// What is flagged: the record, and none of its properties. No property has brackets of this kind.
 const RECORD: &str = "⟨record⟩";
@@ -36,11 +32,9 @@ fn changed_at(record: &Record) -> Option<Timestamp> {
     (record.updated_at_ms > 0).then(|| Timestamp::from_millis(record.updated_at_ms))
 }
 
-/// Whether a record is the very version that was marked, or one before it, and nobody asked for it by name.
-pub(super) fn is_kept_from(source: Source, link: Option<&Model>, record: &Record) -> bool {
-    source != Source::Named
-        && link
-            .is_some_and(|link| is_marked(link) && changed_at(record) <= link.external_updated_at)
+/// Whether a record is the very version that was marked, or one before it.
+pub(super) fn is_kept_from(link: Option<&Model>, record: &Record) -> bool {
+    link.is_some_and(|link| is_marked(link) && changed_at(record) <= link.external_updated_at)
 }
 
 /// Marks a record, and says so in the run.
@@ -49,7 +43,6 @@ pub(in crate::sync) async fn keep_out(
     scope: &Scope<'_>,
     resource: Resource,
     record: &Record,
-    attempts: i32,
     found: &mut Findings,
 ) -> Result<()> {
     let (id, now) = (record.external_id.as_str(), change.now());
@@ -82,23 +75,11 @@ pub(in crate::sync) async fn keep_out(
         marked.held_reason = Some(NEVER_ENDED.to_owned());
     }
     external_link::upsert(change, &[marked]).await?;
-    let signal = NewSignal {
-        connection_id: of,
-        resource: resource.as_str().to_owned(),
-        external_id: id.to_owned(),
-        hint: json!({ "kind": "changed" }),
-    };
-    inbound_signal::give_up(
-        change,
-        &signal,
-        attempts,
-        &format!("{NEVER_ENDED}: {MESSAGE}"),
-    )
-    .await?;
     let counts = findings::counts(found, resource);
     counts.read += 1;
     counts.kept_out += 1;
-    findings::issue(found, resource, Some(id), None, NEVER_ENDED, MESSAGE);
+    let message = "Applying this record ended its worker each time, also when it was applied alone. It is kept out until it changes.";
+    findings::issue(found, resource, Some(id), None, NEVER_ENDED, message);
     tracing::error!(connection = %of, resource = resource.as_str(), external_id = id, "a record ends its workers and is kept out");
     Ok(())
 }

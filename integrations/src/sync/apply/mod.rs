@@ -71,8 +71,6 @@ pub(super) enum Source {
     Index,
     /// Read by id: the present truth.
     Direct,
-    /// As [`Self::Direct`], because a signal names it.
-    Named,
 }
 
 /// What applying needs besides the records.
@@ -320,7 +318,7 @@ async fn sift(
             continue;
         }
         let link = known.remove(&record.external_id);
-        if ended::is_kept_from(scope.source, link.as_ref(), &record) {
+        if ended::is_kept_from(link.as_ref(), &record) {
             unchanged += 1;
             continue;
         }

@@ -131,9 +131,7 @@ impl Engine {
                 apply::records(&mut change, &scope, work.resource, alone, &mut found).await?;
             }
             Turn::Guilty(record) => {
-                let attempts = PAGE + TRIES;
-                apply::keep_out(&change, &scope, work.resource, record, attempts, &mut found)
-                    .await?;
+                apply::keep_out(&change, &scope, work.resource, record, &mut found).await?;
             }
         }
         let findings = sync_run::note(&change, work.run.id, &found).await?;
