@@ -17,6 +17,7 @@ use entities::webhook_endpoint::{self, EndpointStatus, Model as Endpoint, PATIEN
 use futures::future::join_all;
 use serde_json::json;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use tokio::task::{Id, JoinSet};
 use uuid::Uuid;
@@ -282,8 +283,8 @@ impl Courier {
         let connection = self.outbound.database.read();
         let mut owners = HashMap::new();
         for (endpoint, _) in claimed {
-            if !owners.contains_key(&endpoint.id) {
-                owners.insert(endpoint.id, endpoint.viewer(connection).await?);
+            if let Entry::Vacant(place) = owners.entry(endpoint.id) {
+                place.insert(endpoint.viewer(connection).await?);
             }
         }
         Ok(owners)

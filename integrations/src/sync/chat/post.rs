@@ -28,6 +28,7 @@ use serde_json::json;
 const LOOK_BACK_MS: i64 = 300_000;
 
 /// What there is to tell.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum News {
     Closing(Closing),
     Submission(Box<Submission>),
