@@ -96,7 +96,7 @@ impl Programme {
     /// Partnerships, and agreements between them and us that both sides signed.
     async fn agree(&self, numbers: std::ops::Range<usize>, begins: NaiveDate) {
         let mut change = self.change().await;
-        let names = numbers.map(|n| NewPartner::named(&format!("Partner {n:05}")));
+        let names = numbers.map(|n| NewPartner::named(format!("Partner {n:05}")));
         let partners = partner::create(&mut change, names.collect())
             .await
             .expect("partners");

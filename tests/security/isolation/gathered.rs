@@ -52,8 +52,10 @@ pub async fn of_side(app: &TestApp, side: &Side) -> Gathered {
     let system = Viewer::system("world");
     let read = app.database().read();
     let own: PartnerId = side.partner.id;
-    let mut found = Gathered::default();
-    found.numbers = Tender::of(side.mark).shown();
+    let mut found = Gathered {
+        numbers: Tender::of(side.mark).shown(),
+        ..Gathered::default()
+    };
     macro_rules! each {
         ($($table:ident)::+, $row:ident, $is_own:expr, $then:expr) => {
             for $row in entities::$($table)::+::Entity::visible_to(&system).all(read).await.unwrap() {
