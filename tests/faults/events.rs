@@ -71,6 +71,7 @@ async fn a_reader_misses_nothing_while_sixteen_write() {
         let written =
             futures::future::join_all((0..WRITERS).map(|writer| write(&app, writer, changes)))
                 .await;
+        app.log_settled().await;
         done.store(true, Ordering::SeqCst);
         written.into_iter().sum::<usize>()
     };
@@ -129,6 +130,7 @@ async fn a_change_that_lasts_holds_back_what_comes_after_it_and_loses_none() {
     quick.commit().await.unwrap();
     let (early, after) = page(&app, &token, None).await;
     slow.commit().await.unwrap();
+    app.log_settled().await;
     let (late, _) = page(&app, &token, after.as_deref()).await;
     let all = whole(&app, &token).await;
     assert_eq!(

@@ -37,7 +37,7 @@ struct Subject {
     /// Where its double is.
     sandbox: fn(&TestApp) -> Url,
     /// What the deadly one will be tied to, if anything; made before all records.
-    ally: fn(&TestApp) -> String,
+    ally: for<'a> fn(&'a Linked) -> BoxFuture<'a, String>,
     /// Makes a record without flaws.
     make: fn(&TestApp, usize) -> String,
     /// Changes it as a person there does.
@@ -181,7 +181,7 @@ async fn by_page(subject: &Subject) {
         let asked = app.state.core.engine.request_sync(linked.connection, kind);
         asked.await.unwrap();
     };
-    let ally = (subject.ally)(app);
+    let ally = (subject.ally)(&linked).await;
     let records: Vec<String> = (0..30).map(|n| (subject.make)(app, n)).collect();
     let poison = &records[17];
     (subject.poison)(app, poison, &ally);
@@ -261,7 +261,6 @@ async fn a_record_that_kills_with_its_page_is_kept_out_and_the_page_goes_on_in_s
 }
 
 #[tokio::test]
-#[ignore = "finds no end since deals are booked as they are won: open, see ARCHITECTURE"]
 async fn a_record_that_kills_with_its_page_is_kept_out_and_the_page_goes_on_in_shopify() {
     by_page(&SHOPIFY).await;
 }

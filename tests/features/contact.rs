@@ -115,7 +115,6 @@ async fn the_log_names_the_fields_of_a_person_and_keeps_no_value() {
         )
         .await;
     assert_eq!(changed.refusals("updateContact"), Vec::<String>::new());
-    app.log_settled().await;
     let events = app
         .ask(
             &token,

@@ -203,7 +203,6 @@ async fn open_stages_move_freely_and_closing_is_its_own_act() {
     assert_eq!(dearer.refusals("updateDeal"), ["LOCKED amount"]);
     let same = app.mutate(&token, "updateDeal", json!({ "id": id, "amount": { "amount": "10.00", "currency": "USD" }, "name": "renamed" }), "deal { name }").await;
     assert_eq!(same.at("/updateDeal/deal/name"), &json!("renamed"));
-    app.log_settled().await;
     let types = app
         .ask(&token, "{ events(first: 100) { edges { node { type } } } }")
         .await

@@ -198,7 +198,6 @@ async fn an_event_says_what_changed_and_who_did_it() {
     )
     .await
     .text("/updatePartner/partner/id");
-    app.log_settled().await;
     let query = "{ events { edges { node { id type occurredAt origin actor connectionId subjectId data } } } }";
     let events = app.ask(&token, query).await;
     let changed = events.at("/events/edges/1/node");
@@ -221,7 +220,6 @@ async fn an_event_says_what_changed_and_who_did_it() {
     )
     .await
     .text("/createPartner/partner/id");
-    app.log_settled().await;
     assert_eq!(
         app.ask(&token, query)
             .await
@@ -239,7 +237,6 @@ async fn history_is_told_apart_from_what_happens_now() {
     let connection = app.connect_hubspot().await;
     app.sync(connection).await;
     let origins = async |kind: &str| {
-        app.log_settled().await;
         let query = format!(
             "{{ events(first: 100, types: [{kind:?}]) {{ edges {{ node {{ origin connectionId }} }} }} }}"
         );

@@ -168,7 +168,6 @@ async fn tags_and_reasons_stay_out_of_a_partners_events() {
             .refusals("advancePartnership")
             .is_empty()
     );
-    app.log_settled().await;
     let query = "{ events(first: 100) { edges { node { type data } } } }";
     let all = app.ask(&admin, query).await.data().to_string();
     assert!(

@@ -120,7 +120,6 @@ async fn stages_are_climbed_one_by_one_and_a_step_back_has_a_reason() {
             json!({ "stage": "ACTIVE", "liveAt": "2026-11-01T08:00:00Z" })
         )
     );
-    app.log_settled().await;
     let steps = app
         .ask(
             &token,

@@ -356,7 +356,6 @@ async fn a_person_is_erased_everywhere_and_the_chain_holds() {
         report.redacted >= 3 && report.sealed > sealed.sealed,
         "{report:?}"
     );
-    app.log_settled().await;
     let told = app.ask(&token, "{ auditTrail(filter: {kinds: [\"person.erased\", \"user.erased\"]}) { edges { node { type data actor } } } }").await;
     assert_eq!(
         told.texts("/auditTrail/edges", "/node/type"),
@@ -434,7 +433,6 @@ async fn everything_that_is_held_is_handed_over() {
             );
         }
     }
-    app.log_settled().await;
     let told = app
         .ask(
             &app.admin(),

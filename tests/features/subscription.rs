@@ -20,7 +20,6 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// The end of the log as a token sees it, or its beginning where there is nothing: from there on nothing is missed, however late hearing begins.
 async fn end(app: &TestApp, token: &str) -> String {
-    app.log_settled().await;
     let mut after = "0.0".to_owned();
     loop {
         let query = format!(

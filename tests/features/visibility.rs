@@ -268,7 +268,6 @@ async fn a_partner_follows_the_log_of_its_own_rows() {
     )
     .await
     .text("/createCustomer/customer/id");
-    app.log_settled().await;
     let seen = async |place: usize| {
         let token = app.partner_token(partners[place].0.parse().unwrap());
         app.ask(

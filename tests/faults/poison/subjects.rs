@@ -4,10 +4,11 @@ use super::Subject;
 use crate::histories::{salesforce, shopify};
 use crate::linked::Delivery;
 use crate::signing::{body, changed, headers};
+use entities::partner::{self, NewPartner};
 use futures::FutureExt as _;
 use sandbox::Kind;
 use sandbox::hubspot::DEAL_TO_PARTNER;
-use sandbox::shopify::OrderDraft;
+use sandbox::shopify::{OrderDraft, OrderEdit};
 use serde_json::{Value, json};
 use tests::chaos::{Mishap, Rule};
 use tests::{CLIENT_SECRET, HubSpotSetup, SalesforceSetup, Setups, ShopifySetup};
@@ -19,10 +20,6 @@ fn has_a_partner(row: &Value) -> bool {
     row["partners"].as_array().unwrap().len() == 1
 }
 
-fn has_revenue(row: &Value) -> bool {
-    !row["revenueEvents"]["nodes"].as_array().unwrap().is_empty()
-}
-
 /// Deals; deadly is the share of a partner.
 pub const HUBSPOT: Subject = Subject {
     connector: "hubspot",
@@ -32,10 +29,11 @@ pub const HUBSPOT: Subject = Subject {
         ..Setups::default()
     },
     sandbox: |app| app.hubspot().url(),
-    ally: |app| {
+    ally: |linked| {
         let partner = [("name", "Partner"), ("type", "PARTNER")];
-        let store = app.hubspot().store();
-        store.create(Kind::Companies, &partner).unwrap().to_string()
+        let store = linked.app.hubspot().store();
+        let made = store.create(Kind::Companies, &partner).unwrap();
+        std::future::ready(made.to_string()).boxed()
     },
     make: |app, n| {
         let name = format!("Deal {n}");
@@ -93,9 +91,10 @@ pub const SALESFORCE: Subject = Subject {
         ..Setups::default()
     },
     sandbox: |app| app.salesforce().url(),
-    ally: |app| {
+    ally: |linked| {
         let partner = json!({ "Name": "Partner", "Type": "Technology Partner" });
-        app.salesforce().store().create("Account", partner).unwrap()
+        let store = linked.app.salesforce().store();
+        std::future::ready(store.create("Account", partner).unwrap()).boxed()
     },
     make: |app, n| {
         let fields = json!({
@@ -133,7 +132,7 @@ pub const SALESFORCE: Subject = Subject {
     ..HUBSPOT
 };
 
-/// Orders that are not paid yet; deadly is a payment. A person changes one by cancelling it.
+/// Orders that are not paid yet; deadly is a partner's domain in the note. A person changes one by cancelling it.
 pub const SHOPIFY: Subject = Subject {
     connector: "shopify",
     resource: "order",
@@ -147,7 +146,22 @@ pub const SHOPIFY: Subject = Subject {
         }
     },
     sandbox: |app| app.shopify().url(),
-    ally: |_| String::new(),
+    ally: |linked| {
+        async move {
+            let domain = "ally.example";
+            let partner = NewPartner {
+                domain: domain.parse().ok(),
+                ..NewPartner::named("Partner")
+            };
+            let mut change = linked.app.change().await;
+            partner::create(&mut change, vec![partner]).await.unwrap();
+            change.commit().await.unwrap();
+            let sources = json!([{ "property": "note", "by_domain": true }]);
+            linked.map("$.order.partner_from", sources).await;
+            domain.to_owned()
+        }
+        .boxed()
+    },
     make: |app, _| {
         let draft = OrderDraft {
             paid: false,
@@ -161,14 +175,15 @@ pub const SHOPIFY: Subject = Subject {
         let order = record.parse().unwrap();
         store.cancel_order(order, "customer").unwrap();
     },
-    poison: |app, record, _| {
+    poison: |app, record, ally| {
         let store = app.shopify().store();
-        store.pay_order(record.parse().unwrap()).unwrap();
+        let note = OrderEdit {
+            note: Some(ally.to_owned()),
+            ..OrderEdit::default()
+        };
+        store.edit_order(record.parse().unwrap(), note).unwrap();
     },
-    deadly: "INSERT INTO \"revenue_event\"",
-    // One that is paid and then cancelled stays won.
-    is_changed: |row| row["stage"] == "LOST" || has_revenue(row),
-    bears: has_revenue,
+    is_changed: |row| row["stage"] == "LOST",
     read: |record| Rule {
         body: record.to_owned(),
         ..Rule::on("POST", "graphql", Mishap::Hang)
@@ -182,4 +197,5 @@ pub const SHOPIFY: Subject = Subject {
         });
         std::future::ready(told.collect()).boxed()
     },
+    ..HUBSPOT
 };
