@@ -381,7 +381,10 @@ async fn a_killed_push_loses_no_edit_and_doubles_no_record() {
     ];
     let http = http();
     let mut told = Told::default();
-    for round in 0..tests::rounds(3, 30) {
+    let rounds = tests::rounds(3, 30);
+    let mut round = 0;
+    // On a busy machine a kill may come before anything is created: then there are more.
+    while round < rounds || told.created == 0 {
         let mut process = started(&arguments, &database, &[]);
         let line = process.json_line().await;
         let (url, token) = (
@@ -394,8 +397,8 @@ async fn a_killed_push_loses_no_edit_and_doubles_no_record() {
             process.kill().await;
         };
         tokio::join!(edit(&http, &url, &token, round, &mut told), strike);
+        round += 1;
     }
-    assert!(told.created > 0, "something was created");
     let mut process = started(&arguments, &database, &[]);
     let line = process.json_line().await;
     let sandbox = line["sandboxes"]["hubspot"].as_str().unwrap().to_owned();
@@ -412,10 +415,17 @@ async fn a_killed_push_loses_no_edit_and_doubles_no_record() {
         "SELECT COUNT(*) FROM deal WHERE NOT EXISTS (SELECT 1 FROM external_link WHERE subject_id = deal.id AND {hubspot})"
     );
     let waiting = format!("SELECT COUNT(*) FROM outbound_push WHERE {hubspot}");
-    eventually("everything is sent", Duration::from_secs(280), async || {
-        (number(&waiting).await == 0 && number(&unlinked).await == 0).then_some(())
-    })
-    .await;
+    // On PostgreSQL a transaction of another test holds the log back, and with it what is to be sent.
+    let unread = "SELECT COUNT(*) FROM event WHERE (position, seq) > (SELECT position, seq FROM event_reader WHERE reader = 'push')".to_owned();
+    for (what, left) in [("read", unread), ("sent", waiting), ("linked", unlinked)] {
+        let done = async || (number(&left).await == 0).then_some(());
+        eventually(
+            &format!("everything is {what}"),
+            Duration::from_secs(280),
+            done,
+        )
+        .await;
+    }
     let stats: Value = http
         .get(format!("{sandbox}/__sandbox/stats"))
         .send()

@@ -417,7 +417,7 @@ impl TestApp {
     /// Lets the worker do everything that is due, and says how many steps that took.
     pub async fn drain(&self) -> u32 {
         let mut steps = 0;
-        let give_up = tokio::time::Instant::now() + Duration::from_secs(20);
+        let give_up = tokio::time::Instant::now() + Duration::from_secs(60);
         loop {
             while self
                 .state

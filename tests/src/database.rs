@@ -3,13 +3,12 @@
 //! SQLite is a file in a folder that goes with the test. PostgreSQL is one throw-away cluster for the whole run, made by `tests/run` with a
 //! migrated template; each test clones it, and nothing is dropped singly, for the cluster goes as a whole.
 
-use entities::chance::Chance;
+use entities::chance::{Chance, SystemChance};
 use entities::clock::Clock;
 use entities::database::{Database, DatabaseOptions};
 use sea_orm::{ConnectOptions, ConnectionTrait};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 use crate::StatementLog;
@@ -99,15 +98,13 @@ impl TestDatabase {
 }
 
 async fn clone_template() -> String {
-    static MADE: AtomicU32 = AtomicU32::new(0);
     let cluster = std::env::var("ENTENTE_TEST_POSTGRES")
         .expect("ENTENTE_TEST_POSTGRES is not set: `tests/run` starts a PostgreSQL for the tests and sets it to postgres://user@host:port");
     let cluster = cluster.trim_end_matches('/');
-    let name = format!(
-        "test_{}_{}",
-        std::process::id(),
-        MADE.fetch_add(1, Ordering::Relaxed)
-    );
+    // Numbers of processes come again in a long run; this does not.
+    let mut bytes = [0_u8; 16];
+    SystemChance.fill(&mut bytes);
+    let name = format!("test_{:032x}", u128::from_be_bytes(bytes));
     let mut options = ConnectOptions::new(format!("{cluster}/postgres"));
     options.max_connections(1).sqlx_logging(false);
     let maintenance = sea_orm::Database::connect(options)

@@ -6,7 +6,7 @@
 //! its viewer may see.
 
 use entities::database::{Database, Wake};
-use entities::error::Result;
+use entities::error::{Error, Result};
 use entities::event::{self, Model, Position};
 use entities::id::{DealId, TypedId as _};
 use entities::viewer::Viewer;
@@ -119,8 +119,7 @@ async fn follow(feed: std::sync::Weak<Shared>) {
         let mut place = match event::end(&database).await {
             Ok(place) => place,
             Err(error) => {
-                tracing::warn!(%error, "the event log could not be followed");
-                tokio::time::sleep(POLL).await;
+                rest(&shared, &error).await;
                 continue;
             }
         };
@@ -140,12 +139,17 @@ async fn follow(feed: std::sync::Weak<Shared>) {
                     Ok(()) = remote.changed() => tokio::time::sleep(GATHER).await,
                     () = tokio::time::sleep(POLL) => {}
                 },
-                Err(error) => {
-                    tracing::warn!(%error, "the event log could not be followed");
-                    tokio::time::sleep(POLL).await;
-                }
+                Err(error) => rest(&shared, &error).await,
             }
         }
+    }
+}
+
+/// Waits after a failure. It is worth a word when somebody still listens then: a server that stops takes its listeners and its connections with it.
+async fn rest(shared: &Shared, error: &Error) {
+    tokio::time::sleep(POLL).await;
+    if shared.beats.receiver_count() > 0 {
+        tracing::warn!(%error, "the event log could not be followed");
     }
 }
 

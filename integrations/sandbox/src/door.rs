@@ -1,4 +1,4 @@
-//! The sandboxes' own door, as far as it is the same for every vendor: statistics, the clock, failures.
+//! The sandboxes' own door, as far as it is the same for every vendor: statistics, the clock, failures; and that nothing answered is forgotten.
 //!
 //! It asks for no token, because it is no part of the vendor; the sandbox listens on loopback only. Writes must be `application/json`, so
 //! that a web page a developer happens to visit cannot make a browser send one without asking first.
@@ -8,8 +8,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -28,6 +31,10 @@ pub(crate) trait World: 'static {
     fn stats(&self) -> &Stats;
     fn deliveries(&self) -> &Deliveries;
     fn fault_book(&self) -> &FaultBook;
+    /// Whether everything it was told is on disk, where it has one.
+    fn is_kept(&self) -> bool;
+    /// Puts on disk what is not there yet. May block.
+    fn keep(&self) -> Result<(), SandboxError>;
     /// Ends the life of every access token.
     fn expire_tokens(&self) -> Result<(), SandboxError>;
     /// What else its statistics say.
@@ -91,6 +98,23 @@ impl actix_web::ResponseError for Closed {
     fn error_response(&self) -> HttpResponse {
         HttpResponse::build(self.status).json(json!({"error": self.problem}))
     }
+}
+
+/// The outermost middleware. A vendor that has answered does not forget when its process dies: an answer waits until what it tells of is on disk.
+pub(crate) async fn kept<W: World + Send + Sync>(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let world = request.app_data::<web::Data<W>>().cloned();
+    let response = next.call(request).await?;
+    if let Some(world) = world
+        && !world.is_kept()
+    {
+        web::block(move || world.keep())
+            .await?
+            .map_err(Closed::from)?;
+    }
+    Ok(response)
 }
 
 pub(crate) fn json_only(request: &HttpRequest) -> Result<(), Closed> {

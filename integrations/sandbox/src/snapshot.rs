@@ -1,9 +1,10 @@
 //! A sandbox's state as one file of JSON, written as a whole.
 //!
-//! Owns: when the file is written: at most once a second after a change, and at the end; `save_now` for what a caller was told and may
-//! not be lost (tokens, codes). Refuses: to interpret the state. Invariant: the file is always a whole state that once was, because the
-//! reader of the state is called again for each writing and the file is replaced atomically.
+//! Owns: when the file is written: at once when somebody waits for it, a second after a change that nobody waits for, and at the end.
+//! Refuses: to interpret the state. Invariant: the file is always a whole state that once was, because the reader of the state is called
+//! again for each writing and the file is replaced atomically.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -28,6 +29,8 @@ enum Order {
 pub(crate) struct Snapshot {
     orders: mpsc::Sender<Order>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    changes: Arc<AtomicU64>,
+    written: Arc<AtomicU64>,
 }
 
 impl Snapshot {
@@ -38,19 +41,35 @@ impl Snapshot {
         read: impl Fn() -> T + Send + 'static,
     ) -> Self {
         let (orders, inbox) = mpsc::channel();
+        let (changes, written) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let counts = (Arc::clone(&changes), Arc::clone(&written));
         let thread = std::thread::spawn(move || {
-            write_all(&inbox, || folder.save_json(name, &read()));
+            write_all(&inbox, || {
+                // Counted before the state is read: what comes while it is written counts as not written.
+                let seen = counts.0.load(Ordering::SeqCst);
+                folder.save_json(name, &read())?;
+                counts.1.store(seen, Ordering::SeqCst);
+                Ok(())
+            });
         });
         Self {
             orders,
             thread: Mutex::new(Some(thread)),
+            changes,
+            written,
         }
     }
 
-    /// The state has changed; it is on disk a second later.
+    /// The state has changed; it is on disk a second later, or when somebody waits for it.
     pub(crate) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
         // The writer ends only after `end`; changes after it are nobody's any more.
         let _ = self.orders.send(Order::Changed);
+    }
+
+    /// Whether every change is on disk.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.written.load(Ordering::SeqCst) >= self.changes.load(Ordering::SeqCst)
     }
 
     /// Waits until the present state is on disk. Not to be called while the state is locked.
@@ -80,16 +99,20 @@ impl Snapshot {
 }
 
 fn ended() -> SandboxError {
+    lost("its writer has ended")
+}
+
+fn lost(problem: &str) -> SandboxError {
     SandboxError::File {
         attempt: "writing",
         path: "the state of the sandbox".into(),
-        source: std::io::Error::other("its writer has ended"),
+        source: std::io::Error::other(problem),
     }
 }
 
 fn write_all(inbox: &mpsc::Receiver<Order>, save: impl Fn() -> Result<(), SandboxError>) {
     while let Ok(first) = inbox.recv() {
-        let mut waiting = None;
+        let mut waiting = Vec::new();
         let mut ends = false;
         let mut next = Ok(first);
         let deadline = Instant::now() + GATHER;
@@ -100,8 +123,12 @@ fn write_all(inbox: &mpsc::Receiver<Order>, save: impl Fn() -> Result<(), Sandbo
                     next = inbox.recv_timeout(deadline.saturating_duration_since(Instant::now()));
                 }
                 Ok(Order::Save(answer)) => {
-                    waiting = Some(answer);
-                    break;
+                    waiting.push(answer);
+                    // Whoever waits already is served by the same writing.
+                    next = match inbox.try_recv() {
+                        Ok(more) => Ok(more),
+                        Err(_) => break,
+                    };
                 }
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => {
                     ends = true;
@@ -112,8 +139,9 @@ fn write_all(inbox: &mpsc::Receiver<Order>, save: impl Fn() -> Result<(), Sandbo
         }
         // A failure nobody waits for is tried again with the next change, and told at the end.
         let saved = save();
-        if let Some(answer) = waiting {
-            let _ = answer.send(saved);
+        let told = saved.err().map(|error| error.to_string());
+        for answer in waiting {
+            let _ = answer.send(told.clone().map_or(Ok(()), |problem| Err(lost(&problem))));
         }
         if ends {
             return;
@@ -146,8 +174,10 @@ mod tests {
         };
         snapshot.save_now().unwrap();
         assert_eq!(folder.load_json::<u32>("n.json").unwrap(), Some(1));
+        assert!(snapshot.is_kept(), "nothing has changed since");
         state.store(2, Ordering::SeqCst);
         snapshot.changed();
+        assert!(!snapshot.is_kept());
         snapshot.end().unwrap();
         assert_eq!(folder.load_json::<u32>("n.json").unwrap(), Some(2));
         assert!(snapshot.save_now().is_err(), "nobody writes any more");

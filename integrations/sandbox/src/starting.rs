@@ -46,16 +46,17 @@ pub(crate) fn resume_app(
     Ok(())
 }
 
-/// Serves an account behind its gate: the routes, and an answer to all that is unknown. The answer is the server's handle, and the task in
+/// Serves an account behind its gate, which answers only what is on disk: the routes, and an answer to all that is unknown. The answer is the server's handle, and the task in
 /// which it runs.
 macro_rules! serve {
-    ($world:expr, $listener:expr, $url:expr, $gate:path, [$($routes:expr),+ $(,)?], $unknown:path) => {{
+    ($world:ident: $kind:ty, $listener:expr, $url:expr, $gate:path, [$($routes:expr),+ $(,)?], $unknown:path) => {{
         let data = actix_web::web::Data::from(std::sync::Arc::clone(&$world));
         let server = actix_web::HttpServer::new(move || {
             actix_web::App::new()
                 .app_data(data.clone())
                 .app_data(actix_web::web::PayloadConfig::new(crate::listening::BODY_LIMIT))
                 .wrap(actix_web::middleware::from_fn($gate))
+                .wrap(actix_web::middleware::from_fn(crate::door::kept::<$kind>))
                 $(.configure($routes))+
                 .default_service(actix_web::web::to($unknown))
         })

@@ -5,6 +5,7 @@ use crate::histories::{salesforce, shopify};
 use crate::linked::Delivery;
 use crate::signing::{body, changed, headers};
 use entities::partner::{self, NewPartner};
+use entities::partnership::{self, NewPartnership, PartnerType};
 use futures::FutureExt as _;
 use sandbox::Kind;
 use sandbox::hubspot::DEAL_TO_PARTNER;
@@ -132,7 +133,7 @@ pub const SALESFORCE: Subject = Subject {
     ..HUBSPOT
 };
 
-/// Orders that are not paid yet; deadly is a partner's domain in the note. A person changes one by cancelling it.
+/// Orders that are not paid yet; deadly is a partner's domain among the tags. One changes as it is paid.
 pub const SHOPIFY: Subject = Subject {
     connector: "shopify",
     resource: "order",
@@ -154,9 +155,12 @@ pub const SHOPIFY: Subject = Subject {
                 ..NewPartner::named("Partner")
             };
             let mut change = linked.app.change().await;
-            partner::create(&mut change, vec![partner]).await.unwrap();
+            let made = partner::create(&mut change, vec![partner]).await.unwrap();
+            let partnership = NewPartnership::of(made[0].id, PartnerType::Channel);
+            let begun = partnership::create(&mut change, vec![partnership]);
+            begun.await.unwrap();
             change.commit().await.unwrap();
-            let sources = json!([{ "property": "note", "by_domain": true }]);
+            let sources = json!([{ "property": "tags", "by_domain": true }]);
             linked.map("$.order.partner_from", sources).await;
             domain.to_owned()
         }
@@ -172,18 +176,17 @@ pub const SHOPIFY: Subject = Subject {
     },
     change: |app, record| {
         let store = app.shopify().store();
-        let order = record.parse().unwrap();
-        store.cancel_order(order, "customer").unwrap();
+        store.pay_order(record.parse().unwrap()).unwrap();
     },
     poison: |app, record, ally| {
         let store = app.shopify().store();
-        let note = OrderEdit {
-            note: Some(ally.to_owned()),
+        let tagged = OrderEdit {
+            tags: Some(vec![ally.to_owned()]),
             ..OrderEdit::default()
         };
-        store.edit_order(record.parse().unwrap(), note).unwrap();
+        store.edit_order(record.parse().unwrap(), tagged).unwrap();
     },
-    is_changed: |row| row["stage"] == "LOST",
+    is_changed: |row| !row["revenueEvents"]["nodes"].as_array().unwrap().is_empty(),
     read: |record| Rule {
         body: record.to_owned(),
         ..Rule::on("POST", "graphql", Mishap::Hang)
@@ -193,7 +196,7 @@ pub const SHOPIFY: Subject = Subject {
             let order: u64 = record.parse().unwrap();
             let body = serde_json::to_vec(&json!({ "id": order })).unwrap();
             let id = format!("delivery-{turn}-{record}");
-            shopify::signed(CLIENT_SECRET, "orders/cancelled", &id, body)
+            shopify::signed(CLIENT_SECRET, "orders/paid", &id, body)
         });
         std::future::ready(told.collect()).boxed()
     },

@@ -1,11 +1,13 @@
 //! The journal: one line of JSON per change, appended by a thread of its own.
 //!
-//! Owns: the form of a line, and the promise that a line is on disk at most 200 ms after its change. Refuses: to interpret; loading is in
-//! `state`. Invariant: lines reach the file in the order of the changes; a line cut by a crash can only be the last.
+//! Owns: the form of a line, and the promise that a line is on disk at most 200 ms after its change, or at once when somebody waits for it.
+//! Refuses: to interpret; loading is in `state`. Invariant: lines reach the file in the order of the changes; a line cut by a crash can only be the last.
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -96,22 +98,36 @@ enum Order {
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
     orders: mpsc::Sender<Order>,
+    appended: Arc<AtomicU64>,
+    written: Arc<AtomicU64>,
 }
 
 impl Journal {
     /// Starts the thread that writes to `file`, which is open for appending.
     pub(crate) fn start(file: File) -> Self {
         let (orders, inbox) = mpsc::channel();
-        std::thread::spawn(move || write_all(file, &inbox));
-        Self { orders }
+        let (appended, written) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let count = Arc::clone(&written);
+        std::thread::spawn(move || write_all(file, &inbox, &count));
+        Self {
+            orders,
+            appended,
+            written,
+        }
     }
 
     pub(crate) fn append(&self, entry: &Entry<'_>) {
         if let Ok(mut line) = serde_json::to_vec(entry) {
             line.push(b'\n');
+            self.appended.fetch_add(1, Ordering::SeqCst);
             // The thread ends only when every sender is gone; a send cannot fail before that.
             let _ = self.orders.send(Order::Line(line));
         }
+    }
+
+    /// Whether every line is on disk.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.written.load(Ordering::SeqCst) >= self.appended.load(Ordering::SeqCst)
     }
 
     /// Waits until everything appended before is on disk.
@@ -126,17 +142,20 @@ impl Journal {
     }
 }
 
-fn write_all(mut file: File, inbox: &mpsc::Receiver<Order>) {
+fn write_all(mut file: File, inbox: &mpsc::Receiver<Order>, written: &AtomicU64) {
     // The first failure is kept and told at every flush: lines after a lost one must not look safe.
     let mut failed: Option<String> = None;
     while let Ok(first) = inbox.recv() {
-        let mut lines = Vec::new();
+        let (mut lines, mut count) = (Vec::new(), 0);
         let mut waiting = Vec::new();
         let deadline = Instant::now() + GATHER;
         let mut next = Ok(first);
         loop {
             match next {
-                Ok(Order::Line(line)) => lines.extend_from_slice(&line),
+                Ok(Order::Line(line)) => {
+                    lines.extend_from_slice(&line);
+                    count += 1;
+                }
                 Ok(Order::Flush(answer)) => {
                     waiting.push(answer);
                     break;
@@ -149,6 +168,9 @@ fn write_all(mut file: File, inbox: &mpsc::Receiver<Order>) {
             && let Err(error) = file.write_all(&lines).and_then(|()| file.sync_data())
         {
             failed = Some(error.to_string());
+        }
+        if failed.is_none() {
+            written.fetch_add(count, Ordering::SeqCst);
         }
         for answer in waiting {
             let told = failed

@@ -180,7 +180,7 @@ fn serve(
     portal.change_faults(|_| {});
     portal.save_head()?;
     let (handle, server) = serve!(
-        portal,
+        portal: Portal,
         listener,
         url,
         gate::pass,

@@ -19,7 +19,7 @@ use super::refused::Refused;
 use super::rules::Rule;
 use super::schema::Property;
 use super::webhooks::Webhooks;
-use crate::Clock;
+use crate::{Clock, SandboxError};
 
 /// The portal's records: shared by the endpoints, by tests, and by the human's door.
 #[derive(Debug)]
@@ -68,6 +68,21 @@ impl Store {
 
     pub(crate) fn portal_id(&self) -> u64 {
         *self.portal_id.get_or_init(|| self.read().info.portal_id)
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.read().journal.as_ref().is_none_or(Journal::is_kept)
+    }
+
+    /// Waits until everything is on disk. May block.
+    pub(crate) fn keep(&self) -> Result<(), SandboxError> {
+        let journal = self.read().journal.clone();
+        let kept = journal.map_or(Ok(()), |journal| journal.flush());
+        kept.map_err(|source| SandboxError::File {
+            attempt: "writing the journal of",
+            path: "the sandbox".into(),
+            source,
+        })
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Inner> {

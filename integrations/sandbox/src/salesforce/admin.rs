@@ -57,6 +57,14 @@ impl World for Org {
         &self.faults
     }
 
+    fn is_kept(&self) -> bool {
+        self.store.is_kept()
+    }
+
+    fn keep(&self) -> Result<(), SandboxError> {
+        self.store.keep()
+    }
+
     fn expire_tokens(&self) -> Result<(), SandboxError> {
         self.tokens.expire_all().map_err(saved)
     }

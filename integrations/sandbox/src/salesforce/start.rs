@@ -206,7 +206,7 @@ fn serve(
     org.change_faults(|_| {});
     org.save_head()?;
     let (handle, server) = serve!(
-        org,
+        org: Org,
         listener,
         url,
         gate::pass,

@@ -20,9 +20,9 @@ use super::schema::SalesforceField;
 use super::shown;
 use super::transaction::{By, Transaction};
 use super::writes::Allowed;
-use crate::Clock;
 use crate::delivery::Deliveries;
 use crate::snapshot::Snapshot;
+use crate::{Clock, SandboxError};
 
 /// The org's records: shared by the endpoints, by tests, and by the human's door.
 #[derive(Debug)]
@@ -95,6 +95,19 @@ impl SalesforceStore {
 
     pub(crate) fn set_lag(&self, ms: i64) {
         self.lag.store(ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.snapshot
+            .get()
+            .is_none_or(|snapshot| snapshot.is_kept())
+    }
+
+    /// Waits until everything is on disk. May block.
+    pub(crate) fn keep(&self) -> Result<(), SandboxError> {
+        self.snapshot
+            .get()
+            .map_or(Ok(()), |snapshot| snapshot.save_now())
     }
 
     pub(crate) fn changed(&self) {

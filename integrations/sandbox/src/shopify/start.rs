@@ -209,7 +209,7 @@ fn serve(
         shop.start_bulk(id);
     }
     let (handle, server) = serve!(
-        shop,
+        shop: Shop,
         listener,
         url,
         gate::pass,

@@ -12,10 +12,10 @@ use super::gid::Kind;
 use super::rest;
 use super::state::State;
 use super::subscriptions::{Subscription, slashed};
-use crate::Clock;
 use crate::delivery::Deliveries;
 use crate::ids::fresh_id;
 use crate::snapshot::Snapshot;
+use crate::{Clock, SandboxError};
 
 /// Something that happened in the shop.
 #[derive(Debug, Clone)]
@@ -173,5 +173,14 @@ impl Store {
             snapshot.changed();
         }
         value
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.snapshot.get().is_none_or(Snapshot::is_kept)
+    }
+
+    /// Waits until everything is on disk. May block.
+    pub(crate) fn keep(&self) -> Result<(), SandboxError> {
+        self.snapshot.get().map_or(Ok(()), Snapshot::save_now)
     }
 }

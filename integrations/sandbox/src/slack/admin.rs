@@ -65,6 +65,14 @@ impl World for Workspace {
         &self.faults
     }
 
+    fn is_kept(&self) -> bool {
+        self.store.is_kept()
+    }
+
+    fn keep(&self) -> Result<(), SandboxError> {
+        self.store.save_now()
+    }
+
     fn expire_tokens(&self) -> Result<(), SandboxError> {
         self.tokens.expire_all().map_err(not_saved)
     }

@@ -208,7 +208,7 @@ fn serve(
     }
     workspace.save_head()?;
     let (handle, server) = serve!(
-        workspace,
+        workspace: Workspace,
         listener,
         url,
         gate::pass,

@@ -250,6 +250,10 @@ impl Store {
         value
     }
 
+    pub(crate) fn is_kept(&self) -> bool {
+        self.snapshot.as_ref().is_none_or(Snapshot::is_kept)
+    }
+
     /// Waits until everything is on disk. May block.
     pub(crate) fn save_now(&self) -> Result<(), SandboxError> {
         self.snapshot.as_ref().map_or(Ok(()), Snapshot::save_now)

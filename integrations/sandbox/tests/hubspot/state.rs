@@ -268,3 +268,25 @@ async fn a_hundred_thousand_deals() {
     );
     hubspot.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_was_answered_is_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let hubspot = HubSpot::start(kept(folder.path(), Source::Empty))
+        .await
+        .unwrap();
+    let client = Client::connect(hubspot.url()).await;
+    for n in 1..=5 {
+        let body = json!({ "properties": { "name": format!("Kept {n}") } });
+        let (status, made) = client.post("/crm/objects/2026-09/companies", body).await;
+        assert_eq!(status, 201, "{made}");
+        // A process that dies now leaves this.
+        let copy = copied(folder.path());
+        let again = HubSpot::start(kept(copy.path(), Source::Empty))
+            .await
+            .unwrap();
+        assert_eq!(again.store().count(Kind::Companies), n);
+        again.stop().await.unwrap();
+    }
+    hubspot.stop().await.unwrap();
+}

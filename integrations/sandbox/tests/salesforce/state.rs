@@ -114,3 +114,25 @@ async fn the_same_seed_makes_the_same_org() {
     assert_eq!(names(1).await, names(1).await);
     assert_ne!(names(1).await, names(2).await);
 }
+
+#[tokio::test]
+async fn what_was_answered_is_on_disk() {
+    let home = tempfile::tempdir().unwrap();
+    let salesforce = Salesforce::start(kept(home.path())).await.unwrap();
+    let client = Client::connect(salesforce.url()).await;
+    for n in 0..5 {
+        let id = client
+            .create("Account", json!({"Name": format!("Kept {n}")}))
+            .await;
+        // A process that dies now leaves this.
+        let copy = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(home.path()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+        }
+        let again = Salesforce::start(kept(copy.path())).await.unwrap();
+        assert!(again.store().ids("Account").contains(&id), "{n}");
+        again.stop().await.unwrap();
+    }
+    salesforce.stop().await.unwrap();
+}

@@ -1,17 +1,6 @@
 //! The chain over the event log: what holds, and that everything that was tampered with is found.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "tests"
-)]
-
-#[allow(dead_code, reason = "shared with other suites")]
-mod bed;
-
-use bed::{Bed, each};
+use crate::bed::{Bed, each};
 use entities::audit_link::{self, Anchor, Broken, READER, Report, Why};
 use entities::database::Database;
 use entities::event::{EventKind, NewEvent};

@@ -1,17 +1,6 @@
 //! Money, answers and wishes: what is recorded once stays, whoever tells it again and in whatever order.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    dead_code,
-    reason = "tests fail by panicking"
-)]
-
-mod bed;
-
-use bed::{Bed, each};
+use crate::bed::{Bed, each};
 use entities::change::{Author, Change, Origin};
 use entities::chat_message::{self, NewChatMessage, channel};
 use entities::deal::{self, DealStage, NewDeal};

@@ -1,19 +1,7 @@
 //! What a day brings: who meets the criteria of which tier, and whose commitment is at risk. On both databases.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    dead_code,
-    reason = "tests fail by panicking"
-)]
-
-mod bed;
-mod programme;
-
-use bed::{Bed, each};
+use crate::bed::{Bed, each};
+use crate::programme::{bp, day, eur};
 use entities::accrual;
 use entities::change::Origin;
 use entities::commission_rule::RevenueBase;
@@ -27,7 +15,6 @@ use entities::revenue_share::{Commitment, CommitmentUnit};
 use entities::tier::{self, Criterion, NewTier, TierMetric};
 use entities::tier_assignment::{self, assign};
 use entities::viewer::Viewer;
-use programme::{bp, day, eur};
 use sea_orm::EntityTrait as _;
 
 // The bed's clock starts on 2026-09-21.

@@ -1,20 +1,9 @@
 //! Claims that stand against each other, whatever becomes of their words, of the programme's lists and of the partnership: on both databases.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    dead_code,
-    reason = "tests fail by panicking"
-)]
-
-mod bed;
-mod programme;
-
-use bed::{Bed, each};
-use entities::change::{Change, Origin};
+use crate::bed::{Bed, each};
+use crate::deal_registration::{account, draft, locked};
+use crate::programme::refusal;
+use entities::change::Origin;
 use entities::customer::{self, CustomerPatch, NewCustomer};
 use entities::deal::{self, DealStage};
 use entities::deal_registration::conflict::{self, AccountAnswer, Wanted};
@@ -24,38 +13,12 @@ use entities::partnership::{self, PartnerType, PartnershipPatch, PartnershipStat
 use entities::program::{self, ProgramPatch};
 use entities::viewer::Viewer;
 use entities::visible;
-use programme::{eur, refusal};
 use sea_orm::EntityTrait;
 use std::sync::Arc;
 
-fn account(name: &str, domain: Option<&str>, country: Option<&str>) -> Account {
-    Account {
-        name: name.to_owned(),
-        domain: domain.map(|domain| domain.parse().unwrap()),
-        country: country.map(str::to_owned),
-        duns: None,
-    }
-}
-
 /// A claim on Acme.
 fn acme(products: &[&str]) -> Draft {
-    Draft {
-        account: account("Acme", Some("acme.com"), None),
-        contact_name: "Jo".to_owned(),
-        contact_email: None,
-        products: products.iter().map(|one| (*one).to_owned()).collect(),
-        territories: vec![],
-        value: Some(eur(100_000)),
-        expected_close_on: None,
-        use_case: "They need it.".to_owned(),
-    }
-}
-
-async fn locked(change: &Change, row: &Model) -> Model {
-    let system = Viewer::system("t");
-    visible::lock_one::<deal_registration::Entity>(change, &system, row.id.0, None)
-        .await
-        .unwrap()
+    draft(account("Acme", Some("acme.com"), None), products, &[])
 }
 
 impl Bed {
@@ -81,14 +44,6 @@ impl Bed {
     async fn registered(&self, of: &partnership::Model, draft: Draft) -> Model {
         let row = self.drafted(of, draft).await;
         self.submitted(&row).await.unwrap()
-    }
-
-    async fn approve(&self, row: &Model) -> Result<Model, Error> {
-        let mut change = self.by("staff").await;
-        let row = locked(&change, row).await;
-        let row = deal_registration::approve(&mut change, row, None, None, None).await?;
-        change.commit().await?;
-        Ok(row)
     }
 
     async fn answer(&self, of: &partnership::Model, account: Account) -> AccountAnswer {

@@ -1,19 +1,7 @@
 //! What a won deal is worth is booked as it is won, corrected by difference and taken back when it is open again: on both databases.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    dead_code,
-    reason = "tests fail by panicking"
-)]
-
-mod bed;
-mod programme;
-
-use bed::{Bed, each};
+use crate::bed::{Bed, each};
+use crate::programme::{at, bp, eur};
 use entities::accrual::{self, accrue};
 use entities::change::Origin;
 use entities::commission_rule::{ReferralTrigger, RevenueBase};
@@ -28,7 +16,6 @@ use entities::revenue_event::{self, RevenueKind};
 use entities::revenue_share::Referral;
 use entities::viewer::Viewer;
 use entities::visible::{self, Visible as _};
-use programme::{at, bp, eur};
 use sea_orm::{EntityTrait as _, QueryOrder as _};
 use std::collections::BTreeMap;
 

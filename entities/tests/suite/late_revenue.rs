@@ -1,20 +1,8 @@
 //! What is told late, in another order, or by another day than it is computed on: it earns what it would have earned, and no more is taken back than was
 //! earned. On both databases.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    dead_code,
-    reason = "tests fail by panicking"
-)]
-
-mod bed;
-mod programme;
-
-use bed::{Bed, each};
+use crate::bed::{Bed, each};
+use crate::programme::{at, bp, day, eur};
 use entities::accrual::{self, accrue};
 use entities::agreement::{self, Terms};
 use entities::change::Origin;
@@ -31,7 +19,6 @@ use entities::program_enrollment;
 use entities::revenue_event::{self, Concerns, NewRevenue, RevenueKind};
 use entities::revenue_share::{Commitment, CommitmentUnit, Referral, ShortfallPolicy};
 use entities::{commission_run, ledger_entry, revenue_accrual};
-use programme::{at, bp, day, eur};
 use sea_orm::EntityTrait;
 
 // The bed's clock starts on 2026-09-21.

@@ -1,21 +1,9 @@
 //! Who registers first is protected, whatever others try, and nobody learns of whom: on both databases.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    dead_code,
-    reason = "tests fail by panicking"
-)]
-
-mod bed;
-mod programme;
-
-use bed::{Bed, each};
+use crate::bed::{Bed, each};
+use crate::programme::{at, eur, refusal};
 use entities::agreement::{Exclusivity, Scope};
-use entities::change::Origin;
+use entities::change::{Change, Origin};
 use entities::customer::{self, NewCustomer};
 use entities::deal::{self, DealStage};
 use entities::deal_partner::DealPartnerRole::Sourced;
@@ -29,11 +17,10 @@ use entities::program::{self, ProgramPatch};
 use entities::registration_note::{self, NoteKind};
 use entities::viewer::Viewer;
 use entities::visible;
-use programme::{at, eur, refusal};
 use sea_orm::EntityTrait;
 use std::sync::Arc;
 
-fn account(name: &str, domain: Option<&str>, country: Option<&str>) -> Account {
+pub fn account(name: &str, domain: Option<&str>, country: Option<&str>) -> Account {
     Account {
         name: name.to_owned(),
         domain: domain.map(|domain| domain.parse().unwrap()),
@@ -42,7 +29,7 @@ fn account(name: &str, domain: Option<&str>, country: Option<&str>) -> Account {
     }
 }
 
-fn draft(account: Account, products: &[&str], territories: &[&str]) -> Draft {
+pub fn draft(account: Account, products: &[&str], territories: &[&str]) -> Draft {
     let list = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
     Draft {
         account,
@@ -54,6 +41,14 @@ fn draft(account: Account, products: &[&str], territories: &[&str]) -> Draft {
         expected_close_on: None,
         use_case: "They need it.".to_owned(),
     }
+}
+
+/// A registration as it stands, held until the change ends.
+pub async fn locked(change: &Change, row: &Model) -> Model {
+    let system = Viewer::system("t");
+    visible::lock_one::<deal_registration::Entity>(change, &system, row.id.0, None)
+        .await
+        .unwrap()
 }
 
 impl Bed {
@@ -68,24 +63,13 @@ impl Bed {
         Ok(row)
     }
 
-    async fn approve(&self, row: &Model) -> Result<Model, Error> {
+    /// Approves it as staff does, with a note that the partner sees.
+    pub async fn approve(&self, row: &Model) -> Result<Model, Error> {
         let mut change = self.by("staff").await;
-        let row = visible::lock_one::<deal_registration::Entity>(
-            &change,
-            &Viewer::system("t"),
-            row.id.0,
-            None,
-        )
-        .await?;
-        let row = deal_registration::approve(
-            &mut change,
-            row,
-            None,
-            None,
-            Some("margin is thin".to_owned()),
-        )
-        .await?;
-        change.commit().await.unwrap();
+        let row = locked(&change, row).await;
+        let note = Some("margin is thin".to_owned());
+        let row = deal_registration::approve(&mut change, row, None, None, note).await?;
+        change.commit().await?;
         Ok(row)
     }
 

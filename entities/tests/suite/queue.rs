@@ -1,16 +1,6 @@
 //! The queues under workers that die, meet and come too late: on SQLite, and on PostgreSQL where the run has one.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "tests fail by panicking"
-)]
-
-mod bed;
-
-use bed::{Bed, COMPANY, DEAL, LEASE, MOST, each};
+use crate::bed::{Bed, COMPANY, DEAL, LEASE, MOST, each};
 use entities::inbound_signal::{self, MERGED, NewSignal};
 use entities::inbound_webhook::{self, InboxState, NewDelivery};
 use entities::outbound_push;
@@ -82,7 +72,7 @@ async fn what_was_added_to_meanwhile_is_due_again() {
         assert_eq!(left.len(), 1);
         assert_eq!(
             (left[0].subject_id, left[0].generation),
-            (bed::subject(1), 2)
+            (crate::bed::subject(1), 2)
         );
         assert_eq!((left[0].lease_owner, left[0].sent_at), (None, None));
         let again = bed.claim(10).await;
@@ -125,7 +115,13 @@ async fn what_is_added_while_settling_waits_for_it_is_kept() {
             .map(|row| (row.subject_id, row.lease_owner))
             .collect();
         left.sort();
-        assert_eq!(left, [(bed::subject(7), None), (bed::subject(8), None)]);
+        assert_eq!(
+            left,
+            [
+                (crate::bed::subject(7), None),
+                (crate::bed::subject(8), None)
+            ]
+        );
     })
     .await;
 }
@@ -200,10 +196,14 @@ async fn a_row_that_kills_its_worker_stops_at_its_limit_and_its_neighbours_go_on
             .unwrap();
         assert_eq!(
             dead.iter().map(|row| row.subject_id).collect::<Vec<_>>(),
-            [bed::subject(0)]
+            [crate::bed::subject(0)]
         );
-        let beyond =
-            outbound_push::list_dead(bed.database.read(), connection, Some(bed::subject(0)), 10);
+        let beyond = outbound_push::list_dead(
+            bed.database.read(),
+            connection,
+            Some(crate::bed::subject(0)),
+            10,
+        );
         assert_eq!(beyond.await.unwrap(), []);
         // A change of the row brings it back to life, at once.
         bed.raise(connection, DEAL, 0..1).await;
@@ -461,7 +461,7 @@ async fn the_dead_are_listed_and_replayed_one_or_all() {
         );
 
         let change = bed.begin().await;
-        let ids = [pushes[1].subject_id, bed::subject(77)];
+        let ids = [pushes[1].subject_id, crate::bed::subject(77)];
         assert_eq!(
             outbound_push::replay(&change, connection, &ids)
                 .await

@@ -1,19 +1,5 @@
 //! Many rows at once read back as they were written, whichever form the statement took: absent values, lists, dates and flags among them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "tests"
-)]
-
-#[allow(
-    dead_code,
-    reason = "the bed is shared; not every test needs all of it"
-)]
-mod bed;
-
 use chrono::NaiveDate;
 use entities::change::{Author, Change, Origin};
 use entities::clock::Timestamp;
@@ -65,7 +51,7 @@ fn deal_of(n: usize) -> NewDeal {
 
 #[tokio::test]
 async fn rows_written_together_read_back_as_they_were_written() {
-    bed::each(async |bed| {
+    crate::bed::each(async |bed| {
         // One, too few for arrays, many, and more than one statement takes.
         for count in [1, 5, 40, 2_300] {
             let author = Author {

@@ -1,19 +1,6 @@
 //! What a database held before a column was added has the value that it would have been written with: on both databases.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    dead_code,
-    reason = "tests fail by panicking"
-)]
-
-mod bed;
-mod programme;
-
-use bed::{Bed, each};
+use crate::bed::{Bed, each};
 use entities::agreement::{self, AgreementStatus};
 use entities::change::Origin;
 use entities::customer::{self, NewCustomer};

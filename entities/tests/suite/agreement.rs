@@ -1,20 +1,8 @@
 //! What a partner sees of agreements, what exclusive ones keep others out of and from when to when, and in which order amendments hold: on both
 //! databases.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    dead_code,
-    reason = "tests fail by panicking"
-)]
-
-mod bed;
-mod programme;
-
-use bed::{Bed, each};
+use crate::bed::{Bed, each};
+use crate::programme::{day, refusal};
 use entities::agreement::{self, AgreementStatus, Exclusivity, Model, NewAmendment, Scope, Terms};
 use entities::agreement_signature::Side;
 use entities::deal_registration::Account;
@@ -23,7 +11,6 @@ use entities::error::{Error, ViolationCode};
 use entities::event;
 use entities::partnership::{self, PartnerType};
 use entities::visible::Visible as _;
-use programme::{day, refusal};
 use sea_orm::EntityTrait;
 
 // The bed's clock starts on 2026-09-21.
