@@ -104,6 +104,7 @@ impl Feed {
 
 /// Hands the log around for as long as the feed is there.
 async fn follow(feed: std::sync::Weak<Shared>) {
+    let mut failures = Failures::default();
     loop {
         let Some(shared) = feed.upgrade() else { return };
         let database = shared.database.clone();
@@ -119,7 +120,7 @@ async fn follow(feed: std::sync::Weak<Shared>) {
         let mut place = match event::end(&database).await {
             Ok(place) => place,
             Err(error) => {
-                rest(&shared, &error).await;
+                failures.rest(&error).await;
                 continue;
             }
         };
@@ -129,27 +130,38 @@ async fn follow(feed: std::sync::Weak<Shared>) {
             remote.mark_unchanged();
             match event::list_after(&database, &system, place, None, PAGE).await {
                 Ok(events) if !events.is_empty() => {
+                    failures = Failures::default();
                     for row in events {
                         place = Some(Position::from(&row));
                         let _ = shared.beats.send(Beat::Event(Arc::new(row)));
                     }
                 }
-                Ok(_) => tokio::select! {
-                    Ok(()) = local.changed() => tokio::time::sleep(GATHER).await,
-                    Ok(()) = remote.changed() => tokio::time::sleep(GATHER).await,
-                    () = tokio::time::sleep(POLL) => {}
-                },
-                Err(error) => rest(&shared, &error).await,
+                Ok(_) => {
+                    failures = Failures::default();
+                    tokio::select! {
+                        Ok(()) = local.changed() => tokio::time::sleep(GATHER).await,
+                        Ok(()) = remote.changed() => tokio::time::sleep(GATHER).await,
+                        () = tokio::time::sleep(POLL) => {}
+                    }
+                }
+                Err(error) => failures.rest(&error).await,
             }
         }
     }
 }
 
-/// Waits after a failure. It is worth a word when somebody still listens then: a server that stops takes its listeners and its connections with it.
-async fn rest(shared: &Shared, error: &Error) {
-    tokio::time::sleep(POLL).await;
-    if shared.beats.receiver_count() > 0 {
-        tracing::warn!(%error, "the event log could not be followed");
+/// Failures in a row.
+#[derive(Default)]
+struct Failures(u32);
+
+impl Failures {
+    /// Waits before the log is asked again. The first may be a connection that went with the server's thread that made it, and is not worth a word.
+    async fn rest(&mut self, error: &Error) {
+        self.0 += 1;
+        if self.0 > 1 {
+            tracing::warn!(%error, "the event log could not be followed");
+        }
+        tokio::time::sleep(POLL).await;
     }
 }
 
