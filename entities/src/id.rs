@@ -189,6 +189,8 @@ typed_ids! {
     RegistrationPressId = "registration_press";
     /// A partner's question whether an account is free.
     AccountCheckId = "account_check";
+    /// A company's wish to take part in a programme.
+    PartnerApplicationId = "partner_application";
     /// A key that signs tokens, as the event log names it; elsewhere it is known by its thumbprint.
     SigningKeyId = "signing_key";
 }

@@ -45,6 +45,7 @@ pub mod ledger_dispute;
 pub mod ledger_entry;
 pub mod obligation;
 pub mod partner;
+pub mod partner_application;
 pub mod partnership;
 pub mod payout;
 pub mod preset;

@@ -38,6 +38,7 @@ mod oauth_client;
 mod outbound_push;
 mod pages;
 mod partner;
+mod partner_application;
 mod partnership;
 mod payout;
 mod person;

@@ -35,6 +35,7 @@ pub mod obligation;
 pub mod order;
 pub mod page;
 pub mod partner;
+pub mod partner_application;
 pub mod partnership;
 pub mod payout;
 pub mod person;

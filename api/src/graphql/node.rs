@@ -15,6 +15,7 @@ use super::ledger_entry::LedgerEntry;
 use super::oauth_client::OAuthClient;
 use super::obligation::Obligation;
 use super::partner::Partner;
+use super::partner_application::PartnerApplication;
 use super::partnership::Partnership;
 use super::payout::Payout;
 use super::privacy_request::PrivacyRequest;
@@ -31,16 +32,17 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
     self, AgreementId, CommissionRuleId, ConnectionId, ContactId, CustomerId, DealId,
     DealRegistrationId, IdentityProviderId, LedgerDisputeId, LedgerEntryId, OAuthClientId,
-    ObligationId, PartnerId, PartnershipId, PayoutId, PrivacyRequestId, ProgramId, RevenueEventId,
-    StatementId, SyncConflictId, SyncRunId, TierId, TypedId, UserId, WebhookEndpointId,
+    ObligationId, PartnerApplicationId, PartnerId, PartnershipId, PayoutId, PrivacyRequestId,
+    ProgramId, RevenueEventId, StatementId, SyncConflictId, SyncRunId, TierId, TypedId, UserId,
+    WebhookEndpointId,
 };
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use entities::{
     agreement, commission_rule, connection, contact, customer, deal, deal_registration,
     identity_provider, ledger_dispute, ledger_entry, oauth_client, obligation, partner,
-    partnership, payout, privacy_request, program, revenue_event, statement, sync_conflict,
-    sync_run, tier, user, webhook_endpoint,
+    partner_application, partnership, payout, privacy_request, program, revenue_event, statement,
+    sync_conflict, sync_run, tier, user, webhook_endpoint,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -63,6 +65,8 @@ pub enum Node {
     RevenueEvent(RevenueEvent),
     /// A partner's claim on an account.
     DealRegistration(DealRegistration),
+    /// A company's wish to take part in a programme.
+    PartnerApplication(PartnerApplication),
     /// A programme.
     Program(Program),
     /// A step of a programme.
@@ -174,6 +178,12 @@ pub(crate) async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Opt
         deal_registration,
         DealRegistration,
         Scope::RegistrationsRead
+    );
+    kind!(
+        PartnerApplicationId,
+        partner_application,
+        PartnerApplication,
+        Scope::PartnersRead
     );
     kind!(ProgramId, program, Program, Scope::PartnersRead);
     kind!(TierId, tier, Tier, Scope::PartnersRead);

@@ -326,6 +326,7 @@ without_plain_fields!(
     super::ledger_dispute::LedgerDispute,
     super::ledger_entry::LedgerEntry,
     super::obligation::Obligation,
+    super::partner_application::PartnerApplication,
     super::partnership::Partnership,
     super::payout::Payout,
     super::privacy_request::PrivacyRequest,

@@ -27,6 +27,9 @@ use super::node::{Node, NodeQuery};
 use super::oauth_client::{OAuthClientMutation, OAuthClientQuery};
 use super::obligation::{ObligationMutation, ObligationQuery};
 use super::partner::{PartnerMutation, PartnerQuery};
+use super::partner_application::{
+    ApplicationDecisionMutation, PartnerApplicationMutation, PartnerApplicationQuery,
+};
 use super::partnership::{PartnershipMutation, PartnershipQuery};
 use super::payout::{PayoutExportQuery, PayoutMutation, PayoutQuery};
 use super::person::PersonMutation;
@@ -65,6 +68,7 @@ pub struct RowQueries(
 pub struct CommitmentQueries(
     DealRegistrationQuery,
     RegistrationConflictQuery,
+    PartnerApplicationQuery,
     ProgramQuery,
     AgreementQuery,
     ExclusivityQuery,
@@ -140,6 +144,8 @@ pub struct CommitmentMutations(
     DealRegistrationMutation,
     RegistrationDecisionMutation,
     AccountCheckMutation,
+    PartnerApplicationMutation,
+    ApplicationDecisionMutation,
     ProgramMutation,
     TierMutation,
     AgreementMutation,

@@ -22,6 +22,7 @@ use entities::deal_registration::{self, Account, Draft};
 use entities::ledger_dispute::{self, DisputeStatus};
 use entities::ledger_entry::{self, NewAdjustment, Step};
 use entities::money::{BasisPoints, Currency, Money};
+use entities::partner_application::{self, Approval, NewApplication};
 use entities::partnership::{self, NewPartnership, PartnerType};
 use entities::program::{self, NewProgram};
 use entities::registration_note::{self, NoteKind};
@@ -449,6 +450,7 @@ pub async fn of_side(change: &mut Change, side: &Side, of_the_programme: &str) -
     let registration =
         deal_registration::approve(change, registration, Some(77), message, Some(note)).await;
     let referred = new_referred(change, side, tender, &partnership).await;
+    applied(change, side, &program, of_the_programme).await;
     let statement = statement::finalize(change, side.partner.id, Currency::USD, today, Zone::UTC);
     let statement = statement.await.unwrap();
     Core {
@@ -461,6 +463,57 @@ pub async fn of_side(change: &mut Change, side: &Side, of_the_programme: &str) -
         dispute,
         referred,
         statement,
+    }
+}
+
+/// A company that asked for more, was asked back, and was answered; approved, it has a partnership the more. And one that was refused.
+async fn applied(
+    change: &mut Change,
+    side: &Side,
+    program: &program::Model,
+    of_the_programme: &str,
+) {
+    let (mark, system) = (side.mark, Viewer::system(of_the_programme));
+    let lower = mark.to_lowercase();
+    for kind in [PartnerType::Content, PartnerType::Industry] {
+        let new = NewApplication {
+            program_id: program.id,
+            kind,
+            company_name: format!("{mark} applicant"),
+            domain: format!("{lower}-applicant.example").parse().ok(),
+            website: Some(format!("https://{lower}-applicant.example")),
+            country: Some("NO".to_owned()),
+            employees: i32::try_from(Tender::of(mark).minor(30)).ok(),
+            contact_name: format!("{mark} person of an applicant"),
+            contact_email: Some(format!("{lower}@applicants.example")),
+            message: format!("{mark} message of an applicant"),
+        };
+        let partner = Some(side.partner.id);
+        let row = partner_application::submit(change, &system, partner, new)
+            .await
+            .unwrap();
+        let row = partner_application::review(change, row).await.unwrap();
+        let question = format!("{mark} question to an applicant");
+        let row = partner_application::request_information(change, row, question)
+            .await
+            .unwrap();
+        if kind == PartnerType::Industry {
+            // Its answer is still waited for.
+            continue;
+        }
+        let answer = format!("{mark} answer of an applicant");
+        let row = partner_application::answer(change, &system, row, answer)
+            .await
+            .unwrap();
+        let row = partner_application::review(change, row).await.unwrap();
+        let approval = Approval {
+            reason: Some(format!("{mark} reason for an applicant")),
+            note: Some(of_the_programme.to_owned()),
+            ..Approval::default()
+        };
+        partner_application::approve(change, row, approval)
+            .await
+            .unwrap();
     }
 }
 

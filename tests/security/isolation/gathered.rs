@@ -168,6 +168,12 @@ pub async fn of_side(app: &TestApp, side: &Side) -> Gathered {
         row.partner_id == own,
         found.id(row.id)
     );
+    each!(partner_application, row, row.partner_id == Some(own), {
+        if row.internal_note.is_some() {
+            found.rows.insert("PartnerApplication", row.id.to_string());
+        }
+        found.id(row.id);
+    });
     each!(registration_note, row, row.partner_id == own, {
         if row.internal {
             found.hidden(row.id);

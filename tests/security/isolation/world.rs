@@ -399,6 +399,9 @@ async fn filled(mirror: &Mirror) -> (Vec<(Core, callers::Callers)>, String) {
                 is(core.program.id.0)
             ),
             format!(
+                "UPDATE partner_application SET answer_until = {at}, decided_by = '{OF_THE_PROGRAMME}', submitted_by = '{OF_THE_PROGRAMME}' WHERE {of_partner}"
+            ),
+            format!(
                 "UPDATE tier SET archived_at = {at} WHERE {}",
                 is(core.tier.id.0)
             ),
