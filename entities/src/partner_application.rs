@@ -128,6 +128,8 @@ pub struct Model {
     /// Internal.
     pub decided_by: Option<String>,
     pub decided_at: Option<Timestamp>,
+    /// Why it was approved without an assessment that is good enough. Internal.
+    pub override_reason: Option<String>,
 }
 
 /// Relations are walked by id.
@@ -285,6 +287,7 @@ async fn write(
         internal_note: None,
         decided_by: None,
         decided_at: None,
+        override_reason: None,
     };
     crate::write::insert::<Entity>(change, std::slice::from_ref(&row)).await?;
     let data = json!({ "program": row.program_id, "type": row.kind, "source": row.source });

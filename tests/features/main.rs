@@ -10,6 +10,7 @@
 )]
 
 mod agreement;
+mod assessment;
 mod audit;
 mod chat;
 mod commission_rule;
@@ -42,6 +43,7 @@ mod partner_application;
 mod partnership;
 mod payout;
 mod person;
+mod preset;
 mod privacy_request;
 mod program;
 mod raw;
@@ -52,6 +54,7 @@ mod salesforce;
 mod scene;
 mod shopify;
 mod sign_in;
+mod stage_guard;
 mod statements;
 mod subscription;
 mod sync_conflict;

@@ -1,5 +1,6 @@
 //! `node` and `nodes`: any row by its global id. Unknown, malformed and not yours answer alike: null.
 
+use super::activity::Activity;
 use super::agreement::Agreement;
 use super::commission_rule::CommissionRule;
 use super::connection::Connection;
@@ -9,6 +10,7 @@ use super::customer::Customer;
 use super::deal::Deal;
 use super::deal_registration::DealRegistration;
 use super::error::ErrorCode;
+use super::goal::Goal;
 use super::identity_provider::IdentityProvider;
 use super::ledger_dispute::LedgerDispute;
 use super::ledger_entry::LedgerEntry;
@@ -30,8 +32,8 @@ use super::user::User;
 use super::webhook_endpoint::WebhookEndpoint;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
-    self, AgreementId, CommissionRuleId, ConnectionId, ContactId, CustomerId, DealId,
-    DealRegistrationId, IdentityProviderId, LedgerDisputeId, LedgerEntryId, OAuthClientId,
+    self, ActivityId, AgreementId, CommissionRuleId, ConnectionId, ContactId, CustomerId, DealId,
+    DealRegistrationId, GoalId, IdentityProviderId, LedgerDisputeId, LedgerEntryId, OAuthClientId,
     ObligationId, PartnerApplicationId, PartnerId, PartnershipId, PayoutId, PrivacyRequestId,
     ProgramId, RevenueEventId, StatementId, SyncConflictId, SyncRunId, TierId, TypedId, UserId,
     WebhookEndpointId,
@@ -39,8 +41,8 @@ use entities::id::{
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use entities::{
-    agreement, commission_rule, connection, contact, customer, deal, deal_registration,
-    identity_provider, ledger_dispute, ledger_entry, oauth_client, obligation, partner,
+    activity, agreement, commission_rule, connection, contact, customer, deal, deal_registration,
+    goal, identity_provider, ledger_dispute, ledger_entry, oauth_client, obligation, partner,
     partner_application, partnership, payout, privacy_request, program, revenue_event, statement,
     sync_conflict, sync_run, tier, user, webhook_endpoint,
 };
@@ -67,6 +69,10 @@ pub enum Node {
     DealRegistration(DealRegistration),
     /// A company's wish to take part in a programme.
     PartnerApplication(PartnerApplication),
+    /// Something that was done with a partner.
+    Activity(Activity),
+    /// Something the programme wants to reach.
+    Goal(Goal),
     /// A programme.
     Program(Program),
     /// A step of a programme.
@@ -185,6 +191,8 @@ pub(crate) async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Opt
         PartnerApplication,
         Scope::PartnersRead
     );
+    kind!(ActivityId, activity, Activity, Scope::PartnersRead);
+    kind!(GoalId, goal, Goal, Scope::PartnersRead);
     kind!(ProgramId, program, Program, Scope::PartnersRead);
     kind!(TierId, tier, Tier, Scope::PartnersRead);
     kind!(

@@ -4,6 +4,7 @@ mod decision;
 mod filter;
 mod mutation;
 
+use super::assessment::Assessment;
 use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
 use super::filter::enum_filter;
 use super::list::{self, list_type};
@@ -11,15 +12,15 @@ use super::page::PageArguments;
 use super::partner::Partner;
 use super::partnership::{PartnerType, Partnership};
 use super::program::Program;
-use super::references::{self, internal};
+use super::references::{self, Children, internal};
 use super::scalar::{DateTime, Domain};
 use super::siblings::Member;
 use async_graphql::{Context, Enum, ID, Object, Result};
 use entities::id::PartnerApplicationId;
 use entities::partner_application::{self, Entity, Model};
-use entities::program;
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
+use entities::{assessment, program};
 use uuid::Uuid;
 
 pub use decision::ApplicationDecisionMutation;
@@ -186,6 +187,23 @@ impl PartnerApplication {
     /// When it was decided.
     async fn decided_at(&self) -> Option<DateTime> {
         self.0.row().decided_at.map(DateTime)
+    }
+    /// Why it was approved without an assessment that is good enough. Internal: null for partners.
+    async fn override_reason(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        internal(ctx, self.0.row().override_reason.as_deref())
+    }
+    /// How it was scored, the earliest first. Internal: empty for partners.
+    async fn assessments(&self, ctx: &Context<'_>) -> Result<Option<Vec<Assessment>>> {
+        let how = Children::<assessment::Entity, Model> {
+            field: "assessments",
+            parent: |row| row.id.0,
+            column: assessment::Column::ApplicationId,
+            of: |row| row.application_id.map(|id| id.0),
+            order: assessment::Column::CreatedAt,
+            id: assessment::Column::Id,
+        };
+        let found = references::children(ctx, &self.0, how, Assessment).await;
+        found.map(Some)
     }
     /// To which programme; null where you do not take part in it.
     async fn program(&self, ctx: &Context<'_>) -> Result<Option<Program>> {

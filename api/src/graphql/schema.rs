@@ -1,7 +1,9 @@
 //! The schema, put together from the stems.
 
 use super::accrual::{AccrualMutation, AccrualQuery};
+use super::activity::{ActivityMutation, ActivityQuery};
 use super::agreement::{AgreementMutation, AgreementQuery, ExclusivityQuery};
+use super::assessment::{AssessmentMutation, AssessmentQuery};
 use super::audit::AuditQuery;
 use super::chat::ChatQuery;
 use super::commission_rule::{
@@ -20,17 +22,19 @@ use super::deal_registration::{
 };
 use super::error::ErrorCode;
 use super::event::EventQuery;
+use super::goal::{GoalMutation, GoalQuery};
 use super::identity_provider::{IdentityProviderMutation, IdentityProviderQuery};
 use super::ledger_dispute::{LedgerDisputeMutation, LedgerDisputeQuery};
 use super::ledger_entry::{ExplanationQuery, LedgerEntryMutation, LedgerEntryQuery};
 use super::node::{Node, NodeQuery};
 use super::oauth_client::{OAuthClientMutation, OAuthClientQuery};
 use super::obligation::{ObligationMutation, ObligationQuery};
+use super::onboarding::{OnboardingMutation, OnboardingQuery};
 use super::partner::{PartnerMutation, PartnerQuery};
 use super::partner_application::{
     ApplicationDecisionMutation, PartnerApplicationMutation, PartnerApplicationQuery,
 };
-use super::partnership::{PartnershipMutation, PartnershipQuery};
+use super::partnership::{PartnershipMutation, PartnershipQuery, StageGuardQuery};
 use super::payout::{PayoutExportQuery, PayoutMutation, PayoutQuery};
 use super::person::PersonMutation;
 use super::privacy_request::PrivacyRequestQuery;
@@ -63,12 +67,22 @@ pub struct RowQueries(
     RevenueEventQuery,
 );
 
+/// How partnerships come about, and what for.
+#[derive(MergedObject, Default)]
+pub struct PipelineQueries(
+    PartnerApplicationQuery,
+    AssessmentQuery,
+    ActivityQuery,
+    OnboardingQuery,
+    StageGuardQuery,
+    GoalQuery,
+);
+
 /// What is agreed and claimed.
 #[derive(MergedObject, Default)]
 pub struct CommitmentQueries(
     DealRegistrationQuery,
     RegistrationConflictQuery,
-    PartnerApplicationQuery,
     ProgramQuery,
     AgreementQuery,
     ExclusivityQuery,
@@ -121,6 +135,7 @@ pub struct Query(
     NodeQuery,
     ViewerQuery,
     RowQueries,
+    PipelineQueries,
     CommitmentQueries,
     MoneyQueries,
     SyncQueries,
@@ -138,14 +153,23 @@ pub struct RowMutations(
     RevenueEventMutation,
 );
 
+/// How partnerships come about, and what for.
+#[derive(MergedObject, Default)]
+pub struct PipelineMutations(
+    PartnerApplicationMutation,
+    ApplicationDecisionMutation,
+    AssessmentMutation,
+    ActivityMutation,
+    OnboardingMutation,
+    GoalMutation,
+);
+
 /// What is agreed and claimed.
 #[derive(MergedObject, Default)]
 pub struct CommitmentMutations(
     DealRegistrationMutation,
     RegistrationDecisionMutation,
     AccountCheckMutation,
-    PartnerApplicationMutation,
-    ApplicationDecisionMutation,
     ProgramMutation,
     TierMutation,
     AgreementMutation,
@@ -190,6 +214,7 @@ pub struct AccessMutations(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     RowMutations,
+    PipelineMutations,
     CommitmentMutations,
     MoneyMutations,
     SyncMutations,

@@ -6,6 +6,7 @@
 use super::{
     ANSWER_DAYS, ActiveModel, ApplicationStatus, Column, Entity, Model, about, speaks_for,
 };
+use crate::assessment;
 use crate::change::Change;
 use crate::contact::{self, NewContact};
 use crate::error::{Error, Result, ViolationCode, Violations};
@@ -172,6 +173,8 @@ pub struct Approval {
     pub reason: Option<String>,
     /// What it is not told.
     pub note: Option<String>,
+    /// Why it is approved without an assessment that is good enough. What is not needed is not kept.
+    pub override_reason: Option<String>,
 }
 
 /// Approves an application: the partner, its partnership and its part in the programme come into being with it.
@@ -183,6 +186,8 @@ pub async fn approve(change: &mut Change, row: Model, approval: Approval) -> Res
     let mut violations = Violations::default();
     violations.optional_text("reason", approval.reason.as_deref(), 5_000);
     violations.optional_text("internalNote", approval.note.as_deref(), 5_000);
+    let override_reason = approval.override_reason.as_deref();
+    violations.optional_text("overrideReason", override_reason, 2_000);
     violations.finish()?;
     if !row
         .status
@@ -200,6 +205,7 @@ pub async fn approve(change: &mut Change, row: Model, approval: Approval) -> Res
         let message = "The programme is put away.";
         return Err(Error::invalid(ViolationCode::Locked, "programId", message));
     };
+    let override_reason = assessed(change, &row, approval.override_reason).await?;
     let partner = partner_of(change, &row, approval.partner_id).await?;
     let new = NewPartnership::of(partner.id, row.kind);
     let partnerships = partnership::create(change, vec![new]).await?;
@@ -213,6 +219,7 @@ pub async fn approve(change: &mut Change, row: Model, approval: Approval) -> Res
         row.partnership_id = Set(Some(partnership.id));
         row.reason = Set(approval.reason);
         row.internal_note = Set(approval.note);
+        row.override_reason = Set(override_reason);
         row.decided_by = Set(Some(by));
         row.decided_at = Set(Some(at));
     })
@@ -220,6 +227,30 @@ pub async fn approve(change: &mut Change, row: Model, approval: Approval) -> Res
     let data = json!({ "partner": partner.id, "partnership": partnership.id });
     change.record(about(EventKind::ApplicationApproved, &row, data));
     Ok(row)
+}
+
+/// Fails unless the application's last assessment is good enough, or somebody says why it goes without; the answer is that reason, where it was needed.
+async fn assessed(
+    change: &mut Change,
+    row: &Model,
+    reason: Option<String>,
+) -> Result<Option<String>> {
+    let admitted = assessment::admits(change.transaction(), row.id).await?;
+    // Where there is nothing to be scored by, nobody has to be.
+    if admitted != Some(false) {
+        return Ok(None);
+    }
+    let Some(reason) = reason.filter(|text| !text.trim().is_empty()) else {
+        let message = "No assessment by the criteria in force reaches their threshold.";
+        return Err(Error::invalid(
+            ViolationCode::Locked,
+            "overrideReason",
+            message,
+        ));
+    };
+    let kind = EventKind::ApplicationAssessmentOverridden;
+    change.record(about(kind, row, json!({ "reason": reason })).internal());
+    Ok(Some(reason))
 }
 
 /// Whom an application makes a partner, or who is one already.

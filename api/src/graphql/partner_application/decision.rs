@@ -45,6 +45,8 @@ pub struct ApprovePartnerApplicationInput {
     pub reason: Option<String>,
     /// What it is not told.
     pub internal_note: Option<String>,
+    /// Why it is approved without an assessment that is good enough. The log keeps who and why.
+    pub override_reason: Option<String>,
     /// True: check everything and write nothing.
     pub validate_only: Option<bool>,
 }
@@ -57,6 +59,7 @@ impl ApprovePartnerApplicationInput {
             partner_id: partner.map(|id| id_input(id, "partnerId")).transpose()?,
             reason: self.reason,
             note: self.internal_note,
+            override_reason: self.override_reason,
         };
         partner_application::approve(&mut edit.change, row, approval).await
     }
@@ -152,6 +155,7 @@ impl ApplicationDecisionMutation {
     }
 
     /// Approves an application: the partner, where there is none yet, its partnership at PROSPECT and its part in the programme come into being with it.
+    /// Where there is a scheme of criteria, its last assessment has to reach the threshold, or somebody says why not.
     #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
     async fn approve_partner_application(
         &self,
