@@ -542,7 +542,7 @@ async fn scored(change: &mut Change, candidate: Candidate, of_the_programme: &st
         .unwrap();
 }
 
-/// What was done with a partner: once in words for it, once in words among ourselves; and its onboarding, of which nothing is left to do.
+/// What was done with a partner: once in words for it, once in words among ourselves; and its onboarding, of which one task is settled.
 async fn done_with(
     change: &mut Change,
     partnership: &partnership::Model,
@@ -571,12 +571,14 @@ async fn done_with(
     let list = NewChecklist {
         name: mark.to_owned(),
         description: note.clone(),
-        items: vec![ChecklistItem {
-            step: OnboardingStep::InitialContact,
-            title: format!("{mark} task of an onboarding"),
-            from_week: 1,
-            to_week: 2,
-        }],
+        items: ["task", "second task"]
+            .map(|what| ChecklistItem {
+                step: OnboardingStep::InitialContact,
+                title: format!("{mark} {what} of an onboarding"),
+                from_week: 1,
+                to_week: 2,
+            })
+            .into(),
     };
     checklist::publish(change, list).await.unwrap();
     onboarding_task::begin(change, &system, partnership.id, Some(mark))

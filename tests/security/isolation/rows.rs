@@ -269,6 +269,7 @@ async fn of_each_table_a_partner_reads_its_own_rows_and_no_others() {
     let world = World::made().await;
     let read = hold_each! {
         &world,
+        "activity" activity,
         "agreement" agreement,
         "agreement_signature" agreement_signature,
         "agreement_version" agreement_version,
@@ -285,6 +286,7 @@ async fn of_each_table_a_partner_reads_its_own_rows_and_no_others() {
         "oauth_client" oauth_client,
         "oauth_grant" oauth_grant,
         "obligation" obligation,
+        "onboarding_task" onboarding_task,
         "partner" partner,
         "partner_application" partner_application,
         "partnership" partnership,
