@@ -357,6 +357,19 @@ pub async fn revise(change: &mut Change, row: Model, draft: Draft) -> Result<Mod
     Ok(updated)
 }
 
+/// Notes it where the partnership of a registration does not go on: nothing is claimed, protected or sold through one that rests or is over.
+async fn still_open(change: &Change, row: &Model, violations: &mut Violations) -> Result<()> {
+    let system = Viewer::system("deal_registration");
+    let id = row.partnership_id.0;
+    let partnership =
+        visible::find_one::<partnership::Entity, _>(change.transaction(), &system, id).await?;
+    if partnership.is_none_or(|row| row.status != PartnershipStatus::Open) {
+        let message = "The partnership is not open.";
+        violations.add(ViolationCode::Locked, "partnershipId", message);
+    }
+    Ok(())
+}
+
 /// Whether a registration may be handed in, as far as that is its partner's own affair. What others have claimed is not looked at, so that whoever asks
 /// without handing in learns nothing of them.
 ///
@@ -365,15 +378,8 @@ pub async fn revise(change: &mut Change, row: Model, draft: Draft) -> Result<Mod
 /// that overlaps.
 pub async fn check_submission(change: &Change, row: &Model) -> Result<()> {
     follows(row, RegistrationStatus::Submitted)?;
-    let system = Viewer::system("deal_registration");
-    let id = row.partnership_id.0;
-    let partnership =
-        visible::find_one::<partnership::Entity, _>(change.transaction(), &system, id).await?;
     let mut violations = Violations::default();
-    if partnership.is_none_or(|row| row.status != PartnershipStatus::Open) {
-        let message = "The partnership is not open.";
-        violations.add(ViolationCode::Locked, "partnershipId", message);
-    }
+    still_open(change, row, &mut violations).await?;
     let lists = Lists::load(change).await?;
     listed(&mut violations, &lists, &row.products.0, &row.territories.0);
     let others = conflict::of_account(change.transaction(), &row.wanted()).await?;

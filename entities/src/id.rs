@@ -189,6 +189,20 @@ typed_ids! {
     RegistrationPressId = "registration_press";
     /// A partner's question whether an account is free.
     AccountCheckId = "account_check";
+    /// A company's wish to take part in a programme.
+    PartnerApplicationId = "partner_application";
+    /// What candidates are scored by.
+    AssessmentSchemeId = "assessment_scheme";
+    /// How a candidate was scored.
+    AssessmentId = "assessment";
+    /// Something that was done with a partner.
+    ActivityId = "activity";
+    /// The tasks that an onboarding begins with.
+    ChecklistId = "checklist";
+    /// A task of a partnership's onboarding.
+    OnboardingTaskId = "onboarding_task";
+    /// Something the programme wants to reach.
+    GoalId = "goal";
     /// A key that signs tokens, as the event log names it; elsewhere it is known by its thumbprint.
     SigningKeyId = "signing_key";
 }

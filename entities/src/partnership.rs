@@ -3,6 +3,8 @@
 //! State machines: PROSPECT → ENGAGE → NEGOTIATE → ACTIVE without skipping, one step back with a reason; an import may set any
 //! stage, recorded as such. OPEN ⇄ ON_HOLD; before ACTIVE it may be DECLINED, from ACTIVE it may be ENDED; both are final.
 
+pub mod guard;
+
 use crate::change::Change;
 use crate::clock::Timestamp;
 use crate::diff::{Diff, Texts};
@@ -442,15 +444,16 @@ pub async fn update(change: &mut Change, row: Model, patch: PartnershipPatch) ->
     Ok(updated)
 }
 
-/// Moves a partnership one stage forward, or one back with a reason.
+/// Moves a partnership one stage forward, or one back with a reason. Forward it needs what [`guard`] asks for, or a reason to go without.
 ///
 /// # Errors
-/// A stage that is not a neighbour, a missing reason, or a partnership that is not open.
+/// A stage that is not a neighbour, a missing reason, something that the stage asks for, or a partnership that is not open.
 pub async fn advance(
     change: &mut Change,
     row: Model,
     to: PipelineStage,
     reason: Option<String>,
+    override_reason: Option<String>,
 ) -> Result<Model> {
     if row.status != PartnershipStatus::Open {
         return Err(Error::invalid(
@@ -483,6 +486,11 @@ pub async fn advance(
         );
     }
     violations.finish()?;
+    if forward {
+        guard::pass(change, &row, override_reason).await?;
+    } else {
+        guard::refuse_needless(override_reason.as_ref())?;
+    }
     let now = change.now();
     let from = row.stage;
     let live_at = if to == PipelineStage::Active {

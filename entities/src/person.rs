@@ -1,4 +1,4 @@
-//! A person, wherever the database knows them: as somebody who signs in, as a contact, as the owner of deals, as the contact in a registration, as who
+//! A person, wherever the database knows them: as somebody who signs in, as a contact, as the owner of deals, as the contact in a registration or an application, as who
 //! is responsible for a partnership, as who said something of a deal in a chat, and in what the event log says changed.
 //!
 //! Owns: finding what is held of a person in our own rows, handing it over ([`export`]), and replacing it ([`Erasure`]; domain, invariant 17). What vendors

@@ -6,10 +6,11 @@
 use crate::clock::Timestamp;
 use crate::diff::Texts;
 use crate::{
-    agreement, commission_rule, connection, contact, customer, deal, deal_confirmation,
-    deal_partner, deal_registration, identity_provider, ledger_dispute, ledger_entry, oauth_client,
-    obligation, partner, partnership, payout, privacy_request, program, revenue_event, statement,
-    sync_conflict, sync_run, user, webhook_delivery, webhook_endpoint,
+    activity, agreement, commission_rule, connection, contact, customer, deal, deal_confirmation,
+    deal_partner, deal_registration, goal, identity_provider, ledger_dispute, ledger_entry,
+    oauth_client, obligation, partner, partner_application, partnership, payout, privacy_request,
+    program, revenue_event, statement, sync_conflict, sync_run, user, webhook_delivery,
+    webhook_endpoint,
 };
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
@@ -194,7 +195,19 @@ positional! {
     }
     program {
         id, version, created_at, updated_at, name, description, zone, currency, protection_days, extension_days, hold_days, four_eyes_minor, products,
-        territories, archived_at,
+        territories, accepts_applications, archived_at,
+    }
+    partner_application {
+        id, version, created_at, updated_at, program_id, partner_id, partnership_id, source, status, kind, company_name, domain, website, country, employees,
+        contact_name, contact_email, message, submitted_by, question, answer_until, answer, reason, internal_note, decided_by, decided_at,
+        override_reason,
+    }
+    activity {
+        id, created_at, partnership_id, partner_id, kind, occurred_at, outcome, summary, internal_note, recorded_by,
+    }
+    goal {
+        id, version, created_at, updated_at, key, name, metric, scope, unit, currency, baseline_micros, target_micros, due_on, owner, benchmark,
+        archived_at,
     }
     commission_rule { id, created_at, program_id, kind, effective_on, terms, note, published_by }
     agreement {

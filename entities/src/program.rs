@@ -46,6 +46,8 @@ pub struct Model {
     pub four_eyes_minor: i64,
     pub products: Texts,
     pub territories: Texts,
+    /// Whether companies may apply to it, by its form and as partners.
+    pub accepts_applications: bool,
     pub archived_at: Option<Timestamp>,
 }
 
@@ -93,6 +95,7 @@ pub struct NewProgram {
     pub four_eyes_minor: i64,
     pub products: Vec<String>,
     pub territories: Vec<String>,
+    pub accepts_applications: bool,
 }
 
 impl NewProgram {
@@ -109,6 +112,7 @@ impl NewProgram {
             four_eyes_minor: 0,
             products: Vec::new(),
             territories: Vec::new(),
+            accepts_applications: false,
         }
     }
 }
@@ -125,6 +129,7 @@ pub struct ProgramPatch {
     pub four_eyes_minor: Option<i64>,
     pub products: Option<Vec<String>>,
     pub territories: Option<Vec<String>>,
+    pub accepts_applications: Option<bool>,
     pub archived: Option<bool>,
 }
 
@@ -147,6 +152,7 @@ pub async fn create(change: &mut Change, inputs: Vec<NewProgram>) -> Result<Vec<
                 four_eyes_minor: Some(input.four_eyes_minor),
                 products: Some(input.products.clone()),
                 territories: Some(input.territories.clone()),
+                accepts_applications: None,
                 archived: None,
             },
         );
@@ -175,6 +181,7 @@ pub async fn create(change: &mut Change, inputs: Vec<NewProgram>) -> Result<Vec<
             four_eyes_minor: input.four_eyes_minor,
             products: Texts(input.products),
             territories: Texts(input.territories),
+            accepts_applications: input.accepts_applications,
             archived_at: None,
         })
         .collect();
@@ -224,6 +231,11 @@ pub async fn update(change: &mut Change, row: Model, patch: ProgramPatch) -> Res
             "territories",
             row.territories.clone(),
             patch.territories.map(Texts),
+        ),
+        accepts_applications: diff.field(
+            "acceptsApplications",
+            row.accepts_applications,
+            patch.accepts_applications,
         ),
         archived_at,
     };

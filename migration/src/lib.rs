@@ -29,6 +29,10 @@ mod m20261121_000040_agreement_shown;
 mod m20261121_000041_customer_name;
 mod m20261121_000050_confirmed_domains;
 mod m20261121_000051_administrators;
+mod m20261121_000070_applications;
+mod m20261121_000071_assessment;
+mod m20261121_000072_stage_guards;
+mod m20261121_000073_goals;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -65,6 +69,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000041_customer_name::Migration),
             Box::new(m20261121_000050_confirmed_domains::Migration),
             Box::new(m20261121_000051_administrators::Migration),
+            Box::new(m20261121_000070_applications::Migration),
+            Box::new(m20261121_000071_assessment::Migration),
+            Box::new(m20261121_000072_stage_guards::Migration),
+            Box::new(m20261121_000073_goals::Migration),
         ]
     }
 }

@@ -57,6 +57,38 @@ async fn decide(scene: &Scene, mutation: &str, input: Value) -> Value {
 }
 
 #[tokio::test]
+async fn nothing_is_approved_or_converted_through_a_partnership_that_rests() {
+    let scene = Scene::start().await;
+    let own = scene.own();
+    let (id, _) = register(
+        &scene,
+        &own,
+        &scene.partnership,
+        content("Buyer GmbH", "buyer.example"),
+    )
+    .await;
+    let rests = async |status: &str| {
+        let input = json!({ "id": scene.partnership, "status": status });
+        scene
+            .admin("updatePartnership", input, "partnership { status }")
+            .await;
+    };
+    let refused = ["LOCKED partnershipId"];
+    rests("ON_HOLD").await;
+    let approve = json!({ "id": id });
+    let name = "approveDealRegistration";
+    assert_eq!(scene.refused(name, approve.clone()).await, refused);
+    rests("OPEN").await;
+    decide(&scene, name, approve.clone()).await;
+    rests("ON_HOLD").await;
+    let name = "convertDealRegistration";
+    assert_eq!(scene.refused(name, approve.clone()).await, refused);
+    rests("OPEN").await;
+    assert_eq!(scene.refused(name, approve).await, Vec::<String>::new());
+    scene.app.finish().await;
+}
+
+#[tokio::test]
 async fn a_partner_registers_and_is_protected_and_its_receipt_is_signed() {
     let scene = Scene::start().await;
     let own = scene.own();

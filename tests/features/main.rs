@@ -10,6 +10,7 @@
 )]
 
 mod agreement;
+mod assessment;
 mod audit;
 mod chat;
 mod commission_rule;
@@ -38,9 +39,11 @@ mod oauth_client;
 mod outbound_push;
 mod pages;
 mod partner;
+mod partner_application;
 mod partnership;
 mod payout;
 mod person;
+mod preset;
 mod privacy_request;
 mod program;
 mod raw;
@@ -51,6 +54,7 @@ mod salesforce;
 mod scene;
 mod shopify;
 mod sign_in;
+mod stage_guard;
 mod statements;
 mod subscription;
 mod sync_conflict;

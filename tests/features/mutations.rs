@@ -246,7 +246,7 @@ async fn an_update_of_another_version_is_refused() {
         (
             "advancePartnership",
             "partnership",
-            json!({ "id": ship, "to": "ENGAGE" }),
+            json!({ "id": ship, "to": "ENGAGE", "overrideReason": "It is known" }),
         ),
         ("loseDeal", "deal", json!({ "id": deal, "reason": "B" })),
     ];

@@ -154,7 +154,7 @@ async fn tags_and_reasons_stay_out_of_a_partners_events() {
             .is_empty()
     );
     let id = rows.partnerships[0].id.to_string();
-    let forward = json!({ "id": id, "to": "ENGAGE" });
+    let forward = json!({ "id": id, "to": "ENGAGE", "overrideReason": "they are known" });
     assert!(
         app.mutate(&admin, "advancePartnership", forward, "partnership { id }")
             .await

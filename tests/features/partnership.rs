@@ -79,7 +79,7 @@ async fn stages_are_climbed_one_by_one_and_a_step_back_has_a_reason() {
             .mutate(
                 &token,
                 "advancePartnership",
-                json!({ "id": id, "to": to, "reason": reason }),
+                json!({ "id": id, "to": to, "reason": reason, "overrideReason": (to != "ENGAGE" || reason.is_null()).then_some("It is known") }),
                 "partnership { stage liveAt }",
             )
             .await;
@@ -220,7 +220,7 @@ async fn a_partnership_rests_is_declined_before_it_is_active_and_ended_after() {
             .mutate(
                 &token,
                 "advancePartnership",
-                json!({ "id": old, "to": to }),
+                json!({ "id": old, "to": to, "overrideReason": "It is known" }),
                 "partnership { id }",
             )
             .await;

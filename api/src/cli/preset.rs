@@ -1,4 +1,4 @@
-//! `entente preset`: the numbers a programme may begin with, published as rules for days to come.
+//! `entente preset`: what a programme may begin with: rules for days to come, criteria, checklists and goals.
 
 use super::{DataArgs, Failure, answer, data_dir};
 use crate::config::Config;
@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use entities::change::{Author, Change, Origin};
 use entities::error::Error;
-use entities::preset::{self, INCLUDED, Preset};
+use entities::preset::{self, INCLUDED, Loaded, Preset};
 
 #[derive(Args)]
 pub(super) struct PresetArgs {
@@ -19,7 +19,7 @@ pub(super) struct PresetArgs {
 enum PresetCommand {
     /// Print the presets that come with the product.
     List,
-    /// Publish a preset's rules; those that are in force already are left as they are.
+    /// Publish what a preset holds; what is in force already is left as it is.
     Load(LoadArgs),
 }
 
@@ -29,7 +29,7 @@ struct LoadArgs {
     data: DataArgs,
     /// What the preset is called.
     name: String,
-    /// The first day on which its rules hold; today when nothing is said, and never earlier.
+    /// The first day on which its rules hold, from which on its goals count their months; today when nothing is said, and never earlier.
     #[arg(long, value_name = "DAY")]
     from: Option<NaiveDate>,
 }
@@ -91,15 +91,48 @@ pub(super) async fn run(config: Config, args: PresetArgs) -> Result<(), Failure>
     let mut change = change.map_err(|error| failure(attempt, error))?;
     let today = change.now().date();
     let today = today.ok_or_else(|| Failure::fault(attempt, "the clock shows no day"))?;
-    let rules = preset::load(&mut change, &preset, args.from.unwrap_or(today), today).await;
-    let rules = rules.map_err(|error| failure(attempt, error))?;
+    let loaded = preset::load(&mut change, &preset, args.from.unwrap_or(today), today).await;
+    let loaded = loaded.map_err(|error| failure(attempt, error))?;
     change
         .commit()
         .await
         .map_err(|error| failure(attempt, error))?;
-    answer(&match rules.len() {
-        0 => "Its rules are in force already.".to_owned(),
-        1 => "1 rule was published.".to_owned(),
-        count => format!("{count} rules were published."),
-    })
+    answer(&told(loaded))
+}
+
+/// What was published, in a sentence.
+fn told(loaded: Loaded) -> String {
+    let parts = [
+        (loaded.rules, "rule", "rules"),
+        (loaded.schemes, "scheme of criteria", "schemes of criteria"),
+        (loaded.checklists, "checklist", "checklists"),
+        (loaded.goals, "goal", "goals"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+        .collect();
+    if parts.is_empty() {
+        "Everything it holds is in force already.".to_owned()
+    } else {
+        format!("Published: {}.", parts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_told_what_was_published() {
+        let loaded = Loaded {
+            rules: 5,
+            schemes: 1,
+            ..Loaded::default()
+        };
+        assert_eq!(told(loaded), "Published: 5 rules, 1 scheme of criteria.");
+        let nothing = "Everything it holds is in force already.";
+        assert_eq!(told(Loaded::default()), nothing);
+    }
 }

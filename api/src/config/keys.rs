@@ -87,6 +87,7 @@ keys! {
     "limits.budget" Number Some("1000000"), "Cost that a rested token subject may spend at once.";
     "limits.restore_rate" Number Some("100000"), "Cost that a token subject gets back each second.";
     "limits.sign_in_per_minute" Number Some("30"), "Requests a minute from one address where people sign in.";
+    "limits.applications_per_hour" Number Some("20"), "Applications an hour from one address by the public form of a programme.";
     "limits.token_per_minute" Number Some("600"), "Requests a minute from one address at the addresses of the authorization server.";
     "sync.interval_seconds" Number Some("60"), "How often each connection is asked for changes; webhooks come in between.";
     "sync.lease_seconds" Number Some("60"), "How long a worker that stopped answering keeps its work from others.";

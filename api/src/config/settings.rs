@@ -95,6 +95,8 @@ section! {
         restore_rate: u64,
         /// Requests a minute from one address where people sign in.
         sign_in_per_minute: u64,
+        /// Applications an hour from one address by the public form.
+        applications_per_hour: u64,
         /// Requests a minute from one address at the authorization server.
         token_per_minute: u64,
     }

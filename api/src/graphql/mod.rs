@@ -4,8 +4,10 @@
 //! `Entity::visible_to(&viewer)`; a level of a query costs one statement for each field, see [`siblings`].
 
 pub mod accrual;
+pub mod activity;
 pub mod admission;
 pub mod agreement;
+pub mod assessment;
 pub mod audit;
 pub mod chat;
 pub mod commission_rule;
@@ -25,6 +27,7 @@ pub mod edit;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod goal;
 pub mod identity_provider;
 pub mod ledger_dispute;
 pub mod ledger_entry;
@@ -32,9 +35,11 @@ pub mod list;
 pub mod node;
 pub mod oauth_client;
 pub mod obligation;
+pub mod onboarding;
 pub mod order;
 pub mod page;
 pub mod partner;
+pub mod partner_application;
 pub mod partnership;
 pub mod payout;
 pub mod person;

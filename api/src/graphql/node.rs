@@ -1,5 +1,6 @@
 //! `node` and `nodes`: any row by its global id. Unknown, malformed and not yours answer alike: null.
 
+use super::activity::Activity;
 use super::agreement::Agreement;
 use super::commission_rule::CommissionRule;
 use super::connection::Connection;
@@ -9,12 +10,14 @@ use super::customer::Customer;
 use super::deal::Deal;
 use super::deal_registration::DealRegistration;
 use super::error::ErrorCode;
+use super::goal::Goal;
 use super::identity_provider::IdentityProvider;
 use super::ledger_dispute::LedgerDispute;
 use super::ledger_entry::LedgerEntry;
 use super::oauth_client::OAuthClient;
 use super::obligation::Obligation;
 use super::partner::Partner;
+use super::partner_application::PartnerApplication;
 use super::partnership::Partnership;
 use super::payout::Payout;
 use super::privacy_request::PrivacyRequest;
@@ -29,18 +32,19 @@ use super::user::User;
 use super::webhook_endpoint::WebhookEndpoint;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
-    self, AgreementId, CommissionRuleId, ConnectionId, ContactId, CustomerId, DealId,
-    DealRegistrationId, IdentityProviderId, LedgerDisputeId, LedgerEntryId, OAuthClientId,
-    ObligationId, PartnerId, PartnershipId, PayoutId, PrivacyRequestId, ProgramId, RevenueEventId,
-    StatementId, SyncConflictId, SyncRunId, TierId, TypedId, UserId, WebhookEndpointId,
+    self, ActivityId, AgreementId, CommissionRuleId, ConnectionId, ContactId, CustomerId, DealId,
+    DealRegistrationId, GoalId, IdentityProviderId, LedgerDisputeId, LedgerEntryId, OAuthClientId,
+    ObligationId, PartnerApplicationId, PartnerId, PartnershipId, PayoutId, PrivacyRequestId,
+    ProgramId, RevenueEventId, StatementId, SyncConflictId, SyncRunId, TierId, TypedId, UserId,
+    WebhookEndpointId,
 };
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use entities::{
-    agreement, commission_rule, connection, contact, customer, deal, deal_registration,
-    identity_provider, ledger_dispute, ledger_entry, oauth_client, obligation, partner,
-    partnership, payout, privacy_request, program, revenue_event, statement, sync_conflict,
-    sync_run, tier, user, webhook_endpoint,
+    activity, agreement, commission_rule, connection, contact, customer, deal, deal_registration,
+    goal, identity_provider, ledger_dispute, ledger_entry, oauth_client, obligation, partner,
+    partner_application, partnership, payout, privacy_request, program, revenue_event, statement,
+    sync_conflict, sync_run, tier, user, webhook_endpoint,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -63,6 +67,12 @@ pub enum Node {
     RevenueEvent(RevenueEvent),
     /// A partner's claim on an account.
     DealRegistration(DealRegistration),
+    /// A company's wish to take part in a programme.
+    PartnerApplication(PartnerApplication),
+    /// Something that was done with a partner.
+    Activity(Activity),
+    /// Something the programme wants to reach.
+    Goal(Goal),
     /// A programme.
     Program(Program),
     /// A step of a programme.
@@ -175,6 +185,14 @@ pub(crate) async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Opt
         DealRegistration,
         Scope::RegistrationsRead
     );
+    kind!(
+        PartnerApplicationId,
+        partner_application,
+        PartnerApplication,
+        Scope::PartnersRead
+    );
+    kind!(ActivityId, activity, Activity, Scope::PartnersRead);
+    kind!(GoalId, goal, Goal, Scope::PartnersRead);
     kind!(ProgramId, program, Program, Scope::PartnersRead);
     kind!(TierId, tier, Tier, Scope::PartnersRead);
     kind!(

@@ -1,10 +1,12 @@
 //! Partnerships in the API.
 
 mod filter;
+mod guard;
 mod mutation;
 mod programme;
 
 use super::agreement::Agreement;
+use super::assessment::Assessment;
 use super::commitment_year::CommitmentYear;
 use super::context::{RequestContext, RequireScope, cost, request, requires_scope};
 use super::deal_registration::{
@@ -13,6 +15,7 @@ use super::deal_registration::{
 use super::filter::enum_filter;
 use super::ledger_entry::{self, LedgerEntryConnection, LedgerEntryFilter, LedgerEntryOrder};
 use super::list::{self, Parent, list_type};
+use super::onboarding::OnboardingTask;
 use super::page::PageArguments;
 use super::partner::Partner;
 use super::program::ProgramEnrollment;
@@ -28,6 +31,7 @@ use entities::visible::{self, Visible};
 
 pub(crate) use filter::OfPartner;
 pub use filter::{PartnershipFilter, PartnershipOrder, PartnershipOrderField};
+pub use guard::StageGuardQuery;
 pub use mutation::PartnershipMutation;
 
 /// What kind of relationship it is.
@@ -295,6 +299,16 @@ impl Partnership {
     #[graphql(guard = "RequireScope(Scope::AgreementsRead)", directive = requires_scope::apply("agreements:read".to_owned()))]
     async fn agreements(&self, ctx: &Context<'_>) -> Result<Option<Vec<Agreement>>> {
         programme::agreements(ctx, &self.0).await.map(Some)
+    }
+
+    /// How it was scored, the earliest first. Internal: empty for partners.
+    async fn assessments(&self, ctx: &Context<'_>) -> Result<Option<Vec<Assessment>>> {
+        programme::assessments(ctx, &self.0).await.map(Some)
+    }
+
+    /// The tasks of its onboarding, in order; empty before it has begun.
+    async fn onboarding_tasks(&self, ctx: &Context<'_>) -> Result<Option<Vec<OnboardingTask>>> {
+        programme::onboarding_tasks(ctx, &self.0).await.map(Some)
     }
 
     /// Its contract years, the earliest first: what was counted, and whether their commitments were met.

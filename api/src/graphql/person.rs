@@ -83,6 +83,8 @@ pub struct ErasedPerson {
     pub deals: u64,
     /// Registrations in which the person was the account's contact.
     pub registrations: u64,
+    /// Applications in which the person spoke for the company.
+    pub applications: u64,
     /// Partnerships the person was responsible for.
     pub partnerships: u64,
     /// Things the person said of deals in a chat.
@@ -112,6 +114,7 @@ fn counted(rows: Erased, told: Done) -> ErasedPerson {
         contacts: rows.contacts,
         deals: rows.deals,
         registrations: rows.registrations,
+        applications: rows.applications,
         partnerships: rows.partnerships,
         confirmations: rows.confirmations,
         conflicts: rows.conflicts,

@@ -110,6 +110,10 @@ impl Program {
     async fn territories(&self) -> &[String] {
         &self.0.row().territories.0
     }
+    /// Whether companies may apply to it, also by its public form.
+    async fn accepts_applications(&self) -> bool {
+        self.0.row().accepts_applications
+    }
     /// When it was put away.
     async fn archived_at(&self) -> Option<DateTime> {
         self.0.row().archived_at.map(DateTime)

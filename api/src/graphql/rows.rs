@@ -315,17 +315,20 @@ macro_rules! without_plain_fields {
 }
 
 without_plain_fields!(
+    super::activity::Activity,
     super::agreement::Agreement,
     super::commission_rule::CommissionRule,
     super::connection::Connection,
     super::contact::Contact,
     super::customer::Customer,
+    super::goal::Goal,
     super::identity_provider::IdentityProvider,
     super::oauth_client::OAuthClient,
     super::deal_registration::DealRegistration,
     super::ledger_dispute::LedgerDispute,
     super::ledger_entry::LedgerEntry,
     super::obligation::Obligation,
+    super::partner_application::PartnerApplication,
     super::partnership::Partnership,
     super::payout::Payout,
     super::privacy_request::PrivacyRequest,

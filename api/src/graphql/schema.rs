@@ -1,7 +1,9 @@
 //! The schema, put together from the stems.
 
 use super::accrual::{AccrualMutation, AccrualQuery};
+use super::activity::{ActivityMutation, ActivityQuery};
 use super::agreement::{AgreementMutation, AgreementQuery, ExclusivityQuery};
+use super::assessment::{AssessmentMutation, AssessmentQuery};
 use super::audit::AuditQuery;
 use super::chat::ChatQuery;
 use super::commission_rule::{
@@ -20,14 +22,19 @@ use super::deal_registration::{
 };
 use super::error::ErrorCode;
 use super::event::EventQuery;
+use super::goal::{GoalMutation, GoalQuery};
 use super::identity_provider::{IdentityProviderMutation, IdentityProviderQuery};
 use super::ledger_dispute::{LedgerDisputeMutation, LedgerDisputeQuery};
 use super::ledger_entry::{ExplanationQuery, LedgerEntryMutation, LedgerEntryQuery};
 use super::node::{Node, NodeQuery};
 use super::oauth_client::{OAuthClientMutation, OAuthClientQuery};
 use super::obligation::{ObligationMutation, ObligationQuery};
+use super::onboarding::{OnboardingMutation, OnboardingQuery};
 use super::partner::{PartnerMutation, PartnerQuery};
-use super::partnership::{PartnershipMutation, PartnershipQuery};
+use super::partner_application::{
+    ApplicationDecisionMutation, PartnerApplicationMutation, PartnerApplicationQuery,
+};
+use super::partnership::{PartnershipMutation, PartnershipQuery, StageGuardQuery};
 use super::payout::{PayoutExportQuery, PayoutMutation, PayoutQuery};
 use super::person::PersonMutation;
 use super::privacy_request::PrivacyRequestQuery;
@@ -58,6 +65,17 @@ pub struct RowQueries(
     ContactQuery,
     DealQuery,
     RevenueEventQuery,
+);
+
+/// How partnerships come about, and what for.
+#[derive(MergedObject, Default)]
+pub struct PipelineQueries(
+    PartnerApplicationQuery,
+    AssessmentQuery,
+    ActivityQuery,
+    OnboardingQuery,
+    StageGuardQuery,
+    GoalQuery,
 );
 
 /// What is agreed and claimed.
@@ -117,6 +135,7 @@ pub struct Query(
     NodeQuery,
     ViewerQuery,
     RowQueries,
+    PipelineQueries,
     CommitmentQueries,
     MoneyQueries,
     SyncQueries,
@@ -132,6 +151,17 @@ pub struct RowMutations(
     ContactMutation,
     DealMutation,
     RevenueEventMutation,
+);
+
+/// How partnerships come about, and what for.
+#[derive(MergedObject, Default)]
+pub struct PipelineMutations(
+    PartnerApplicationMutation,
+    ApplicationDecisionMutation,
+    AssessmentMutation,
+    ActivityMutation,
+    OnboardingMutation,
+    GoalMutation,
 );
 
 /// What is agreed and claimed.
@@ -184,6 +214,7 @@ pub struct AccessMutations(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     RowMutations,
+    PipelineMutations,
     CommitmentMutations,
     MoneyMutations,
     SyncMutations,

@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 /// What one knock costs, in the buckets' unit, so that a rate by the minute is a whole number by the second.
 const KNOCK: u64 = 60;
+/// What one application costs, so that a rate by the hour is a whole number by the second.
+const APPLICATION: u64 = 3_600;
 /// How many addresses are remembered for each kind of door.
 const ADDRESSES: usize = 100_000;
 
@@ -37,10 +39,20 @@ pub enum Door {
     OAuth,
 }
 
+/// Applications from one address: in a burst what an hour allows.
+fn per_hour(applications: u64) -> Budgets {
+    let budget = Budget {
+        capacity: applications.saturating_mul(APPLICATION),
+        restore_rate: applications,
+    };
+    Budgets::new(budget, ADDRESSES)
+}
+
 /// The limits of a server.
 pub struct Limits {
     sign_in: Budgets,
     oauth: Budgets,
+    applications: Budgets,
     forwarded_hops: usize,
     clock: Arc<dyn Clock>,
 }
@@ -59,6 +71,7 @@ impl Limits {
         Self {
             sign_in: per_minute(limits.sign_in_per_minute),
             oauth: per_minute(limits.token_per_minute),
+            applications: per_hour(limits.applications_per_hour),
             forwarded_hops: http.forwarded_hops,
             clock,
         }
@@ -77,6 +90,17 @@ impl Limits {
             .take(address, KNOCK, self.clock.now())
             .map(drop)
             .map_err(|exhausted| exhausted.retry_after_seconds.unwrap_or(KNOCK))
+    }
+
+    /// Counts an application by the public form.
+    ///
+    /// # Errors
+    /// After how many seconds the address may send another.
+    pub fn application(&self, address: &str) -> Result<(), u64> {
+        self.applications
+            .take(address, APPLICATION, self.clock.now())
+            .map(drop)
+            .map_err(|exhausted| exhausted.retry_after_seconds.unwrap_or(APPLICATION))
     }
 
     /// The address a request comes from, as it is counted.
@@ -188,6 +212,7 @@ mod tests {
         let limits = Limits {
             sign_in: budgets(sign_in),
             oauth: budgets(1),
+            applications: per_hour(2),
             forwarded_hops: 0,
             clock: clock.clone(),
         };
@@ -206,6 +231,18 @@ mod tests {
         clock.advance_millis(30_000);
         assert_eq!(limits.knock(Door::SignIn, "a"), Ok(()));
         assert_eq!(limits.knock(Door::SignIn, "a"), Err(30));
+    }
+
+    #[test]
+    fn an_hour_has_so_many_applications() {
+        let (limits, clock) = limits(1);
+        assert_eq!(limits.application("a"), Ok(()));
+        assert_eq!(limits.application("a"), Ok(()));
+        assert_eq!(limits.application("a"), Err(1_800));
+        assert_eq!(limits.application("b"), Ok(()));
+        clock.advance_millis(1_800_000);
+        assert_eq!(limits.application("a"), Ok(()));
+        assert_eq!(limits.application("a"), Err(1_800));
     }
 
     #[test]

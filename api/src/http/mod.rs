@@ -2,10 +2,11 @@
 //!
 //! Handlers here read requests, decide nothing about the programme, and write answers. Every refusal has a code of the one table;
 //! on the GraphQL path it is shaped like a GraphQL answer, elsewhere it is a problem document. Open are only the health addresses, the
-//! inlets that vendors sign, the way to a vendor's consent and back, the pages where people sign in, the authorization server's addresses, and,
+//! inlets that vendors sign, the way to a vendor's consent and back, the pages where people sign in, the form by which companies apply, the authorization server's addresses, and,
 //! where it is configured, the page to try queries on; every other address, known or not, answers 401 to a caller without a valid token.
 
 pub mod account;
+pub mod apply;
 pub mod bearer;
 pub mod connect;
 pub mod dev_mail;
@@ -60,6 +61,7 @@ pub fn routes(config: &mut web::ServiceConfig, graphiql: bool) {
             web::get().to(connect::callback),
         );
     config.configure(sign_in::routes);
+    config.configure(apply::routes);
     if graphiql {
         config.route("/graphiql", web::get().to(graphiql::page));
     }

@@ -1,7 +1,7 @@
 //! The worker that keeps the programme's time: what a day or a payment brings about without anybody's doing.
 //!
 //! It runs beside the engine, one hand in each process that works. Agreements begin, are renewed and end; obligations and protections are announced and
-//! protections end; revenue becomes entries of the ledger, entries become payable, contract years are settled; once a day it is looked whose commitment is at
+//! protections end, and applications whose answer did not come; revenue becomes entries of the ledger, entries become payable, contract years are settled; once a day it is looked whose commitment is at
 //! risk and who meets the criteria of which tier. Each of these is an operation of its
 //! entity that does nothing twice, so that several processes may do it and one that was killed is made up for. What has nothing to do writes nothing.
 //! Nobody waits for any of it to the second, so no commit wakes it.
@@ -10,7 +10,9 @@ use super::Work;
 use entities::change::{Author, Change, Origin};
 use entities::database::Database;
 use entities::error::{Error, Result};
-use entities::{accrual, agreement, deal_registration, ledger_entry, obligation, tier};
+use entities::{
+    accrual, agreement, deal_registration, ledger_entry, obligation, partner_application, tier,
+};
 use std::time::Duration;
 
 /// How often it looks.
@@ -74,6 +76,12 @@ impl Clockwork {
         settle(change, !over.is_empty() || !told.is_empty()).await
     }
 
+    async fn applications(&self) -> Result<bool> {
+        let mut change = self.change().await?;
+        let over = partner_application::expire(&mut change, ROWS).await?;
+        settle(change, !over.is_empty()).await
+    }
+
     async fn years(&self) -> Result<bool> {
         let mut change = self.change().await?;
         let opened = accrual::open_years(&mut change, ROWS).await?;
@@ -132,6 +140,7 @@ impl Work for Clockwork {
         let judged = self.tiers().await?;
         let due = self.obligations().await?;
         let over = self.protections().await?;
-        Ok(began || settled || payable || at_risk || judged || due || over)
+        let unanswered = self.applications().await?;
+        Ok(began || settled || payable || at_risk || judged || due || over || unanswered)
     }
 }

@@ -1,6 +1,6 @@
 //! Deciding a registration: reviewing, asking, approving, refusing, and making a deal of it.
 
-use super::{Model, RegistrationStatus, claim, conflict, follows, set_status, tell};
+use super::{Model, RegistrationStatus, claim, conflict, follows, set_status, still_open, tell};
 use crate::calendar::{Zone, plus_days};
 use crate::change::Change;
 use crate::customer::{self, NewCustomer};
@@ -77,7 +77,7 @@ pub async fn request_information(
 /// it is made with the approval, so that whoever sells sees it where they work; while it is where it began, the registration speaks for it.
 ///
 /// # Errors
-/// One that is not to be decided, days out of range, an earlier registration of the account that is not decided, or one that is approved; then nothing
+/// One that is not to be decided, a partnership that is not open any more, days out of range, an earlier registration of the account that is not decided, or one that is approved; then nothing
 /// is written, and the change must be dropped.
 pub async fn approve(
     change: &mut Change,
@@ -91,6 +91,7 @@ pub async fn approve(
     let mut violations = Violations::default();
     violations.optional_text("message", message.as_deref(), 2_000);
     let program = claim::take_turn(change, &row).await?;
+    still_open(change, &row, &mut violations).await?;
     let usual = program
         .as_ref()
         .map_or(USUAL_PROTECTION_DAYS, |program| program.protection_days);
@@ -192,6 +193,9 @@ pub async fn decide(
 /// One that is not approved, or whose protection is over; then nothing is written.
 pub async fn convert(change: &mut Change, row: Model) -> Result<(Model, deal::Model)> {
     follows(&row, RegistrationStatus::Converted)?;
+    let mut violations = Violations::default();
+    still_open(change, &row, &mut violations).await?;
+    violations.finish()?;
     if row
         .protected_until
         .is_some_and(|until| until <= change.now())

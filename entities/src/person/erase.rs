@@ -13,7 +13,7 @@ use crate::viewer::Viewer;
 use crate::visible;
 use crate::{
     audit_link, contact, deal, deal_confirmation, deal_registration, management, oauth_grant,
-    partnership, sync_conflict, user,
+    partner_application, partnership, sync_conflict, user,
 };
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::entity::prelude::*;
@@ -30,6 +30,8 @@ pub struct Erased {
     pub deals: u64,
     /// Registrations whose contact they were.
     pub registrations: u64,
+    /// Applications in which they spoke for the company.
+    pub applications: u64,
     /// Partnerships they were responsible for.
     pub partnerships: u64,
     /// Things they said of deals.
@@ -90,6 +92,7 @@ impl Erasure {
         }
         done.deals = owners(change, &person).await?;
         done.registrations = registered(change, &person).await?;
+        done.applications = applied(change, &person).await?;
         done.partnerships = responsible(change, &person).await?;
         done.confirmations = said(change, &person).await?;
         done.conflicts = named(change, &person).await?;
@@ -117,6 +120,7 @@ fn told(person: &Person, done: &Erased, besides: &Map<String, Json>) -> Map<Stri
         ("contacts", done.contacts),
         ("deals", done.deals),
         ("registrations", done.registrations),
+        ("applications", done.applications),
         ("partnerships", done.partnerships),
         ("confirmations", done.confirmations),
         ("conflicts", done.conflicts),
@@ -172,6 +176,17 @@ async fn registered(change: &mut Change, person: &Person) -> Result<u64> {
         let kind = EventKind::RegistrationUpdated;
         let event = NewEvent::about(kind, id, json!({ "claimChanged": false }));
         change.record(event.for_partner(partner));
+        erased += 1;
+    }
+    Ok(erased)
+}
+
+/// What the company asked for stays; who asked is nobody's business any more.
+async fn applied(change: &mut Change, person: &Person) -> Result<u64> {
+    let mut erased = 0;
+    let ids = person.applications.iter().map(|row| row.id.0);
+    for row in lock::<partner_application::Entity>(change, ids).await? {
+        partner_application::erase_contact(change, row).await?;
         erased += 1;
     }
     Ok(erased)

@@ -59,6 +59,16 @@ pub async fn export(connection: &impl ConnectionTrait, person: &Person) -> Resul
             })
         })
         .collect();
+    let applications: Vec<Json> = person
+        .applications
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.id, "companyName": row.company_name, "contactName": row.contact_name, "contactEmail": row.contact_email,
+                "submittedAt": row.created_at,
+            })
+        })
+        .collect();
     let signatures: Vec<Json> = person
         .signatures
         .iter()
@@ -99,6 +109,7 @@ pub async fn export(connection: &impl ConnectionTrait, person: &Person) -> Resul
         "contacts": person.contacts.iter().map(one_contact).collect::<Vec<_>>(),
         "deals": deals,
         "registrations": registrations,
+        "applications": applications,
         "partnerships": partnerships,
         "signatures": signatures,
         "confirmations": said,

@@ -6,8 +6,8 @@ use crate::id::{ContactId, DealRegistrationId, UserId};
 use crate::viewer::Viewer;
 use crate::visible::{self, Visible};
 use crate::{
-    agreement_signature, contact, deal, deal_confirmation, deal_registration, event, partnership,
-    session, sync_conflict, user,
+    agreement_signature, contact, deal, deal_confirmation, deal_registration, event,
+    partner_application, partnership, session, sync_conflict, user,
 };
 use sea_orm::QueryOrder as _;
 use sea_orm::entity::prelude::*;
@@ -38,6 +38,8 @@ pub struct Person {
     pub deals: Vec<deal::Model>,
     /// The registrations in which they are the account's contact.
     pub registrations: Vec<deal_registration::Model>,
+    /// The applications in which they speak for the company.
+    pub applications: Vec<partner_application::Model>,
     /// The partnerships they are responsible for.
     pub partnerships: Vec<partnership::Model>,
     /// What they said of deals.
@@ -150,6 +152,21 @@ impl Person {
             .into_iter()
             .filter(|row| is(&row.contact_email));
         self.registrations = registrations.collect();
+        let applications = partner_application::Entity::visible_to(&system())
+            .filter(Words::may_be(
+                &emails,
+                column(
+                    partner_application::Entity,
+                    partner_application::Column::ContactEmail,
+                ),
+            ))
+            .order_by_asc(partner_application::Column::Id)
+            .all(connection)
+            .await?;
+        let applications = applications
+            .into_iter()
+            .filter(|row| is(&row.contact_email));
+        self.applications = applications.collect();
         Ok(())
     }
 
@@ -164,6 +181,9 @@ impl Person {
             self.words.learn_name(name);
         }
         for row in &self.registrations {
+            self.words.learn_name(&row.contact_name);
+        }
+        for row in &self.applications {
             self.words.learn_name(&row.contact_name);
         }
     }
@@ -211,6 +231,22 @@ impl Person {
             .into_iter()
             .filter(|row| !known.contains(&row.id) && words.is(&row.contact_name));
         self.registrations.extend(registrations);
+        let applications = partner_application::Entity::visible_to(&system())
+            .filter(partner_application::Column::ContactEmail.is_null())
+            .filter(Words::may_be(
+                &names,
+                column(
+                    partner_application::Entity,
+                    partner_application::Column::ContactName,
+                ),
+            ))
+            .order_by_asc(partner_application::Column::Id)
+            .all(connection)
+            .await?;
+        let applications = applications
+            .into_iter()
+            .filter(|row| words.is(&row.contact_name));
+        self.applications.extend(applications);
         let partnerships = partnership::Entity::visible_to(&system())
             .filter(Words::may_be(
                 &all,

@@ -5,13 +5,16 @@
 
 use crate::mirror::Side;
 use chrono::NaiveDate;
+use entities::activity::{self, ActivityKind, ActivityOutcome, NewActivity};
 use entities::agreement::{
     self, AgreementStatus, ComplianceRequirement, Exclusivity, NewAgreement, NewAmendment,
     NewSignature, RevenueShareTerm, Scope, SlaMetric, SplitScheme, Terms,
 };
 use entities::agreement_signature::Side as Signing;
+use entities::assessment::{self, Candidate, Score};
 use entities::calendar::Zone;
 use entities::change::Change;
+use entities::checklist::{self, ChecklistItem, NewChecklist, OnboardingStep};
 use entities::clock::Timestamp;
 use entities::commission_rule::{
     self, EarningTerms, NewCommissionRule, ReferralTrigger, RevenueBase, Shortfall,
@@ -22,6 +25,8 @@ use entities::deal_registration::{self, Account, Draft};
 use entities::ledger_dispute::{self, DisputeStatus};
 use entities::ledger_entry::{self, NewAdjustment, Step};
 use entities::money::{BasisPoints, Currency, Money};
+use entities::onboarding_task::{self, TaskStatus};
+use entities::partner_application::{self, Approval, NewApplication};
 use entities::partnership::{self, NewPartnership, PartnerType};
 use entities::program::{self, NewProgram};
 use entities::registration_note::{self, NoteKind};
@@ -32,7 +37,9 @@ use entities::revenue_share::{
 use entities::sla_measurement::{self, NewMeasurement};
 use entities::tier::{self, Criterion, NewTier, TierMetric};
 use entities::viewer::Viewer;
+use entities::visible::Visible as _;
 use entities::{agreement_version, payout, program_enrollment, statement, tier_assignment};
+use sea_orm::{ColumnTrait as _, QueryFilter as _};
 
 /// The numbers of one side's core.
 #[derive(Clone, Copy)]
@@ -449,6 +456,8 @@ pub async fn of_side(change: &mut Change, side: &Side, of_the_programme: &str) -
     let registration =
         deal_registration::approve(change, registration, Some(77), message, Some(note)).await;
     let referred = new_referred(change, side, tender, &partnership).await;
+    applied(change, side, &program, of_the_programme).await;
+    done_with(change, &partnership, mark, of_the_programme).await;
     let statement = statement::finalize(change, side.partner.id, Currency::USD, today, Zone::UTC);
     let statement = statement.await.unwrap();
     Core {
@@ -462,6 +471,128 @@ pub async fn of_side(change: &mut Change, side: &Side, of_the_programme: &str) -
         referred,
         statement,
     }
+}
+
+/// A company that asked for more, was asked back, and was answered; approved, it has a partnership the more. And one that was refused.
+async fn applied(
+    change: &mut Change,
+    side: &Side,
+    program: &program::Model,
+    of_the_programme: &str,
+) {
+    let (mark, system) = (side.mark, Viewer::system(of_the_programme));
+    let lower = mark.to_lowercase();
+    for kind in [PartnerType::Content, PartnerType::Industry] {
+        let new = NewApplication {
+            program_id: program.id,
+            kind,
+            company_name: format!("{mark} applicant"),
+            domain: format!("{lower}-applicant.example").parse().ok(),
+            website: Some(format!("https://{lower}-applicant.example")),
+            country: Some("NO".to_owned()),
+            employees: i32::try_from(Tender::of(mark).minor(30)).ok(),
+            contact_name: format!("{mark} person of an applicant"),
+            contact_email: Some(format!("{lower}@applicants.example")),
+            message: format!("{mark} message of an applicant"),
+        };
+        let partner = Some(side.partner.id);
+        let row = partner_application::submit(change, &system, partner, new)
+            .await
+            .unwrap();
+        let row = partner_application::review(change, row).await.unwrap();
+        let question = format!("{mark} question to an applicant");
+        let row = partner_application::request_information(change, row, question)
+            .await
+            .unwrap();
+        scored(change, Candidate::Application(row.id), of_the_programme).await;
+        if kind == PartnerType::Industry {
+            // Its answer is still waited for.
+            continue;
+        }
+        let answer = format!("{mark} answer of an applicant");
+        let row = partner_application::answer(change, &system, row, answer)
+            .await
+            .unwrap();
+        let row = partner_application::review(change, row).await.unwrap();
+        let approval = Approval {
+            reason: Some(format!("{mark} reason for an applicant")),
+            note: Some(of_the_programme.to_owned()),
+            override_reason: Some(of_the_programme.to_owned()),
+            ..Approval::default()
+        };
+        partner_application::approve(change, row, approval)
+            .await
+            .unwrap();
+    }
+}
+
+/// Scores a candidate so badly that who approves it has to say why.
+async fn scored(change: &mut Change, candidate: Candidate, of_the_programme: &str) {
+    let score = Score {
+        criterion: "only".to_owned(),
+        score: 1,
+        evidence: of_the_programme.to_owned(),
+    };
+    let (system, note) = (
+        Viewer::system(of_the_programme),
+        of_the_programme.to_owned(),
+    );
+    assessment::assess(change, &system, candidate, vec![score], Some(note))
+        .await
+        .unwrap();
+}
+
+/// What was done with a partner: once in words for it, once in words among ourselves; and its onboarding, of which one task is settled.
+async fn done_with(
+    change: &mut Change,
+    partnership: &partnership::Model,
+    mark: &str,
+    of_the_programme: &str,
+) {
+    let system = Viewer::system(of_the_programme);
+    let (occurred_at, note) = (change.now(), of_the_programme.to_owned());
+    for summary in [Some(format!("{mark} summary of an activity")), None] {
+        let new = NewActivity {
+            partnership_id: partnership.id,
+            kind: ActivityKind::Meeting,
+            occurred_at,
+            outcome: Some(ActivityOutcome::Positive),
+            summary,
+            internal_note: Some(note.clone()),
+        };
+        activity::record(change, &system, new).await.unwrap();
+    }
+    scored(
+        change,
+        Candidate::Partnership(partnership.id),
+        of_the_programme,
+    )
+    .await;
+    let list = NewChecklist {
+        name: mark.to_owned(),
+        description: note.clone(),
+        items: ["task", "second task"]
+            .map(|what| ChecklistItem {
+                step: OnboardingStep::InitialContact,
+                title: format!("{mark} {what} of an onboarding"),
+                from_week: 1,
+                to_week: 2,
+            })
+            .into(),
+    };
+    checklist::publish(change, list).await.unwrap();
+    onboarding_task::begin(change, &system, partnership.id, Some(mark))
+        .await
+        .unwrap();
+    let task = onboarding_task::Entity::visible_to(&system)
+        .filter(onboarding_task::Column::PartnershipId.eq(partnership.id))
+        .one(change.transaction())
+        .await
+        .unwrap()
+        .unwrap();
+    onboarding_task::step(change, task, TaskStatus::Skipped, Some(note))
+        .await
+        .unwrap();
 }
 
 async fn new_referred(

@@ -168,6 +168,50 @@ pub async fn of_side(app: &TestApp, side: &Side) -> Gathered {
         row.partner_id == own,
         found.id(row.id)
     );
+    let mut partnerships = Vec::new();
+    each!(
+        partnership,
+        row,
+        row.partner_id == own,
+        partnerships.push(row.id)
+    );
+    let mut applications = Vec::new();
+    each!(
+        partner_application,
+        row,
+        row.partner_id == Some(own),
+        applications.push(row.id)
+    );
+    each!(
+        assessment,
+        row,
+        row.application_id
+            .is_some_and(|id| applications.contains(&id))
+            || row
+                .partnership_id
+                .is_some_and(|id| partnerships.contains(&id)),
+        found.hidden(row.id)
+    );
+    each!(activity, row, row.partner_id == own, {
+        if row.summary.is_some() {
+            found.rows.insert("Activity", row.id.to_string());
+            found.id(row.id);
+        } else {
+            found.hidden(row.id);
+        }
+    });
+    each!(
+        onboarding_task,
+        row,
+        row.partner_id == own,
+        found.id(row.id)
+    );
+    each!(partner_application, row, row.partner_id == Some(own), {
+        if row.internal_note.is_some() {
+            found.rows.insert("PartnerApplication", row.id.to_string());
+        }
+        found.id(row.id);
+    });
     each!(registration_note, row, row.partner_id == own, {
         if row.internal {
             found.hidden(row.id);

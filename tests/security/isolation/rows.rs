@@ -30,6 +30,8 @@ macro_rules! tables {
 /// The tables of which a partner reads nothing.
 fn hidden() -> Vec<Table> {
     tables! {
+        "assessment" assessment,
+        "assessment_scheme" assessment_scheme,
         "audit_link" audit_link,
         "authorization_code" authorization_code,
         "authorization_request" authorization_request,
@@ -37,6 +39,7 @@ fn hidden() -> Vec<Table> {
         "chat_message/channel" chat_message::channel,
         "chat_post" chat_post,
         "chat_user" chat_user,
+        "checklist" checklist,
         "client_assertion" client_assertion,
         "commission_rule" commission_rule,
         "commission_run" commission_run,
@@ -50,6 +53,7 @@ fn hidden() -> Vec<Table> {
         "event_reader" event_reader,
         "external_link" external_link,
         "failed_attempt" failed_attempt,
+        "goal" goal,
         "idempotency_key" idempotency_key,
         "inbound_signal" inbound_signal,
         "inbound_webhook" inbound_webhook,
@@ -77,6 +81,7 @@ fn hidden() -> Vec<Table> {
 /// The tables of which a partner reads its own rows.
 fn own() -> Vec<Table> {
     tables! {
+        "activity" activity,
         "agreement" agreement,
         "agreement_signature" agreement_signature,
         "agreement_version" agreement_version,
@@ -93,7 +98,9 @@ fn own() -> Vec<Table> {
         "oauth_client" oauth_client,
         "oauth_grant" oauth_grant,
         "obligation" obligation,
+        "onboarding_task" onboarding_task,
         "partner" partner,
+        "partner_application" partner_application,
         "partnership" partnership,
         "payout" payout,
         "program" program,
@@ -262,6 +269,7 @@ async fn of_each_table_a_partner_reads_its_own_rows_and_no_others() {
     let world = World::made().await;
     let read = hold_each! {
         &world,
+        "activity" activity,
         "agreement" agreement,
         "agreement_signature" agreement_signature,
         "agreement_version" agreement_version,
@@ -278,7 +286,9 @@ async fn of_each_table_a_partner_reads_its_own_rows_and_no_others() {
         "oauth_client" oauth_client,
         "oauth_grant" oauth_grant,
         "obligation" obligation,
+        "onboarding_task" onboarding_task,
         "partner" partner,
+        "partner_application" partner_application,
         "partnership" partnership,
         "payout" payout,
         "program" program,

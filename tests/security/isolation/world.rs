@@ -6,6 +6,7 @@ use crate::contract::Contract;
 use crate::mirror::{Mirror, Side, mirror_on};
 use crate::webhook_rows;
 use async_graphql::parser::types::FieldDefinition;
+use entities::assessment_scheme::{self, Criterion, CriterionGroup, NewScheme};
 use entities::change::{Author, Change, Origin};
 use entities::clock::Timestamp;
 use entities::connection;
@@ -13,6 +14,7 @@ use entities::connection::mapping::chat::PartnerKey;
 use entities::connection::mapping::{ConflictPolicy, OwnerMapping};
 use entities::deal_confirmation::{self, Decision, NewConfirmation};
 use entities::event;
+use entities::goal::{self, GoalPatch, GoalUnit, NewGoal};
 use entities::id::{self, ConnectionId, DealId, SyncConflictId};
 use entities::inbound_signal::{self, NewSignal};
 use entities::money::{Currency, Money};
@@ -211,6 +213,10 @@ impl World {
                 vec![format!("(batch: \"{mark} batch\")")]
             }
             "previewHistoryAccrual" => vec!["(from: \"2026-01-01T00:00:00Z\")".to_owned()],
+            "stageGuards" => vec![format!(
+                "(partnershipId: \"{}\")",
+                self.mirror.a.partnership.id
+            )],
             "simulateCommissions" => vec![
                 "(from: \"2026-01-01\", until: \"2027-01-01\", rules: [{type: TECHNOLOGY, terms: {rateBp: 1234, currency: \"EUR\"}}])"
                     .to_owned(),
@@ -320,6 +326,21 @@ async fn filled(mirror: &Mirror) -> (Vec<(Core, callers::Callers)>, String) {
     let app = &mirror.app;
     let sides = [&mirror.a, &mirror.b, &mirror.c, &mirror.p];
     let mut change = app.change().await;
+    let criterion = Criterion {
+        key: "only".to_owned(),
+        group: CriterionGroup::FinancialFit,
+        question: OF_THE_PROGRAMME.to_owned(),
+        weight: 7,
+    };
+    let scheme = NewScheme {
+        name: OF_THE_PROGRAMME.to_owned(),
+        description: OF_THE_PROGRAMME.to_owned(),
+        criteria: vec![criterion],
+        threshold_centi: 999,
+    };
+    assessment_scheme::publish(&mut change, scheme)
+        .await
+        .unwrap();
     let mut made = Vec::new();
     for side in sides {
         let core = core::of_side(&mut change, side, OF_THE_PROGRAMME).await;
@@ -399,6 +420,9 @@ async fn filled(mirror: &Mirror) -> (Vec<(Core, callers::Callers)>, String) {
                 is(core.program.id.0)
             ),
             format!(
+                "UPDATE partner_application SET answer_until = {at}, decided_by = '{OF_THE_PROGRAMME}', submitted_by = '{OF_THE_PROGRAMME}' WHERE {of_partner}"
+            ),
+            format!(
                 "UPDATE tier SET archived_at = {at} WHERE {}",
                 is(core.tier.id.0)
             ),
@@ -452,6 +476,28 @@ async fn kept_by_the_programme(mirror: &Mirror) -> BTreeMap<&'static str, String
     sync_conflict::insert(&change, std::slice::from_ref(&conflict))
         .await
         .unwrap();
+    let wanted = NewGoal {
+        key: OF_THE_PROGRAMME.to_owned(),
+        name: OF_THE_PROGRAMME.to_owned(),
+        metric: OF_THE_PROGRAMME.to_owned(),
+        scope: OF_THE_PROGRAMME.to_owned(),
+        unit: GoalUnit::Money,
+        currency: Some(Currency::EUR),
+        baseline_micros: Some(1_000_000),
+        target_micros: 2_000_000,
+        due_on: change.now().date(),
+        owner: Some(OF_THE_PROGRAMME.to_owned()),
+        benchmark: Some(OF_THE_PROGRAMME.to_owned()),
+    };
+    let wanted = goal::create(&mut change, vec![wanted])
+        .await
+        .unwrap()
+        .remove(0);
+    let archived = GoalPatch {
+        archived: Some(true),
+        ..GoalPatch::default()
+    };
+    let wanted = goal::update(&mut change, wanted, archived).await.unwrap();
     let wish = NewPrivacyRequest {
         connection_id,
         kind: PrivacyKind::DataRequest,
@@ -548,5 +594,6 @@ async fn kept_by_the_programme(mirror: &Mirror) -> BTreeMap<&'static str, String
     BTreeMap::from([
         ("SyncConflict", conflict.id.to_string()),
         ("PrivacyRequest", wish.unwrap().id.to_string()),
+        ("Goal", wanted.id.to_string()),
     ])
 }

@@ -142,6 +142,8 @@ pub struct AdvancePartnershipInput {
     pub to: PipelineStage,
     /// Why; required for a step back.
     pub reason: Option<String>,
+    /// Why it goes forward without what the stage asks for (`stageGuards`). The log keeps who and why.
+    pub override_reason: Option<String>,
     /// True: check everything and write nothing.
     pub validate_only: Option<bool>,
 }
@@ -230,7 +232,7 @@ impl PartnershipMutation {
         ))
     }
 
-    /// Moves a partnership one stage forward, or one back with a reason.
+    /// Moves a partnership one stage forward, or one back with a reason. Forward it needs what `stageGuards` says, or a reason to go without.
     #[graphql(directive = requires_scope::apply("partners:write".to_owned()))]
     async fn advance_partnership(
         &self,
@@ -240,7 +242,8 @@ impl PartnershipMutation {
         let mut edit = Edit::begin(ctx, Scope::PartnersWrite, input.validate_only).await?;
         let result = async {
             let row = lock(&edit, &input.id, input.expected_version).await?;
-            partnership::advance(&mut edit.change, row, input.to.into(), input.reason).await
+            let (to, reason, without) = (input.to.into(), input.reason, input.override_reason);
+            partnership::advance(&mut edit.change, row, to, reason, without).await
         }
         .await;
         Ok(AdvancePartnershipPayload::from_outcome(

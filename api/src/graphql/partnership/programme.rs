@@ -1,8 +1,10 @@
 //! A partnership's part in a programme: its tier, its agreements, its contract years. Few rows each, one statement for a level.
 
 use crate::graphql::agreement::Agreement;
+use crate::graphql::assessment::Assessment;
 use crate::graphql::commitment_year::CommitmentYear;
 use crate::graphql::context::request;
+use crate::graphql::onboarding::OnboardingTask;
 use crate::graphql::program::ProgramEnrollment;
 use crate::graphql::references::{self, Children};
 use crate::graphql::siblings::Member;
@@ -10,7 +12,9 @@ use crate::graphql::tier::{Tier, TierAssignment};
 use async_graphql::{Context, Result};
 use entities::calendar::Zone;
 use entities::partnership::Model;
-use entities::{agreement, commitment_year, program_enrollment, tier_assignment};
+use entities::{
+    agreement, assessment, commitment_year, onboarding_task, program_enrollment, tier_assignment,
+};
 
 pub(super) async fn enrollment(
     ctx: &Context<'_>,
@@ -77,6 +81,33 @@ pub(super) async fn agreements(ctx: &Context<'_>, row: &Member<Model>) -> Result
         id: agreement::Column::Id,
     };
     references::children(ctx, row, how, Agreement).await
+}
+
+pub(super) async fn assessments(ctx: &Context<'_>, row: &Member<Model>) -> Result<Vec<Assessment>> {
+    let how = Children::<assessment::Entity, Model> {
+        field: "assessments",
+        parent: |row| row.id.0,
+        column: assessment::Column::PartnershipId,
+        of: |row| row.partnership_id.map(|id| id.0),
+        order: assessment::Column::CreatedAt,
+        id: assessment::Column::Id,
+    };
+    references::children(ctx, row, how, Assessment).await
+}
+
+pub(super) async fn onboarding_tasks(
+    ctx: &Context<'_>,
+    row: &Member<Model>,
+) -> Result<Vec<OnboardingTask>> {
+    let how = Children::<onboarding_task::Entity, Model> {
+        field: "onboardingTasks",
+        parent: |row| row.id.0,
+        column: onboarding_task::Column::PartnershipId,
+        of: |row| Some(row.partnership_id.0),
+        order: onboarding_task::Column::Place,
+        id: onboarding_task::Column::Id,
+    };
+    references::children(ctx, row, how, OnboardingTask).await
 }
 
 pub(super) async fn commitment_years(

@@ -39,6 +39,9 @@ pub struct CreateProgramInput {
     /// Where.
     #[graphql(default)]
     pub territories: Vec<String>,
+    /// Whether companies may apply to it, also by its public form; false when nothing is said.
+    #[graphql(default)]
+    pub accepts_applications: bool,
     /// Makes a repeated request harmless for 24 hours.
     pub idempotency_key: Option<String>,
     /// True: check everything and write nothing.
@@ -77,6 +80,7 @@ impl CreateProgramInput {
                 .unwrap_or(usual.four_eyes_minor),
             products: self.products,
             territories: self.territories,
+            accepts_applications: self.accepts_applications,
             ..usual
         };
         program::create(&mut edit.change, vec![new])
@@ -108,6 +112,8 @@ pub struct UpdateProgramInput {
     pub products: Option<Vec<String>>,
     /// Where.
     pub territories: Option<Vec<String>>,
+    /// Whether companies may apply to it, also by its public form.
+    pub accepts_applications: Option<bool>,
     /// True puts it away, false brings it back.
     pub archived: Option<bool>,
     /// True: check everything and write nothing.
@@ -131,6 +137,7 @@ impl UpdateProgramInput {
                 .transpose()?,
             products: self.products,
             territories: self.territories,
+            accepts_applications: self.accepts_applications,
             archived: self.archived,
         };
         program::update(&mut edit.change, row, patch).await
