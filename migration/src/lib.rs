@@ -29,6 +29,8 @@ mod m20261121_000040_agreement_shown;
 mod m20261121_000041_customer_name;
 mod m20261121_000050_confirmed_domains;
 mod m20261121_000051_administrators;
+mod m20261121_000060_mail;
+mod m20261121_000061_automation;
 mod table;
 
 /// Every migration and its record in one transaction, on SQLite too: a process that dies in the middle leaves the schema as it was.
@@ -65,6 +67,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000041_customer_name::Migration),
             Box::new(m20261121_000050_confirmed_domains::Migration),
             Box::new(m20261121_000051_administrators::Migration),
+            Box::new(m20261121_000060_mail::Migration),
+            Box::new(m20261121_000061_automation::Migration),
         ]
     }
 }

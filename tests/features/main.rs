@@ -11,6 +11,7 @@
 
 mod agreement;
 mod audit;
+mod automation;
 mod chat;
 mod commission_rule;
 mod connection;
@@ -30,6 +31,7 @@ mod identity_provider;
 mod import;
 mod ledger_dispute;
 mod ledger_entry;
+mod mail_message;
 mod mapping;
 mod mutations;
 mod nested;

@@ -1,6 +1,7 @@
 //! `node` and `nodes`: any row by its global id. Unknown, malformed and not yours answer alike: null.
 
 use super::agreement::Agreement;
+use super::automation::Automation;
 use super::commission_rule::CommissionRule;
 use super::connection::Connection;
 use super::contact::Contact;
@@ -29,7 +30,7 @@ use super::user::User;
 use super::webhook_endpoint::WebhookEndpoint;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
-    self, AgreementId, CommissionRuleId, ConnectionId, ContactId, CustomerId, DealId,
+    self, AgreementId, AutomationId, CommissionRuleId, ConnectionId, ContactId, CustomerId, DealId,
     DealRegistrationId, IdentityProviderId, LedgerDisputeId, LedgerEntryId, OAuthClientId,
     ObligationId, PartnerId, PartnershipId, PayoutId, PrivacyRequestId, ProgramId, RevenueEventId,
     StatementId, SyncConflictId, SyncRunId, TierId, TypedId, UserId, WebhookEndpointId,
@@ -37,7 +38,7 @@ use entities::id::{
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use entities::{
-    agreement, commission_rule, connection, contact, customer, deal, deal_registration,
+    agreement, automation, commission_rule, connection, contact, customer, deal, deal_registration,
     identity_provider, ledger_dispute, ledger_entry, oauth_client, obligation, partner,
     partnership, payout, privacy_request, program, revenue_event, statement, sync_conflict,
     sync_run, tier, user, webhook_endpoint,
@@ -91,6 +92,8 @@ pub enum Node {
     PrivacyRequest(PrivacyRequest),
     /// Where a subscriber wants to hear.
     WebhookEndpoint(WebhookEndpoint),
+    /// What is done when something happens.
+    Automation(Automation),
     /// A person who signs in.
     User(User),
     /// Software that asks for tokens.
@@ -218,6 +221,7 @@ pub(crate) async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Opt
         PrivacyRequest,
         Scope::Admin
     );
+    kind!(AutomationId, automation, Automation, Scope::WebhooksManage);
     kind!(
         WebhookEndpointId,
         webhook_endpoint,

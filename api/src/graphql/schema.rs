@@ -3,6 +3,9 @@
 use super::accrual::{AccrualMutation, AccrualQuery};
 use super::agreement::{AgreementMutation, AgreementQuery, ExclusivityQuery};
 use super::audit::AuditQuery;
+use super::automation::AutomationQuery;
+use super::automation::mutation::AutomationMutation;
+use super::automation::run::AutomationRunQuery;
 use super::chat::ChatQuery;
 use super::commission_rule::{
     CommissionRuleMutation, CommissionRuleQuery, CommissionSimulationQuery,
@@ -23,6 +26,7 @@ use super::event::EventQuery;
 use super::identity_provider::{IdentityProviderMutation, IdentityProviderQuery};
 use super::ledger_dispute::{LedgerDisputeMutation, LedgerDisputeQuery};
 use super::ledger_entry::{ExplanationQuery, LedgerEntryMutation, LedgerEntryQuery};
+use super::mail_message::{MailMessageMutation, MailMessageQuery};
 use super::node::{Node, NodeQuery};
 use super::oauth_client::{OAuthClientMutation, OAuthClientQuery};
 use super::obligation::{ObligationMutation, ObligationQuery};
@@ -98,6 +102,8 @@ pub struct SyncQueries(
     RecordTimelineQuery,
     WebhookEndpointQuery,
     WebhookDeliveryQuery,
+    AutomationQuery,
+    AutomationRunQuery,
 );
 
 /// Who comes in, and what happened.
@@ -109,6 +115,7 @@ pub struct AccessQueries(
     UserQuery,
     OAuthClientQuery,
     IdentityProviderQuery,
+    MailMessageQuery,
 );
 
 /// Everything that can be asked.
@@ -168,6 +175,7 @@ pub struct SyncMutations(
     SyncFailureMutation,
     WebhookEndpointMutation,
     WebhookDeliveryMutation,
+    AutomationMutation,
 );
 
 /// Who comes in.
@@ -178,6 +186,7 @@ pub struct AccessMutations(
     OAuthClientMutation,
     IdentityProviderMutation,
     PersonMutation,
+    MailMessageMutation,
 );
 
 /// Everything that can be changed.

@@ -31,6 +31,8 @@ macro_rules! tables {
 fn hidden() -> Vec<Table> {
     tables! {
         "audit_link" audit_link,
+        "automation" automation,
+        "automation_run" automation_run,
         "authorization_code" authorization_code,
         "authorization_request" authorization_request,
         "chat_message" chat_message,
@@ -53,6 +55,7 @@ fn hidden() -> Vec<Table> {
         "idempotency_key" idempotency_key,
         "inbound_signal" inbound_signal,
         "inbound_webhook" inbound_webhook,
+        "mail_message" mail_message,
         "outbound_push" outbound_push,
         "pending_link" pending_link,
         "privacy_request" privacy_request,
