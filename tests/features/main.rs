@@ -47,6 +47,7 @@ mod privacy_request;
 mod program;
 mod raw;
 mod record_timeline;
+mod rest_hooks;
 mod retention;
 mod revenue_event;
 mod salesforce;
