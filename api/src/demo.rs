@@ -138,6 +138,19 @@ impl Stage<'_> {
             core.outbound.break_leases().await.map_err(|error| {
                 Failure::fault("webhooks that were interrupted cannot be taken up", error)
             })?;
+            entities::automation_run::break_leases(&core.database)
+                .await
+                .map_err(|error| {
+                    Failure::fault(
+                        "automations that were interrupted cannot be taken up",
+                        error,
+                    )
+                })?;
+            entities::mail_message::break_leases(&core.database)
+                .await
+                .map_err(|error| {
+                    Failure::fault("mail that was interrupted cannot be taken up", error)
+                })?;
         }
         let state = State::new(core.clone(), public_url, kept.issuer.clone(), config).await?;
         let state = Arc::new(state);

@@ -21,6 +21,7 @@ use entities::clock::SystemClock;
 use entities::database::{Database, DatabaseOptions};
 use entities::event;
 use feed::Feed;
+use integrations::automation::Runner;
 use integrations::connector::Registry;
 use integrations::http::{Client, ClientSettings, HostPolicy, HttpError, Receivers};
 use integrations::outbound::{Courier, Outbound, OutboundSettings};
@@ -190,6 +191,10 @@ pub struct Core {
     pub outbound: Outbound,
     /// What they say.
     pub renderer: Arc<Renderer>,
+    /// Messages to people.
+    pub mail: Mailer,
+    /// What is done when something happens.
+    pub runner: Runner,
     /// The outgoing client.
     pub http: Client,
 }
@@ -219,6 +224,9 @@ impl Core {
             database.clone(),
             config.limits.admission(),
         )?;
+        // A configuration with `dev_mail` and a public address off loopback is refused when it is read.
+        let server = config.mail.as_ref();
+        let mail = Mailer::new(database.clone(), vault.clone(), server, config.dev_mail)?;
         let mut endpoints = outside.endpoints;
         if config.all_orders {
             endpoints.shopify = endpoints.shopify.with_all_orders();
@@ -238,6 +246,8 @@ impl Core {
             apps: outside.apps.clone(),
             settings,
         });
+        let renderer = Arc::new(renderer);
+        let runner = Runner::new(engine.clone(), vault.clone(), renderer.clone());
         Ok(Self {
             database,
             vault,
@@ -246,7 +256,9 @@ impl Core {
             apps: Arc::new(outside.apps),
             engine,
             outbound,
-            renderer: Arc::new(renderer),
+            renderer,
+            mail,
+            runner,
             http,
         })
     }
@@ -330,8 +342,7 @@ impl State {
         core.engine.reached_at(public_url.url_at("/"));
         let inbox = Ingest::spawn(core.database.clone());
         let feed = Feed::spawn(core.database.clone());
-        let shows_mail = config.dev_mail && public_url.is_loopback();
-        let mail = Mailer::new(config.mail.as_ref(), shows_mail, core.database.clock())?;
+        let mail = core.mail.clone().showing_only_if(public_url.is_loopback());
         let staff = config.staff_provider.as_ref();
         let people = Arc::new(People::new(&core, public_url.clone(), mail, staff));
         Ok(Self {

@@ -5,6 +5,8 @@
 
 mod render;
 mod selection;
+mod shape;
 
 pub use render::Renderer;
 pub use selection::{BadSelection, DEFAULT, Selection};
+pub use shape::Shape;

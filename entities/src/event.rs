@@ -215,6 +215,12 @@ event_kinds! {
     WebhookEndpointPaused = "webhook_endpoint.paused",
     WebhookEndpointResumed = "webhook_endpoint.resumed",
     WebhookEndpointDisabled = "webhook_endpoint.disabled",
+    WebhookEndpointDeleted = "webhook_endpoint.deleted",
+    AutomationCreated = "automation.created",
+    AutomationUpdated = "automation.updated",
+    AutomationEnabled = "automation.enabled",
+    AutomationDisabled = "automation.disabled",
+    AutomationDeleted = "automation.deleted",
     LogPruned = "log.pruned",
 }
 
@@ -439,6 +445,8 @@ pub struct Head {
     pub kind: String,
     /// Where the change came from.
     pub origin: Origin,
+    /// Who made it.
+    pub actor: String,
     /// The connection it came by.
     pub connection_id: Option<ConnectionId>,
     /// The kind of row it is about: an id prefix.
@@ -534,6 +542,25 @@ pub async fn list_after(
     Ok(select.limit(limit).all(database.read()).await?)
 }
 
+/// The latest events of a kind that a viewer may see, the newest first, up to the horizon.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_latest(
+    database: &Database,
+    viewer: &Viewer,
+    kind: EventKind,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let mut select = after(database, viewer, None).filter(Column::Kind.eq(kind.as_str()));
+    QuerySelect::query(&mut select).clear_order_by();
+    let select = select
+        .order_by_desc(Column::Position)
+        .order_by_desc(Column::Seq)
+        .limit(limit);
+    Ok(select.all(database.read()).await?)
+}
+
 /// The same without what changed.
 fn heads(select: Select<Entity>) -> Select<Entity> {
     select.select_only().columns([
@@ -543,6 +570,7 @@ fn heads(select: Select<Entity>) -> Select<Entity> {
         Column::Seq,
         Column::Kind,
         Column::Origin,
+        Column::Actor,
         Column::ConnectionId,
         Column::SubjectKind,
         Column::SubjectId,

@@ -5,6 +5,7 @@
 //! that deletes, so that whoever asks with an older cursor is told that something is missing instead of being given a log with a gap.
 
 use crate::audit_link;
+use crate::automation_run;
 use crate::change::{Author, Change, Origin};
 use crate::clock::Timestamp;
 use crate::database::Database;
@@ -47,6 +48,15 @@ pub async fn prune(database: &Database, before: Timestamp, limit: u64) -> Result
         )
         .and_where(Expr::cust("\"webhook_delivery\".\"state\" = 'PENDING'"))
         .to_owned();
+    let to_be_done = Query::select()
+        .expr(Expr::val(1))
+        .from(automation_run::Entity)
+        .and_where(
+            Expr::col((automation_run::Entity, automation_run::Column::EventId))
+                .equals((Entity, Column::Id)),
+        )
+        .and_where(Expr::cust("\"automation_run\".\"state\" = 'PENDING'"))
+        .to_owned();
     let audit = EventKind::ALL
         .iter()
         .filter(|kind| kind.is_audit())
@@ -54,7 +64,8 @@ pub async fn prune(database: &Database, before: Timestamp, limit: u64) -> Result
     let mut select = Entity::visible_to(&system)
         .filter(Column::OccurredAt.lt(before))
         .filter(Column::Kind.is_not_in(audit))
-        .filter(Expr::exists(pending).not());
+        .filter(Expr::exists(pending).not())
+        .filter(Expr::exists(to_be_done).not());
     if let Some(slowest) = slowest {
         select = select.filter(event::up_to(slowest));
     }

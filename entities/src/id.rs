@@ -149,6 +149,12 @@ typed_ids! {
     WebhookEndpointId = "webhook_endpoint";
     /// One event on its way to one subscriber.
     WebhookDeliveryId = "webhook_delivery";
+    /// A message by mail.
+    MailMessageId = "mail_message";
+    /// What is done when something happens.
+    AutomationId = "automation";
+    /// What an automation did about one event.
+    AutomationRunId = "automation_run";
     /// A partner programme.
     ProgramId = "program";
     /// A step of a programme.

@@ -106,5 +106,8 @@ pub mod user;
 pub mod user_identity;
 pub mod user_ticket;
 
+pub mod automation;
+pub mod automation_run;
+pub mod mail_message;
 pub mod webhook_delivery;
 pub mod webhook_endpoint;

@@ -6,11 +6,11 @@
 use crate::clock::Timestamp;
 use crate::diff::Texts;
 use crate::{
-    activity, agreement, commission_rule, connection, contact, customer, deal, deal_confirmation,
-    deal_partner, deal_registration, goal, identity_provider, ledger_dispute, ledger_entry,
-    oauth_client, obligation, partner, partner_application, partnership, payout, privacy_request,
-    program, revenue_event, statement, sync_conflict, sync_run, user, webhook_delivery,
-    webhook_endpoint,
+    activity, agreement, automation, automation_run, commission_rule, connection, contact,
+    customer, deal, deal_confirmation, deal_partner, deal_registration, goal, identity_provider,
+    ledger_dispute, ledger_entry, mail_message, oauth_client, obligation, partner,
+    partner_application, partnership, payout, privacy_request, program, revenue_event, statement,
+    sync_conflict, sync_run, user, webhook_delivery, webhook_endpoint,
 };
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
@@ -249,7 +249,17 @@ positional! {
     }
     webhook_endpoint {
         id, version, created_at, updated_at, partner_id, name, url, kinds, partners, with_history, selection, rendering, owner, secret,
-        previous_secret, previous_secret_until, status, disabled_reason, failing_since,
+        previous_secret, previous_secret_until, status, disabled_reason, failing_since, only_called,
+    }
+    automation {
+        id, version, created_at, updated_at, name, kind, partners, selection, conditions, action, owner, per_hour, status, disabled_reason, enabled_at,
+    }
+    automation_run {
+        id, created_at, automation_id, event_id, kind, state, sent_at, attempts, available_at, lease_owner, lease_until, fence, settled_at, error,
+    }
+    mail_message {
+        id, created_at, purpose, subject_kind, subject_id, sealed, expires_at, state, attempts, available_at, lease_owner, lease_until, fence,
+        settled_at, error,
     }
     webhook_delivery {
         id, created_at, endpoint_id, event_id, kind, occurred_at, state, rendering, body, attempts, retry, available_at, lease_owner, lease_until,

@@ -15,6 +15,7 @@
 //!   rows wait, nor on how many of another resource or another connection do.
 
 mod claim;
+pub(crate) mod outbox;
 mod raise;
 mod text;
 

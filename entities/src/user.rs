@@ -492,6 +492,8 @@ pub async fn erase(change: &mut Change, row: Model) -> Result<Model> {
     change.record(about(EventKind::UserErased, &row, json!({})));
     user_ticket::void(change, row.id).await?;
     user_identity::forget(change, row.id).await?;
+    // What waits for them would go to the address that is erased.
+    crate::mail_message::forget(change, row.id.0).await?;
     crate::chat_user::forget(change, row.id).await?;
     oauth_grant::revoke_of(change, row.id, None, "erased").await?;
     cut_off(change, &row, "erased").await?;

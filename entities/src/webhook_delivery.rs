@@ -179,6 +179,31 @@ pub async fn forget(change: &Change, claimed: &Model) -> Result<()> {
     Ok(())
 }
 
+/// Throws away what waits for an endpoint: it was raised for somebody who may not be told any more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_waiting(change: &Change, endpoint: WebhookEndpointId) -> Result<()> {
+    Entity::delete_many()
+        .filter(Column::EndpointId.eq(endpoint))
+        .filter(Expr::cust("\"webhook_delivery\".\"state\" = 'PENDING'"))
+        .exec(change.transaction())
+        .await?;
+    Ok(())
+}
+
+/// Throws away every delivery of an endpoint.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn forget_all(change: &Change, endpoint: WebhookEndpointId) -> Result<()> {
+    Entity::delete_many()
+        .filter(Column::EndpointId.eq(endpoint))
+        .exec(change.transaction())
+        .await?;
+    Ok(())
+}
+
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {

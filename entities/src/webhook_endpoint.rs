@@ -6,7 +6,7 @@
 
 mod owner;
 
-pub use owner::Owner;
+pub use owner::{Owner, Standing};
 
 use crate::change::Change;
 use crate::clock::Timestamp;
@@ -16,7 +16,7 @@ use crate::event::{EventKind, Head, NewEvent};
 use crate::id::{PartnerId, WebhookEndpointId};
 use crate::viewer::Viewer;
 use crate::visible::{self, Own, Versioned, Visible};
-use crate::{partner, write};
+use crate::{partner, webhook_delivery, write};
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Condition;
@@ -100,6 +100,8 @@ pub struct Model {
     pub disabled_reason: Option<String>,
     /// Since when no delivery has arrived.
     pub failing_since: Option<Timestamp>,
+    /// It hears nothing by itself: automations tell it.
+    pub only_called: bool,
 }
 
 /// Relations are walked by id.
@@ -130,6 +132,14 @@ impl Model {
         self.owner.viewer(connection, self.partner_id).await
     }
 
+    /// Whether its owner may hear today, and why not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn standing(&self, connection: &impl ConnectionTrait) -> Result<Standing> {
+        self.owner.standing(connection, self.partner_id).await
+    }
+
     /// What a body is kept under: another number as soon as the endpoint or what its owner may see is another, so that nothing rendered before is sent after.
     #[must_use]
     pub fn rendering_for(&self, viewer: &Viewer) -> i64 {
@@ -149,7 +159,8 @@ impl Model {
     /// Whether it wants an event of this kind; whom the event concerns and who may see it, the database says.
     #[must_use]
     pub fn wants(&self, event: &Head) -> bool {
-        (self.kinds.0.is_empty() || self.kinds.0.contains(&event.kind))
+        !self.only_called
+            && (self.kinds.0.is_empty() || self.kinds.0.contains(&event.kind))
             && (self.with_history || !event.origin.is_history())
     }
 }
@@ -165,6 +176,7 @@ pub struct NewEndpoint {
     pub partners: Vec<PartnerId>,
     pub with_history: bool,
     pub selection: String,
+    pub only_called: bool,
     /// Sealed.
     pub secret: String,
 }
@@ -178,6 +190,7 @@ pub struct EndpointPatch {
     pub kinds: Option<Vec<String>>,
     pub partners: Option<Vec<PartnerId>>,
     pub with_history: Option<bool>,
+    pub only_called: Option<bool>,
     pub selection: Option<String>,
 }
 
@@ -233,6 +246,7 @@ pub async fn create(change: &mut Change, viewer: &Viewer, new: NewEndpoint) -> R
         status: EndpointStatus::Active,
         disabled_reason: None,
         failing_since: None,
+        only_called: new.only_called,
     };
     write::insert::<Entity>(change, std::slice::from_ref(&row)).await?;
     let data = json!({ "name": row.name, "host": host(&row.url) });
@@ -296,6 +310,7 @@ pub async fn update(
         Partners(ids.into_iter().map(|id| id.0).collect())
     });
     new.with_history = patch.with_history.unwrap_or(new.with_history);
+    new.only_called = patch.only_called.unwrap_or(new.only_called);
     new.selection = patch.selection.unwrap_or(new.selection);
     new.owner = Owner::of(viewer);
     let mut diff = Diff::new();
@@ -313,6 +328,7 @@ pub async fn update(
         json!(row.with_history),
         json!(new.with_history),
     );
+    note("onlyCalled", json!(row.only_called), json!(new.only_called));
     note("selection", json!(row.selection), json!(new.selection));
     if row.url != new.url {
         // An address may hold a secret of the receiver's; the log says where it leads and no more.
@@ -414,6 +430,26 @@ pub async fn disable(change: &mut Change, row: Model, reason: &str) -> Result<Mo
     Ok(new)
 }
 
+/// Removes an endpoint, its secrets and the log of its deliveries; what was on its way is not sent any more.
+///
+/// # Errors
+/// One that an automation calls, or a fault of the database.
+pub async fn delete(change: &mut Change, row: Model) -> Result<()> {
+    let calling = crate::automation::find_calling(change.transaction(), row.id).await?;
+    if let Some(calling) = calling {
+        let message = format!("The automation {} calls it: change that first.", calling.id);
+        return Err(Error::invalid(ViolationCode::Locked, "id", message));
+    }
+    webhook_delivery::forget_all(change, row.id).await?;
+    Entity::delete_many()
+        .filter(Column::Id.eq(row.id))
+        .exec(change.transaction())
+        .await?;
+    let data = json!({ "name": row.name, "host": host(&row.url) });
+    change.record(about(EventKind::WebhookEndpointDeleted, &row, data));
+    Ok(())
+}
+
 /// Notes whether deliveries arrive. It is no change of the endpoint, so its version stays.
 ///
 /// # Errors
@@ -485,6 +521,7 @@ async fn store(change: &Change, new: Model, version: i64) -> Result<Model> {
     active.status = Set(new.status);
     active.disabled_reason = Set(new.disabled_reason);
     active.failing_since = Set(new.failing_since);
+    active.only_called = Set(new.only_called);
     write::update(change, active, version).await
 }
 

@@ -4,12 +4,14 @@
 //! opaque (a cursor). Everything that reaches out goes through [`http`], which refuses addresses that are not public; everything that
 //! comes in passes a connector's [`webhook::Webhooks::verify`], which has no default.
 
+pub mod automation;
 pub mod capability;
 pub mod connector;
 pub mod error;
 pub mod health;
 pub mod http;
 pub mod hubspot;
+pub mod mail;
 pub mod notify;
 pub mod oauth;
 pub mod outbound;

@@ -41,6 +41,8 @@ pub struct ChatMessage {
     pub reference: String,
     /// What happened, in one line.
     pub heading: String,
+    /// What is to be read below that; its lines stay lines.
+    pub text: Option<String>,
     /// What one should know of it, as name and value.
     pub facts: Vec<(String, String)>,
     /// Where to look at it: words and address.

@@ -29,6 +29,8 @@ mod m20261121_000040_agreement_shown;
 mod m20261121_000041_customer_name;
 mod m20261121_000050_confirmed_domains;
 mod m20261121_000051_administrators;
+mod m20261121_000060_mail;
+mod m20261121_000061_automation;
 mod m20261121_000070_applications;
 mod m20261121_000071_assessment;
 mod m20261121_000072_stage_guards;
@@ -69,6 +71,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000041_customer_name::Migration),
             Box::new(m20261121_000050_confirmed_domains::Migration),
             Box::new(m20261121_000051_administrators::Migration),
+            Box::new(m20261121_000060_mail::Migration),
+            Box::new(m20261121_000061_automation::Migration),
             Box::new(m20261121_000070_applications::Migration),
             Box::new(m20261121_000071_assessment::Migration),
             Box::new(m20261121_000072_stage_guards::Migration),

@@ -130,6 +130,7 @@ impl Rig {
             channel: self.team.channel_id("deals").unwrap(),
             reference: reference.to_owned(),
             heading: format!("Deal won: {HOSTILE}"),
+            text: None,
             facts: vec![
                 ("Partner".to_owned(), HOSTILE.to_owned()),
                 (HOSTILE.to_owned(), "1.500,00 EUR".to_owned()),

@@ -65,7 +65,7 @@ async fn write(app: &TestApp, writer: usize, changes: u32) -> usize {
 async fn a_reader_misses_nothing_while_sixteen_write() {
     let app = TestApp::plain().await;
     let token = app.admin();
-    let changes = tests::rounds(15, 150);
+    let changes = tests::rounds(15, 1_000);
     let done = AtomicBool::new(false);
     let writers = async {
         let written =

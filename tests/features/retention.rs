@@ -28,6 +28,7 @@ async fn thrown_away(app: &TestApp, events_days: u32, deliveries_days: u32) {
     let retention = Retention {
         events_days,
         deliveries_days,
+        mail_days: 30,
     };
     while step(app.database(), retention).await.unwrap() {}
 }
@@ -207,6 +208,7 @@ async fn what_was_never_sealed_stays() {
     let retention = Retention {
         events_days: 30,
         deliveries_days: 0,
+        mail_days: 30,
     };
     assert!(!step(app.database(), retention).await.unwrap());
     assert_eq!(app.number("SELECT COUNT(*) FROM event").await, 1);

@@ -178,13 +178,13 @@ async fn a_forgotten_password_is_replaced_by_mail() {
     let mut elsewhere = signed_in(&app, EMAIL).await;
     assert_eq!(elsewhere.get("/account").await.status, 200);
     let mut browser = Browser::new(&app);
-    let before = messages(&app, EMAIL).len();
+    let before = messages(&app, EMAIL).await.len();
     let answered = browser
         .post("/forgotten-password", &[("email", EMAIL)])
         .await;
     assert_eq!(answered.status, 200);
     let bound = Duration::from_secs(20);
-    let written = async || (messages(&app, EMAIL).len() > before).then_some(());
+    let written = async || (messages(&app, EMAIL).await.len() > before).then_some(());
     tests::eventually("the message is written", bound, written).await;
     let unknown = browser
         .post(
@@ -193,7 +193,7 @@ async fn a_forgotten_password_is_replaced_by_mail() {
         )
         .await;
     assert_eq!(unknown.text, answered.text, "the page tells nothing");
-    let link = link(&app, EMAIL);
+    let link = link(&app, EMAIL).await;
     assert!(link.contains("/new-password?ticket="));
     // Asking again within five minutes sends nothing more, and leaves the first link good.
     app.state.people.forgotten(EMAIL).await.unwrap();
@@ -202,8 +202,8 @@ async fn a_forgotten_password_is_replaced_by_mail() {
         .forgotten("nobody@contoso.example")
         .await
         .unwrap();
-    assert_eq!(messages(&app, EMAIL).len(), before + 1);
-    assert!(messages(&app, "nobody@contoso.example").is_empty());
+    assert_eq!(messages(&app, EMAIL).await.len(), before + 1);
+    assert!(messages(&app, "nobody@contoso.example").await.is_empty());
     let ticket = browser.get(&link).await.input("ticket");
     let new = "another battery staple";
     let fields = [
@@ -244,7 +244,7 @@ async fn tickets_end_in_time() {
     assert_eq!(browser.get(&invitation).await.status, 410);
     // Whoever comes too late gets another invitation where they say that they cannot get in.
     app.state.people.forgotten(EMAIL).await.unwrap();
-    let again = link(&app, EMAIL);
+    let again = link(&app, EMAIL).await;
     assert!(again != invitation && again.contains("/invitation?"));
     assert_eq!(browser.get(&again).await.status, 200);
     let ticket = browser.get(&again).await.input("ticket");
@@ -256,7 +256,7 @@ async fn tickets_end_in_time() {
     assert_eq!(browser.post("/invitation", &fields).await.status, 303);
     app.advance(Duration::from_secs(600));
     app.state.people.forgotten(EMAIL).await.unwrap();
-    let reset = link(&app, EMAIL);
+    let reset = link(&app, EMAIL).await;
     app.advance(Duration::from_secs(3_590));
     assert_eq!(browser.get(&reset).await.status, 200);
     app.advance(Duration::from_secs(11));

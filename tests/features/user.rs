@@ -69,8 +69,8 @@ async fn activate(app: &TestApp, id: &str) {
     change.commit().await.unwrap();
 }
 
-fn mails(app: &TestApp) -> Vec<String> {
-    let shown = app.state.people.mail().shown().unwrap();
+async fn mails(app: &TestApp) -> Vec<String> {
+    let shown = app.state.people.mail().shown().await.unwrap().unwrap();
     shown.into_iter().map(|mail| mail.message.to).collect()
 }
 
@@ -82,7 +82,7 @@ async fn staff_invites_and_the_invitation_is_mailed_once_it_is_written() {
     let only = json!({ "validateOnly": true, "name": "Ada", "email": "ada@partner.example", "role": "PARTNER_REP", "partnerId": partner.to_string() });
     let checked = invite(&app, &token, only).await;
     assert_eq!(checked.refusals("inviteUser"), Vec::<String>::new());
-    assert!(mails(&app).is_empty(), "nobody is mailed by a check");
+    assert!(mails(&app).await.is_empty(), "nobody is mailed by a check");
     let made = invite(&app, &token, input.clone()).await;
     let row = made.at("/inviteUser/user").clone();
     assert_eq!(
@@ -92,10 +92,14 @@ async fn staff_invites_and_the_invitation_is_mailed_once_it_is_written() {
             "lastSignedInAt": null, "erasedAt": null, "partner": { "id": partner.to_string() },
         })
     );
-    assert_eq!(mails(&app), ["ada@partner.example"]);
+    assert_eq!(mails(&app).await, ["ada@partner.example"]);
     let repeated = invite(&app, &token, input).await;
     assert_eq!(repeated.at("/inviteUser/user/id"), &row["id"]);
-    assert_eq!(mails(&app).len(), 1, "a repeated request mails nobody");
+    assert_eq!(
+        mails(&app).await.len(),
+        1,
+        "a repeated request mails nobody"
+    );
     let again = invite(
         &app,
         &token,
@@ -133,7 +137,7 @@ async fn staff_invites_and_the_invitation_is_mailed_once_it_is_written() {
         .mutate(&token, "resendInvitation", json!({ "id": row["id"] }), ROW)
         .await;
     assert_eq!(resent.refusals("resendInvitation"), Vec::<String>::new());
-    assert_eq!(mails(&app).len(), 2);
+    assert_eq!(mails(&app).await.len(), 2);
     let tickets = app
         .number("SELECT COUNT(*) FROM user_ticket WHERE used_at IS NULL")
         .await;

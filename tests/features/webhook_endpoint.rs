@@ -580,6 +580,11 @@ async fn an_owner_that_lost_its_rights_hears_nothing_any_more() {
     assert_eq!(paths(&receiver), hear_still, "nor what is new");
     let waits = "SELECT COUNT(*) FROM webhook_delivery WHERE state = 'PENDING'";
     assert_eq!(app.number(waits).await, 0);
+    // Whose owner is out is disabled, and says so; a partner that is out rests, for that may end.
+    let out = "SELECT COUNT(*) FROM webhook_endpoint WHERE status = 'DISABLED' AND disabled_reason LIKE 'its owner may not%'";
+    assert_eq!(app.number(out).await, 5);
+    let told = "SELECT COUNT(*) FROM event WHERE kind = 'webhook_endpoint.disabled'";
+    assert_eq!(app.number(told).await, 5);
 
     // Of a partner's people too those only hear who may read events and manage webhooks.
     let mut change = people::change(&app).await;
@@ -639,5 +644,46 @@ async fn nobody_hears_more_than_on_the_day_the_endpoint_was_made() {
         ],
         "the audit trail is told to neither"
     );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_is_removed_with_what_was_on_its_way() {
+    let receiver = Receiver::start();
+    let app = started(&[&receiver]).await;
+    let admin = app.admin();
+    let more = json!({ "types": ["partner.created"] });
+    let (id, _) = endpoint(&app, &admin, &receiver.url("/gone"), more.clone()).await;
+    let (kept, _) = endpoint(&app, &admin, &receiver.url("/kept"), more).await;
+    receiver.answers(Reply::status(500));
+    partner(&app, "One").await;
+    app.drain().await;
+    let _ = receiver.take();
+    let delete = async |token: &str, input: Value| {
+        app.mutate(token, "deleteWebhookEndpoint", input, "deletedId")
+            .await
+    };
+    let stale = delete(&admin, json!({ "id": id, "expectedVersion": 7 })).await;
+    assert_eq!(
+        stale.refusals("deleteWebhookEndpoint"),
+        ["VERSION_CONFLICT expectedVersion"]
+    );
+    let gone = delete(&admin, json!({ "id": id })).await;
+    assert_eq!(gone.text("/deleteWebhookEndpoint/deletedId"), id);
+    let again = delete(&admin, json!({ "id": id })).await;
+    assert_eq!(again.refusals("deleteWebhookEndpoint"), ["NOT_FOUND id"]);
+    // Nobody removes another's.
+    let own = people::partner(&app, "Own").await;
+    let theirs = delete(&app.partner_token(own), json!({ "id": kept })).await;
+    assert_eq!(theirs.refusals("deleteWebhookEndpoint"), ["NOT_FOUND id"]);
+    receiver.answers(Reply::status(204));
+    app.advance(Duration::from_secs(60));
+    partner(&app, "Two").await;
+    app.drain().await;
+    assert_eq!(paths(&receiver), ["/kept"]);
+    let left = "SELECT COUNT(*) FROM webhook_delivery WHERE state = 'PENDING'";
+    assert_eq!(app.number(left).await, 0);
+    let told = "SELECT COUNT(*) FROM event WHERE kind = 'webhook_endpoint.deleted'";
+    assert_eq!(app.number(told).await, 1);
     app.finish().await;
 }

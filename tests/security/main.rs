@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod automation_rows;
 mod bad_input;
 mod contract;
 mod core_rows;

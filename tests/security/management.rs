@@ -320,7 +320,7 @@ async fn a_partner_does_not_learn_who_has_an_address() {
     for check in [true, false] {
         let (people, events) = (
             app.number("SELECT COUNT(*) FROM user_account").await,
-            messages(&app, "boss@us.example").len(),
+            messages(&app, "boss@us.example").await.len(),
         );
         let free = format!("free-{check}@x.example");
         let free = made(&app, &own, "inviteUser", asks(&free, check), USER).await;
@@ -335,7 +335,7 @@ async fn a_partner_does_not_learn_who_has_an_address() {
             "{check}"
         );
         assert_eq!(
-            messages(&app, "boss@us.example").len(),
+            messages(&app, "boss@us.example").await.len(),
             events + usize::from(!check),
             "the holder is told"
         );
@@ -349,7 +349,7 @@ async fn a_partner_does_not_learn_who_has_an_address() {
         USER,
     )
     .await;
-    assert_eq!(messages(&app, "boss@us.example").len(), 2);
+    assert_eq!(messages(&app, "boss@us.example").await.len(), 2);
     // One's own people are no secret, and neither is anybody for staff.
     let again = app
         .mutate(&own, "inviteUser", asks("ann@acme.example", false), USER)
@@ -389,7 +389,7 @@ async fn our_mail_says_what_we_say_and_seldom() {
     assert_eq!(refused.refusals("resendInvitation"), ["LOCKED id"]);
     app.advance(std::time::Duration::from_secs(301));
     made(&app, &app.admin(), "resendInvitation", again, USER).await;
-    assert_eq!(messages(&app, "ada@us.example").len(), 2);
+    assert_eq!(messages(&app, "ada@us.example").await.len(), 2);
     app.finish().await;
 }
 

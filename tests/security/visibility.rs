@@ -86,6 +86,9 @@ async fn every_field_there_is_shows_the_own_side_only() {
                                 | "statements"
                                 | "webhookEndpoints"
                                 | "webhookDeliveries"
+                                | "automations"
+                                | "automationRuns"
+                                | "mailMessages"
                         )
                 })
                 .collect()

@@ -30,6 +30,7 @@ pub async fn endpoint(
         kinds: vec!["deal.won".to_owned()],
         partners: partner.into_iter().collect(),
         with_history: true,
+        only_called: false,
         selection: format!("{{ id }} # {mark} selection"),
         secret: format!("{mark} sealed"),
     };

@@ -22,6 +22,7 @@ use entities::id::{ConnectionId, PartnerId};
 use entities::sync_run;
 use entities::viewer::{PartnerRole, Scope, Scopes, StaffRole, ViewerKind};
 use integrations::Endpoints;
+use integrations::automation::Runner;
 use integrations::http::{Client, ClientSettings, HostPolicy};
 use integrations::outbound::{Courier, Outbound, OutboundSettings};
 use integrations::sync::{Engine, EngineParts, SyncKind};
@@ -193,6 +194,8 @@ impl TestApp {
         core.chance = chance;
         if let Some(settings) = shared.client {
             core.engine = impatient(&core, outside_of(&shared).0, settings);
+            let (vault, renderer) = (core.vault.clone(), core.renderer.clone());
+            core.runner = Runner::new(core.engine.clone(), vault, renderer);
         }
         if let Some(settings) = shared.outbound {
             let policy = HostPolicy::sandbox(shared.receivers.clone());
@@ -430,7 +433,7 @@ impl TestApp {
                 steps += 1;
                 assert!(steps < 100_000, "the worker finds no end");
             }
-            let delivered = self.deliver().await;
+            let delivered = self.automate().await + self.deliver().await + self.post().await;
             steps += delivered;
             if delivered > 0 {
                 continue;
@@ -441,6 +444,24 @@ impl TestApp {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Lets automations do everything that is due, and says how many steps that took.
+    pub async fn automate(&self) -> u32 {
+        let (mut steps, runner) = (0, &self.state.core.runner);
+        while runner.step().await.expect("automations run") {
+            steps += 1;
+        }
+        steps
+    }
+
+    /// Lets the mailer send everything that is due, and says how many steps that took.
+    pub async fn post(&self) -> u32 {
+        let mut steps = 0;
+        while self.state.core.mail.step().await.expect("mail goes out") {
+            steps += 1;
+        }
+        steps
     }
 
     /// Lets the courier deliver everything that is due, and says how many turns that took.

@@ -77,16 +77,20 @@ pub async fn invited(
     let (user, ticket) = invite(&mut change, input)
         .await
         .expect("the person can be invited");
+    let people = &app.state.people;
+    people
+        .send(&change, &user, &ticket)
+        .await
+        .expect("the message is written");
     change.commit().await.expect("a change is committed");
-    app.state.people.send(&user, &ticket);
-    let link = link(app, &user.email);
+    let link = link(app, &user.email).await;
     (user, link)
 }
 
 /// The link in the newest message to an address.
-#[must_use]
-pub fn link(app: &TestApp, email: &str) -> String {
+pub async fn link(app: &TestApp, email: &str) -> String {
     let text = messages(app, email)
+        .await
         .into_iter()
         .next()
         .unwrap_or_else(|| panic!("no message to {email}"));
@@ -95,13 +99,14 @@ pub fn link(app: &TestApp, email: &str) -> String {
 }
 
 /// The texts of the messages to an address, the newest first.
-#[must_use]
-pub fn messages(app: &TestApp, email: &str) -> Vec<String> {
+pub async fn messages(app: &TestApp, email: &str) -> Vec<String> {
     let shown = app
         .state
         .people
         .mail()
         .shown()
+        .await
+        .expect("the messages can be read")
         .expect("the app was started with dev_mail");
     shown
         .into_iter()

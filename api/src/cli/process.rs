@@ -47,6 +47,7 @@ impl ProcessSettings {
             retention: Retention {
                 events_days: config.retention.events_days,
                 deliveries_days: config.retention.deliveries_days,
+                mail_days: config.retention.mail_days,
             },
         }
     }
@@ -151,6 +152,9 @@ impl Process {
         };
         let clockwork = Clockwork(core.database.clone());
         let programme = worker::run(clockwork, Wakers::none(), slow, self.stop.clone());
+        let runner = core.runner.clone();
+        let automate = worker::run(runner, wakers.clone(), one, self.stop.clone());
+        let mail = worker::run(core.mail.clone(), wakers.clone(), one, self.stop.clone());
         let work = worker::run(
             core.engine.clone(),
             wakers.clone(),
@@ -160,7 +164,7 @@ impl Process {
         let deliver =
             worker::webhooks::run(core.courier(), wakers, settings.poll, self.stop.clone());
         self.worker = Some(tokio::spawn(async {
-            tokio::join!(work, sealing, programme, deliver);
+            tokio::join!(work, sealing, programme, deliver, mail, automate);
         }));
     }
 

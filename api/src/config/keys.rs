@@ -97,7 +97,8 @@ keys! {
     "webhooks.plain_http" Switch Some("false"), "Whether receivers may be called over plain http. Addresses that are not public are refused all the same.";
     "webhooks.lease_seconds" Number Some("60"), "How long a process that stopped answering keeps its webhook deliveries from others; at least 30.";
     "retention.events_days" Number Some("0"), "Days after which events leave the log; 0 keeps them for ever. Those of the audit trail stay for ever.";
-    "retention.deliveries_days" Number Some("30"), "Days after which settled webhook deliveries are thrown away; 0 keeps them for ever.";
+    "retention.deliveries_days" Number Some("30"), "Days after which settled webhook deliveries and runs of automations are thrown away; 0 keeps them for ever.";
+    "retention.mail_days" Number Some("30"), "Days after which messages by mail that were sent or given up are thrown away; 0 keeps them for ever. What a message says leaves the database when it was sent.";
     "mail.smtp_url" Address None, "The mail server for invitations and forgotten passwords: smtps://user:password@host or smtp://user:password@host:587?tls=required.";
     "mail.from" Text None, "The sender of that mail: Entente <entente@example.com>. It belongs to mail.smtp_url.";
     "oidc.issuer" Text None, "The OpenID Connect provider at which staff signs in: its issuer, exactly as it writes it. Its redirect address is {public_url}/sign-in/callback/staff. Without it staff signs in with passwords.";

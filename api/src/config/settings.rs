@@ -168,6 +168,8 @@ section! {
         events_days: u32,
         /// Days of settled webhook deliveries; 0 keeps them for ever.
         deliveries_days: u32,
+        /// Days of messages by mail that were sent or given up; 0 keeps them for ever.
+        mail_days: u32,
     }
 }
 

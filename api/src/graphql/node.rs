@@ -2,6 +2,7 @@
 
 use super::activity::Activity;
 use super::agreement::Agreement;
+use super::automation::Automation;
 use super::commission_rule::CommissionRule;
 use super::connection::Connection;
 use super::contact::Contact;
@@ -32,19 +33,19 @@ use super::user::User;
 use super::webhook_endpoint::WebhookEndpoint;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use entities::id::{
-    self, ActivityId, AgreementId, CommissionRuleId, ConnectionId, ContactId, CustomerId, DealId,
-    DealRegistrationId, GoalId, IdentityProviderId, LedgerDisputeId, LedgerEntryId, OAuthClientId,
-    ObligationId, PartnerApplicationId, PartnerId, PartnershipId, PayoutId, PrivacyRequestId,
-    ProgramId, RevenueEventId, StatementId, SyncConflictId, SyncRunId, TierId, TypedId, UserId,
-    WebhookEndpointId,
+    self, ActivityId, AgreementId, AutomationId, CommissionRuleId, ConnectionId, ContactId,
+    CustomerId, DealId, DealRegistrationId, GoalId, IdentityProviderId, LedgerDisputeId,
+    LedgerEntryId, OAuthClientId, ObligationId, PartnerApplicationId, PartnerId, PartnershipId,
+    PayoutId, PrivacyRequestId, ProgramId, RevenueEventId, StatementId, SyncConflictId, SyncRunId,
+    TierId, TypedId, UserId, WebhookEndpointId,
 };
 use entities::viewer::Scope;
 use entities::visible::{self, Visible};
 use entities::{
-    activity, agreement, commission_rule, connection, contact, customer, deal, deal_registration,
-    goal, identity_provider, ledger_dispute, ledger_entry, oauth_client, obligation, partner,
-    partner_application, partnership, payout, privacy_request, program, revenue_event, statement,
-    sync_conflict, sync_run, tier, user, webhook_endpoint,
+    activity, agreement, automation, commission_rule, connection, contact, customer, deal,
+    deal_registration, goal, identity_provider, ledger_dispute, ledger_entry, oauth_client,
+    obligation, partner, partner_application, partnership, payout, privacy_request, program,
+    revenue_event, statement, sync_conflict, sync_run, tier, user, webhook_endpoint,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -101,6 +102,8 @@ pub enum Node {
     PrivacyRequest(PrivacyRequest),
     /// Where a subscriber wants to hear.
     WebhookEndpoint(WebhookEndpoint),
+    /// What is done when something happens.
+    Automation(Automation),
     /// A person who signs in.
     User(User),
     /// Software that asks for tokens.
@@ -236,6 +239,7 @@ pub(crate) async fn find(request: &RequestContext, ids: &[ID]) -> Result<Vec<Opt
         PrivacyRequest,
         Scope::Admin
     );
+    kind!(AutomationId, automation, Automation, Scope::WebhooksManage);
     kind!(
         WebhookEndpointId,
         webhook_endpoint,

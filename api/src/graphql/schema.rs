@@ -5,6 +5,9 @@ use super::activity::{ActivityMutation, ActivityQuery};
 use super::agreement::{AgreementMutation, AgreementQuery, ExclusivityQuery};
 use super::assessment::{AssessmentMutation, AssessmentQuery};
 use super::audit::AuditQuery;
+use super::automation::AutomationQuery;
+use super::automation::mutation::AutomationMutation;
+use super::automation::run::AutomationRunQuery;
 use super::chat::ChatQuery;
 use super::commission_rule::{
     CommissionRuleMutation, CommissionRuleQuery, CommissionSimulationQuery,
@@ -26,6 +29,7 @@ use super::goal::{GoalMutation, GoalQuery};
 use super::identity_provider::{IdentityProviderMutation, IdentityProviderQuery};
 use super::ledger_dispute::{LedgerDisputeMutation, LedgerDisputeQuery};
 use super::ledger_entry::{ExplanationQuery, LedgerEntryMutation, LedgerEntryQuery};
+use super::mail_message::{MailMessageMutation, MailMessageQuery};
 use super::node::{Node, NodeQuery};
 use super::oauth_client::{OAuthClientMutation, OAuthClientQuery};
 use super::obligation::{ObligationMutation, ObligationQuery};
@@ -116,6 +120,8 @@ pub struct SyncQueries(
     RecordTimelineQuery,
     WebhookEndpointQuery,
     WebhookDeliveryQuery,
+    AutomationQuery,
+    AutomationRunQuery,
 );
 
 /// Who comes in, and what happened.
@@ -127,6 +133,7 @@ pub struct AccessQueries(
     UserQuery,
     OAuthClientQuery,
     IdentityProviderQuery,
+    MailMessageQuery,
 );
 
 /// Everything that can be asked.
@@ -198,6 +205,7 @@ pub struct SyncMutations(
     SyncFailureMutation,
     WebhookEndpointMutation,
     WebhookDeliveryMutation,
+    AutomationMutation,
 );
 
 /// Who comes in.
@@ -208,6 +216,7 @@ pub struct AccessMutations(
     OAuthClientMutation,
     IdentityProviderMutation,
     PersonMutation,
+    MailMessageMutation,
 );
 
 /// Everything that can be changed.

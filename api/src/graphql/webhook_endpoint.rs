@@ -104,6 +104,10 @@ impl WebhookEndpoint {
     async fn include_history(&self) -> bool {
         self.0.row().with_history
     }
+    /// Whether it hears nothing by itself: automations tell it.
+    async fn only_called(&self) -> bool {
+        self.0.row().only_called
+    }
     /// What it is told of an event: a selection on the type Event.
     async fn selection(&self) -> &str {
         &self.0.row().selection

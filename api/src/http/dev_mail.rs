@@ -1,4 +1,4 @@
-//! The messages of this process, for whoever develops: there only with `dev_mail`, and only on loopback. Otherwise the address is one of those that
+//! The messages to people, for whoever develops: there only with `dev_mail`, and only on loopback. Otherwise the address is one of those that
 //! do not exist.
 
 use super::page::{Page, instant};
@@ -9,11 +9,16 @@ use secrecy::ExposeSecret as _;
 
 /// Shows the messages, the newest first.
 pub async fn show(request: HttpRequest, state: Shared, known: web::Data<Unknown>) -> HttpResponse {
-    let Some(shown) = state.people.mail().shown() else {
-        return unknown(request, known).await;
+    let shown = match state.people.mail().shown().await {
+        Ok(Some(shown)) => shown,
+        Ok(None) => return unknown(request, known).await,
+        Err(error) => {
+            tracing::error!(%error, "messages cannot be read");
+            Vec::new()
+        }
     };
     let body = html! {
-        p.quiet { "What this process would send, or has sent. In memory, at most fifty." }
+        p.quiet { "What is to be sent, or was. At most fifty." }
         @if shown.is_empty() { p { "Nothing yet." } }
         @for shown in &shown {
             section {
@@ -23,9 +28,7 @@ pub async fn show(request: HttpRequest, state: Shared, known: web::Data<Unknown>
             }
         }
     };
-    Page::new("Mail of this process", body)
-        .wide()
-        .answer(&request)
+    Page::new("Mail", body).wide().answer(&request)
 }
 
 /// A text in which lines that are an address are links.

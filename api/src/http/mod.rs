@@ -21,6 +21,7 @@ pub mod oauth;
 pub mod page;
 pub mod problem;
 pub mod request_id;
+pub mod rest_hooks;
 pub mod server;
 pub mod session;
 pub mod sign_in;
@@ -60,6 +61,7 @@ pub fn routes(config: &mut web::ServiceConfig, graphiql: bool) {
             "/oauth/callback/{connector}",
             web::get().to(connect::callback),
         );
+    config.configure(rest_hooks::routes);
     config.configure(sign_in::routes);
     config.configure(apply::routes);
     if graphiql {

@@ -1,6 +1,9 @@
 //! The mail server, by way of lettre. It says yes, no, or not now; of the last two the log tells the server's status code and nothing of the message.
 
-use super::{MailError, MailServer, Message};
+use super::{MailError, MailServer};
+use entities::id::MailMessageId;
+use integrations::mail::Letter;
+use integrations::mail::one_line;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
@@ -30,35 +33,59 @@ impl Smtp {
         Ok(Self { transport, from })
     }
 
-    /// Sends a message. An error says whether another attempt is worth it.
-    pub(super) async fn send(&self, message: &Message) -> Result<(), bool> {
-        let Ok(to) = message.to.parse() else {
-            tracing::warn!("a message was not sent: its address is none that mail knows");
-            return Err(false);
-        };
+    /// Sends a message, under the same `Message-ID` however often.
+    pub(super) async fn send(&self, id: MailMessageId, letter: &Letter) -> Result<(), Refused> {
+        let never = |why| Refused { again: false, why };
+        let to = letter.to.parse().map_err(|_| never(Why::Address))?;
+        let domain = self.from.email.domain();
         let built = lettre::Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
-            .subject(message.subject.clone())
+            .message_id(Some(format!("<{id}@{domain}>")))
+            .subject(one_line(&letter.subject))
             .header(ContentType::TEXT_PLAIN)
-            .body(message.text.expose_secret().to_owned());
-        let built = built.map_err(|_| {
-            tracing::error!("a message could not be put together");
-            false
-        })?;
-        match self.transport.send(built).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let again = !error.is_permanent();
-                let status = error.status().map(u16::from);
-                tracing::warn!(
-                    ?status,
-                    timed_out = error.is_timeout(),
-                    again,
-                    "the mail server did not take a message"
-                );
-                Err(again)
-            }
+            .body(letter.text.expose_secret().to_owned())
+            .map_err(|_| never(Why::Form))?;
+        self.transport
+            .send(built)
+            .await
+            .map(|_| ())
+            .map_err(|error| Refused {
+                again: !error.is_permanent(),
+                why: match error.status() {
+                    Some(status) => Why::Status(status.into()),
+                    None if error.is_timeout() => Why::Silence,
+                    None => Why::Unreachable,
+                },
+            })
+    }
+}
+
+/// Why the mail server does not have a message. It holds nothing of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// Whether another attempt is worth it.
+    pub(super) again: bool,
+    why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Address,
+    Form,
+    Status(u16),
+    Silence,
+    Unreachable,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.why {
+            Why::Address => f.write_str("the address is none that mail knows"),
+            Why::Form => f.write_str("the message could not be put together"),
+            Why::Status(status) => write!(f, "the mail server answered {status}"),
+            Why::Silence => f.write_str("the mail server did not answer in time"),
+            Why::Unreachable => f.write_str("the mail server could not be reached"),
         }
     }
 }
@@ -164,8 +191,10 @@ mod tests {
         (url, heard)
     }
 
-    fn message() -> Message {
-        Message {
+    const ID: MailMessageId = MailMessageId(uuid::Uuid::from_u128(1));
+
+    fn message() -> Letter {
+        Letter {
             to: "ada@contoso.example".to_owned(),
             subject: "Ein Gruß".to_owned(),
             text: "Hello.\n.\nhttps://entente.example/invitation?ticket=abc"
@@ -185,12 +214,13 @@ mod tests {
     #[tokio::test]
     async fn a_message_is_handed_to_the_server() {
         let (url, heard) = server("250 well").await;
-        assert_eq!(smtp(&url).send(&message()).await, Ok(()));
+        assert_eq!(smtp(&url).send(ID, &message()).await, Ok(()));
         let heard = heard.await.unwrap();
         for part in [
             "MAIL FROM:<entente@example.com>",
             "RCPT TO:<ada@contoso.example>",
             "From: Entente <entente@example.com>",
+            "Message-ID: <mail_message_00000000000000000000000001@example.com>",
             "ticket=abc",
         ] {
             assert!(heard.contains(part), "{part} in {heard}");
@@ -201,13 +231,16 @@ mod tests {
     async fn a_refusal_for_good_is_not_repeated_and_one_for_now_is() {
         for (answer, again) in [("550 no such person", false), ("451 not now", true)] {
             let (url, heard) = server(answer).await;
-            assert_eq!(smtp(&url).send(&message()).await, Err(again), "{answer}");
+            let refused = smtp(&url).send(ID, &message()).await.unwrap_err();
+            assert_eq!(refused.again, again, "{answer}");
+            assert!(refused.to_string().contains(&answer[..3]), "{refused}");
             heard.abort();
         }
         let nobody = smtp("smtp://127.0.0.1:9");
-        assert_eq!(nobody.send(&message()).await, Err(true), "nobody listens");
+        let refused = nobody.send(ID, &message()).await.unwrap_err();
+        assert!(refused.again, "nobody listens");
         let mut wrong = message();
         wrong.to = "ada@contoso.example>\r\nRCPT TO:<eve@evil.example".to_owned();
-        assert_eq!(nobody.send(&wrong).await, Err(false));
+        assert!(!nobody.send(ID, &wrong).await.unwrap_err().again);
     }
 }

@@ -18,8 +18,10 @@ use entities::{partner, secret, visible};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::mail::Message;
+use crate::mail::{INVITATION_MS, NOTICE_MS, PASSWORD_RESET_MS};
+use entities::mail_message::MailPurpose;
 use entities::viewer::Viewer;
+use integrations::mail::Letter;
 
 /// How long the same person is sent nothing more on anybody's wish, in milliseconds.
 const AGAIN_MILLIS: i64 = 5 * 60 * 1_000;
@@ -29,7 +31,7 @@ pub const INVITATION: &str = "/invitation";
 /// Where a new password is chosen.
 pub const NEW_PASSWORD: &str = "/new-password";
 
-/// A ticket that was written and is to be sent once the change is committed.
+/// A ticket that was written and is to be sent.
 #[derive(Debug)]
 pub struct Ticket {
     purpose: TicketPurpose,
@@ -70,7 +72,7 @@ async fn issue(
     Ok(Ticket { purpose, secret })
 }
 
-/// Invites a person. When the change is committed, hand the ticket to [`People::send`].
+/// Invites a person. Hand the ticket to [`People::send`] within the same change.
 ///
 /// # Errors
 /// Refused fields, or a fault of the database.
@@ -80,8 +82,7 @@ pub async fn invite(change: &mut Change, input: NewUser) -> Result<(user::Model,
     Ok((user, ticket))
 }
 
-/// Invites a person again who has not come yet; the first ticket is worth nothing from then on. When the change is committed, hand the ticket to
-/// [`People::send`].
+/// Invites a person again who has not come yet; the first ticket is worth nothing from then on. Hand the ticket to [`People::send`] within the same change.
 ///
 /// # Errors
 /// When the person has come, or a fault of the database.
@@ -114,7 +115,7 @@ pub async fn invite_again(change: &mut Change, user: &user::Model) -> Result<Tic
 /// What came of wanting to invite a person in the name of a viewer.
 #[derive(Debug)]
 pub enum Invited {
-    /// They are invited: when the change is committed, hand the ticket to [`People::send`].
+    /// They are invited: hand the ticket to [`People::send`] within the same change.
     Now(user::Model, Ticket),
     /// They would be; nothing was written, and whether somebody has the address was not looked at.
     Checked(user::Model),
@@ -122,7 +123,7 @@ pub enum Invited {
     Elsewhere {
         /// What is answered: as if they were invited.
         shown: user::Model,
-        /// Who has the address. When the change is committed, they are told ([`People::tell_holder`]); not so when they were told lately.
+        /// Who has the address. They are told within the same change ([`People::tell_holder`]); not so when they were told lately.
         holder: Option<Box<user::Model>>,
     },
 }
@@ -216,19 +217,29 @@ impl Ticket {
 }
 
 impl People {
-    /// Sends a ticket to its person. Call it when the change has been committed.
-    pub fn send(&self, user: &user::Model, ticket: &Ticket) {
+    /// Has a ticket sent to its person, within the change that wrote it.
+    ///
+    /// # Errors
+    /// When the database or the vault fails.
+    pub async fn send(
+        &self,
+        change: &Change,
+        user: &user::Model,
+        ticket: &Ticket,
+    ) -> Result<(), Error> {
         let link = ticket.link(&self.public_url);
         let link = link.expose_secret();
         let name = &user.name;
         let host = self.public_url.as_str();
-        let (subject, text) = match ticket.purpose {
+        let (subject, text, purpose, good_for) = match ticket.purpose {
             TicketPurpose::Invitation | TicketPurpose::FirstAdministrator => (
                 "You are invited to Entente",
                 format!(
                     "Hello {name},\n\nyou are invited to sign in at {host}. Open this link within 72 hours to begin:\n\n{link}\n\n\
                      If you do not know what this is about, do nothing: without you nothing happens.\n"
                 ),
+                MailPurpose::Invitation,
+                INVITATION_MS,
             ),
             TicketPurpose::PasswordReset => (
                 "A new password for Entente",
@@ -236,19 +247,27 @@ impl People {
                     "Hello {name},\n\nsomebody, most likely you, asked for a new password at {host}. Open this link within an hour to choose one:\n\n{link}\n\n\
                      If it was not you, do nothing: your password stays as it is.\n"
                 ),
+                MailPurpose::PasswordReset,
+                PASSWORD_RESET_MS,
             ),
         };
-        self.mail.send(Message {
+        let letter = Letter {
             to: user.email.clone(),
             subject: subject.to_owned(),
             text: text.into(),
-        });
+        };
+        self.mail
+            .write(change, &letter, (purpose, user.id), good_for)
+            .await
     }
 
-    /// Tells whoever has an address that a partner wanted to invite it. Call it when the change has been committed.
-    pub fn tell_holder(&self, holder: &user::Model) {
+    /// Has whoever holds an address told that a partner wanted to invite it, within the change that notes it.
+    ///
+    /// # Errors
+    /// When the database or the vault fails.
+    pub async fn tell_holder(&self, change: &Change, holder: &user::Model) -> Result<(), Error> {
         let (name, host) = (&holder.name, self.public_url.as_str());
-        self.mail.send(Message {
+        let letter = Letter {
             to: holder.email.clone(),
             subject: "You were invited to Entente once more".to_owned(),
             text: format!(
@@ -257,7 +276,9 @@ impl People {
                  this is about, do nothing.\n"
             )
             .into(),
-        });
+        };
+        let about = (MailPurpose::InvitedElsewhere, holder.id);
+        self.mail.write(change, &letter, about, NOTICE_MS).await
     }
 
     /// Whose ticket it is, if it is still good. It stays good.
@@ -367,8 +388,8 @@ impl People {
             }
             _ => invite_again(&mut change, &user).await?,
         };
+        self.send(&change, &user, &ticket).await?;
         change.commit().await?;
-        self.send(&user, &ticket);
         Ok(())
     }
 

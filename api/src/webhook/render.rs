@@ -4,6 +4,7 @@
 //! anything of a fault: it is tried again. Invariant: the viewer is handed in: the endpoint's owner as it is today.
 
 use super::selection::{BadSelection, Selection};
+use super::shape::{Shape, Types};
 use crate::graphql::admission::Limits;
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::ErrorCode;
@@ -18,6 +19,7 @@ use entities::event;
 use entities::id::{EventId, TypedId};
 use entities::viewer::Viewer;
 use entities::webhook_endpoint::Model as Endpoint;
+use integrations::automation::Evaluate;
 use integrations::outbound::{NotRendered, Render};
 use quick_cache::sync::Cache;
 use serde::Serialize;
@@ -36,6 +38,7 @@ const REMEMBERED: usize = 1_000;
 pub struct Renderer {
     schema: ApiSchema,
     shapes: Shapes,
+    types: Types,
     database: Database,
     limits: Limits,
     selections: Cache<Box<str>, Arc<Selection>>,
@@ -69,8 +72,10 @@ impl Renderer {
         database: Database,
         limits: Limits,
     ) -> Result<Self, UnreadableSchema> {
+        let sdl = schema.sdl();
         Ok(Self {
-            shapes: Shapes::of(&schema.sdl())?,
+            shapes: Shapes::of(&sdl)?,
+            types: Types::of(&sdl)?,
             schema,
             database,
             limits,
@@ -89,6 +94,15 @@ impl Renderer {
         let response = self.execute(viewer, &selection, nothing).await;
         let error = response.errors.into_iter().next();
         error.map_or(Ok(()), |error| Err(BadSelection(error.message)))
+    }
+
+    /// What a selection can answer of an event of a type.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn shape(&self, text: &str, kind: &str) -> Result<Shape, BadSelection> {
+        let selection = self.selection(text)?;
+        Ok(self.types.shape(&selection, kind))
     }
 
     async fn execute(&self, viewer: &Viewer, selection: &Selection, event: EventId) -> Response {
@@ -131,19 +145,20 @@ fn is_fault(error: &ServerError) -> bool {
     code.is_none_or(ErrorCode::retryable)
 }
 
-#[async_trait]
-impl Render for Renderer {
-    async fn render(
+impl Renderer {
+    /// What a selection on an event answers a viewer, with the errors of what may not be read.
+    async fn answer(
         &self,
-        endpoint: &Endpoint,
-        owner: &Viewer,
-        event: &event::Model,
-    ) -> Result<Vec<u8>, NotRendered> {
+        viewer: &Viewer,
+        selection: &str,
+        event: EventId,
+        whose: &str,
+    ) -> Result<(Value, Vec<ServerError>), NotRendered> {
         let never = |error: BadSelection| {
             NotRendered::Never(format!("the selection is not one any more: {error}"))
         };
-        let selection = self.selection(&endpoint.selection).map_err(never)?;
-        let executing = self.execute(owner, &selection, event.id);
+        let selection = self.selection(selection).map_err(never)?;
+        let executing = self.execute(viewer, &selection, event);
         let response = match tokio::time::timeout(WITHIN, executing).await {
             Ok(response) => response,
             Err(_) => return Err(NotRendered::NotNow),
@@ -156,18 +171,48 @@ impl Render for Renderer {
             return Err(never(BadSelection(said)));
         }
         if let Some(fault) = response.errors.iter().find(|error| is_fault(error)) {
-            tracing::error!(endpoint = %endpoint.id, message = fault.message, "a webhook could not be rendered");
+            tracing::error!(
+                whose,
+                message = fault.message,
+                "an event could not be rendered"
+            );
             return Err(NotRendered::NotNow);
         }
-        let data = match &response.data {
-            Value::Object(members) => members.get("event").unwrap_or(&Value::Null),
-            _ => &Value::Null,
+        let data = match response.data {
+            Value::Object(mut members) => members.swap_remove("event").unwrap_or_default(),
+            _ => Value::Null,
         };
+        Ok((data, response.errors))
+    }
+}
+
+impl Renderer {
+    /// The bytes that tell a viewer of an event.
+    ///
+    /// # Errors
+    /// [`NotRendered`].
+    pub async fn payload(
+        &self,
+        viewer: &Viewer,
+        selection: &str,
+        event: &event::Model,
+    ) -> Result<Vec<u8>, NotRendered> {
+        self.bytes(viewer, selection, event, "sample").await
+    }
+
+    async fn bytes(
+        &self,
+        viewer: &Viewer,
+        selection: &str,
+        event: &event::Model,
+        whose: &str,
+    ) -> Result<Vec<u8>, NotRendered> {
+        let (data, errors) = self.answer(viewer, selection, event.id, whose).await?;
         let payload = Payload {
             r#type: &event.kind,
             timestamp: event.occurred_at,
-            data,
-            errors: &response.errors,
+            data: &data,
+            errors: &errors,
         };
         let bytes = serde_json::to_vec(&payload)
             .map_err(|error| NotRendered::Never(format!("the payload has no form: {error}")))?;
@@ -176,5 +221,32 @@ impl Render for Renderer {
             return Err(NotRendered::Never(message));
         }
         Ok(bytes)
+    }
+}
+
+#[async_trait]
+impl Evaluate for Renderer {
+    async fn evaluate(
+        &self,
+        owner: &Viewer,
+        selection: &str,
+        event: EventId,
+    ) -> Result<serde_json::Value, NotRendered> {
+        let (data, _) = self.answer(owner, selection, event, "automation").await?;
+        data.into_json()
+            .map_err(|error| NotRendered::Never(format!("the answer has no form: {error}")))
+    }
+}
+
+#[async_trait]
+impl Render for Renderer {
+    async fn render(
+        &self,
+        endpoint: &Endpoint,
+        owner: &Viewer,
+        event: &event::Model,
+    ) -> Result<Vec<u8>, NotRendered> {
+        let whose = endpoint.id.to_string();
+        self.bytes(owner, &endpoint.selection, event, &whose).await
     }
 }

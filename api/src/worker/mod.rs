@@ -13,6 +13,7 @@ pub mod retention;
 pub mod webhooks;
 
 use futures::FutureExt;
+use integrations::automation::Runner;
 use integrations::sync::{Engine, SyncError};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -37,6 +38,14 @@ pub trait Work: Clone + Send + Sync + 'static {
 
 impl Work for Engine {
     type Error = SyncError;
+
+    async fn step(&self) -> Result<bool, Self::Error> {
+        Self::step(self).await
+    }
+}
+
+impl Work for Runner {
+    type Error = entities::error::Error;
 
     async fn step(&self) -> Result<bool, Self::Error> {
         Self::step(self).await

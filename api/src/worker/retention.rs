@@ -1,4 +1,4 @@
-//! Throwing away what is old: events and settled webhook deliveries, as configured.
+//! Throwing away what is old: events, settled webhook deliveries and mail, as configured; and giving up mail that is of no use any more.
 //!
 //! Small batches with pauses between them, each a short change of its own: writers never wait for more than one of them. Several nodes may do it at the
 //! same time; whoever comes second finds nothing.
@@ -6,7 +6,7 @@
 use entities::clock::Timestamp;
 use entities::database::Database;
 use entities::error::Error;
-use entities::{event_retention, webhook_delivery};
+use entities::{automation_run, event_retention, mail_message, webhook_delivery};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +24,10 @@ const DAY_MS: i64 = 86_400_000;
 pub struct Retention {
     /// Events.
     pub events_days: u32,
-    /// Settled webhook deliveries.
+    /// Settled webhook deliveries and runs of automations.
     pub deliveries_days: u32,
+    /// Messages by mail that were sent or given up.
+    pub mail_days: u32,
 }
 
 /// The instant before which what is kept for so many days is old.
@@ -42,6 +44,11 @@ pub async fn step(database: &Database, retention: Retention) -> Result<bool, Err
     let mut gone = 0;
     if let Some(before) = before(now, retention.deliveries_days) {
         gone += webhook_delivery::prune(database, before, BATCH).await?;
+        gone += automation_run::prune(database, before, BATCH).await?;
+    }
+    gone += mail_message::expire(database).await?;
+    if let Some(before) = before(now, retention.mail_days) {
+        gone += mail_message::prune(database, before, BATCH).await?;
     }
     if let Some(before) = before(now, retention.events_days) {
         gone += match event_retention::prune(database, before, BATCH).await {

@@ -87,6 +87,35 @@ pub(super) async fn next_turn(
     Ok(turn)
 }
 
+/// Makes sure that a channel has a pace.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open(database: &Database, connection_id: ConnectionId, channel: &str) -> Result<()> {
+    let known = Entity::visible_to(&Viewer::system("chat_channel"))
+        .filter(key(connection_id, channel))
+        .one(database.read())
+        .await?;
+    if known.is_some() {
+        return Ok(());
+    }
+    let now = database.now();
+    let row = Model {
+        connection_id,
+        channel: channel.to_owned(),
+        next_at: now,
+        free_at: now,
+    };
+    let nothing = OnConflict::columns([Column::ConnectionId, Column::Channel])
+        .do_nothing()
+        .to_owned();
+    Entity::insert_many([row.into_active_model()])
+        .on_conflict(nothing)
+        .exec_without_returning(database.write())
+        .await?;
+    Ok(())
+}
+
 /// Takes the turn of a channel. Otherwise the answer is when it is free.
 ///
 /// # Errors

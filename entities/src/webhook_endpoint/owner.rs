@@ -34,6 +34,17 @@ pub struct Owner {
     subject: String,
 }
 
+/// Whether an owner may hear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// As this viewer.
+    Hears(Viewer),
+    /// Not as long as its partner is out, which may end.
+    Rests,
+    /// Not any more: somebody who may has to become the owner.
+    Out,
+}
+
 impl Owner {
     /// The viewer as an owner.
     #[must_use]
@@ -68,9 +79,27 @@ impl Owner {
         connection: &impl ConnectionTrait,
         partner: Option<PartnerId>,
     ) -> Result<Viewer> {
+        Ok(match self.standing(connection, partner).await? {
+            Standing::Hears(viewer) => viewer,
+            Standing::Rests | Standing::Out => Viewer::nobody(),
+        })
+    }
+
+    /// Whether the owner may hear today. `partner` is the endpoint's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn standing(
+        &self,
+        connection: &impl ConnectionTrait,
+        partner: Option<PartnerId>,
+    ) -> Result<Standing> {
         let then = self.as_recorded(partner);
-        if then.kind() == ViewerKind::Nobody || !takes_part(connection, partner).await? {
-            return Ok(Viewer::nobody());
+        if then.kind() == ViewerKind::Nobody {
+            return Ok(Standing::Out);
+        }
+        if !takes_part(connection, partner).await? {
+            return Ok(Standing::Rests);
         }
         let today = if let Ok(id) = self.subject.parse::<UserId>() {
             let found = user::find(connection, id).await?;
@@ -97,7 +126,11 @@ impl Owner {
             viewer.no_wider_than(&then)
         });
         let may_hear = now.may(Scope::WebhooksManage) && now.may(Scope::EventsRead);
-        Ok(if may_hear { now } else { Viewer::nobody() })
+        Ok(if may_hear {
+            Standing::Hears(now)
+        } else {
+            Standing::Out
+        })
     }
 
     /// The owner as it was: the most it may ever hear.

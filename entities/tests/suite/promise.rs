@@ -100,7 +100,7 @@ async fn a_year_below_its_commitment_brings_what_was_agreed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_level_is_held_against_what_was_promised_and_a_preset_is_loaded_once() {
     use entities::agreement::SlaMetric;
-    use entities::preset::{self, Preset};
+    use entities::preset::{self, Loaded, Preset};
     use entities::sla_measurement::{self, NewMeasurement};
     each(async |bed: Bed| {
         let of = bed.partnership("a", PartnerType::Channel, None).await;
@@ -166,15 +166,17 @@ async fn a_service_level_is_held_against_what_was_promised_and_a_preset_is_loade
         assert_eq!(
             preset::load(&mut change, &preset, today, today)
                 .await
-                .unwrap()
-                .len(),
-            5
+                .unwrap(),
+            Loaded {
+                rules: 5,
+                ..Loaded::default()
+            }
         );
         assert_eq!(
             preset::load(&mut change, &preset, today, today)
                 .await
                 .unwrap(),
-            []
+            Loaded::default()
         );
         change.commit().await.unwrap();
         assert_eq!(

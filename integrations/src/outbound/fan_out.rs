@@ -13,7 +13,7 @@ use entities::event_reader;
 use entities::id::EventId;
 use entities::viewer::Viewer;
 use entities::webhook_delivery::{self, NewDelivery};
-use entities::webhook_endpoint::{self, EndpointStatus, Model as Endpoint};
+use entities::webhook_endpoint::{self, EndpointStatus, Model as Endpoint, Standing};
 use std::collections::HashSet;
 
 /// The reader's name.
@@ -61,7 +61,7 @@ impl Outbound {
             return Ok(false);
         };
         let to = Position::from(last);
-        let change = Change::begin(database, author()).await?;
+        let mut change = Change::begin(database, author()).await?;
         match event_reader::advance(&change, READER, from, to).await {
             // Another process has read them.
             Err(Error::LeaseLost) => {
@@ -74,11 +74,24 @@ impl Outbound {
         let states = [EndpointStatus::Active, EndpointStatus::Paused];
         let endpoints = webhook_endpoint::list_in(change.transaction(), &states).await?;
         let mut raised = Vec::new();
-        for endpoint in &endpoints {
+        let mut out = Vec::new();
+        for endpoint in endpoints {
             let since = endpoint.created_at;
-            raised.extend(wanted(&change, endpoint, since, &events).await?);
+            let hears = |event: &Head| event.occurred_at >= since && endpoint.wants(event);
+            // Nobody is asked for what nobody wants to hear.
+            if !events.iter().any(hears) {
+                continue;
+            }
+            if endpoint.standing(change.transaction()).await? == Standing::Out {
+                out.push(endpoint);
+                continue;
+            }
+            raised.extend(wanted(&change, &endpoint, since, &events).await?);
         }
         webhook_delivery::raise(&change, &raised).await?;
+        for endpoint in out {
+            disable(&mut change, endpoint).await?;
+        }
         change.commit().await?;
         Ok(true)
     }
@@ -113,6 +126,21 @@ impl Outbound {
         }
         Ok(raised)
     }
+}
+
+/// Why an endpoint is disabled whose owner is out.
+const OWNER_IS_OUT: &str =
+    "its owner may not manage webhooks or read events any more: somebody who may has to change it";
+
+/// Disables an endpoint whose owner may hear no more, so that it is seen.
+async fn disable(change: &mut Change, endpoint: Endpoint) -> Result<()> {
+    let system = Viewer::system("webhook");
+    let id = endpoint.id;
+    let row = webhook_endpoint::lock(change, &system, id, None).await?;
+    tracing::info!(endpoint = %id, "a webhook endpoint was disabled: its owner may hear no more");
+    webhook_endpoint::disable(change, row, OWNER_IS_OUT).await?;
+    webhook_delivery::forget_waiting(change, id).await?;
+    Ok(())
 }
 
 /// The deliveries of these events that an endpoint wants and its owner may see.

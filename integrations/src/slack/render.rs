@@ -19,6 +19,8 @@ const NAME: usize = 100;
 const VALUE: usize = 300;
 /// Two fields for each fact, and a section holds ten.
 const FACTS_A_SECTION: usize = 5;
+/// The most a section's text holds.
+const TEXT: usize = 3_000;
 /// More facts are counted and left out.
 const MAX_FACTS: usize = 20;
 /// The most of a smaller line.
@@ -39,6 +41,14 @@ pub(super) fn render(message: &ChatMessage) -> Result<(String, Vec<Value>)> {
         return Err(invalid("a message needs a heading"));
     }
     let mut blocks = vec![json!({"type": "header", "text": plain(&heading, HEADING)})];
+    if let Some(text) = message
+        .text
+        .as_deref()
+        .map(lines)
+        .filter(|it| !it.is_empty())
+    {
+        blocks.push(json!({"type": "section", "text": plain(&text, TEXT)}));
+    }
     let shown = message.facts.get(..MAX_FACTS).unwrap_or(&message.facts);
     for facts in shown.chunks(FACTS_A_SECTION) {
         let fields: Vec<Value> = facts.iter().flat_map(fact).collect();
@@ -141,8 +151,17 @@ fn buttons(buttons: &[ChatButton]) -> Result<Value> {
     Ok(json!({"type": "actions", "elements": elements}))
 }
 
+/// A text whose lines stay lines, without other control characters.
+fn lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(one_line).collect();
+    lines.join("\n").trim().to_owned()
+}
+
 fn fallback(heading: &str, message: &ChatMessage) -> String {
     let mut text = heading.to_owned();
+    if let Some(said) = message.text.as_deref() {
+        text.push_str(&format!("\n{}", lines(said)));
+    }
     for (name, value) in message.facts.iter().take(MAX_FACTS) {
         text.push_str(&format!("\n{}: {}", one_line(name), one_line(value)));
     }
@@ -159,6 +178,7 @@ mod tests {
             channel: "C1".into(),
             reference: "r".into(),
             heading: "Deal won".into(),
+            text: None,
             facts: Vec::new(),
             link: None,
             note: None,

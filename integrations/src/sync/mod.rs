@@ -53,6 +53,7 @@ pub mod token;
 mod walk;
 pub mod webhook;
 
+pub use chat::{ChatFailure, Noting};
 pub use connect::{Asking, Begun, Disconnected, Returned, Wish};
 pub use error::{Result, SyncError};
 pub use ingest::{Ingest, IngestError, IngestHandle, Stored};

@@ -97,7 +97,7 @@ async fn another_role_and_being_disabled_end_what_was_proved() {
     assert_eq!(refused.status, 401);
     app.state.people.forgotten(EMAIL).await.unwrap();
     assert_eq!(
-        tests::people::messages(&app, EMAIL).len(),
+        tests::people::messages(&app, EMAIL).await.len(),
         1,
         "the invitation only"
     );

@@ -84,7 +84,7 @@ async fn staff_comes_by_the_configured_provider() {
         .forgotten("ada@acme.example")
         .await
         .unwrap();
-    assert_eq!(link(&app, "ada@acme.example"), invitation);
+    assert_eq!(link(&app, "ada@acme.example").await, invitation);
     app.finish().await;
 }
 

@@ -54,7 +54,7 @@ async fn the_pages_load_in_a_browser_without_a_word_on_its_console() {
     )
     .await;
     app.state.people.forgotten(EMAIL).await.unwrap();
-    let reset = link(&app, EMAIL);
+    let reset = link(&app, EMAIL).await;
     let folder = app.place().folder().to_owned();
     let pages = [
         ("sign-in", app.url("/sign-in"), "Sign in"),
@@ -76,7 +76,7 @@ async fn the_pages_load_in_a_browser_without_a_word_on_its_console() {
             app.url("/sign-in/callback/staff?error=access_denied"),
             "You are not signed in",
         ),
-        ("dev-mail", app.url("/dev/mail"), "Mail of this process"),
+        ("dev-mail", app.url("/dev/mail"), "Mail"),
     ];
     let shots = std::env::var_os("ENTENTE_TEST_SHOTS");
     for (name, url, words) in pages {

@@ -2,6 +2,7 @@
 
 use super::core::{self, Core};
 use super::{callers, gathered};
+use crate::automation_rows;
 use crate::contract::Contract;
 use crate::mirror::{Mirror, Side, mirror_on};
 use crate::webhook_rows;
@@ -91,7 +92,12 @@ impl World {
         let (cores, wanted) = filled(&mirror).await;
         let mut change = mirror.app.change().await;
         let endpoint = webhook_rows::endpoint(&mut change, OF_THE_PROGRAMME, None).await;
+        let vault = &mirror.app.state.core.vault;
+        let places = (chat, endpoint);
+        let automation =
+            automation_rows::automations(&mut change, vault, OF_THE_PROGRAMME, places).await;
         change.commit().await.unwrap();
+        programme.insert("Automation", automation.to_string());
         mirror.app.log_settled().await;
         let mut secret: Vec<String> = programme.values().cloned().collect();
         secret.extend([chat.to_string(), OF_THE_PROGRAMME.to_owned()]);

@@ -41,16 +41,17 @@ async fn a_ticket_opens_what_it_is_for_and_no_other() {
     let role = UserRole::Staff(StaffRole::Support);
     member(&app, role, "Ada", EMAIL).await;
     app.state.people.forgotten(EMAIL).await.unwrap();
-    let reset = link(&app, EMAIL);
+    let reset = link(&app, EMAIL).await;
     let (bob, first) = invited(&app, role, "Bob", "bob@contoso.example").await;
     app.advance(std::time::Duration::from_secs(301));
     let mut edit = tests::people::change(&app).await;
     let again = api::people::invitation::invite_again(&mut edit, &bob)
         .await
         .unwrap();
+    let people = &app.state.people;
+    people.send(&edit, &bob, &again).await.unwrap();
     edit.commit().await.unwrap();
-    app.state.people.send(&bob, &again);
-    let second = link(&app, "bob@contoso.example");
+    let second = link(&app, "bob@contoso.example").await;
     let mut browser = Browser::new(&app);
     assert_eq!(
         browser.get(&first).await.status,
@@ -94,7 +95,7 @@ async fn no_secret_is_kept_as_it_is() {
     let role = UserRole::Partner(contoso, PartnerRole::Rep);
     member(&app, role, "Ada", EMAIL).await;
     app.state.people.forgotten(EMAIL).await.unwrap();
-    let reset = link(&app, EMAIL);
+    let reset = link(&app, EMAIL).await;
     let (_, reset) = reset.split_once("ticket=").unwrap();
     let browser = signed_in(&app, EMAIL).await;
     let cookie = browser.cookies["entente"].clone();

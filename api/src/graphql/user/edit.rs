@@ -129,28 +129,30 @@ impl InviteUserInput {
     }
 }
 
-/// Ends the mutation, then mails the invitation if there is one to mail.
+/// Has the invitation mailed if there is one to mail, and ends the mutation: what is not committed is not mailed.
 async fn finish_and_mail(
     ctx: &Context<'_>,
     edit: Edit<'_>,
     result: entities::error::Result<Invited>,
 ) -> Result<Outcome<Model>> {
-    let only_validates = edit.only_validates();
-    let people = &state(ctx)?.people;
-    let created = |invited: &Invited| Some(invited.shown().id.0);
-    let outcome = edit.finish(result, created).await?;
-    Ok(outcome.map(|invited| {
-        let shown = invited.shown().clone();
-        match invited {
-            Invited::Now(row, ticket) if !only_validates => people.send(&row, &ticket),
+    let (only_validates, people) = (edit.only_validates(), &state(ctx)?.people);
+    let mailed = async {
+        let invited = result?;
+        match &invited {
+            _ if only_validates => {}
+            Invited::Now(row, ticket) => people.send(&edit.change, row, ticket).await?,
             Invited::Elsewhere {
                 holder: Some(holder),
                 ..
-            } if !only_validates => people.tell_holder(&holder),
-            _ => {}
+            } => people.tell_holder(&edit.change, holder).await?,
+            Invited::Checked(_) | Invited::Elsewhere { .. } => {}
         }
-        shown
-    }))
+        Ok(invited)
+    };
+    let mailed = mailed.await;
+    let created = |invited: &Invited| Some(invited.shown().id.0);
+    let outcome = edit.finish(mailed, created).await?;
+    Ok(outcome.map(|invited| invited.shown().clone()))
 }
 
 impl UpdateUserInput {

@@ -34,6 +34,9 @@ pub struct CreateWebhookEndpointInput {
     /// Whether it also hears of history: of records that are read for the first time.
     #[graphql(default)]
     pub include_history: bool,
+    /// Whether it hears nothing by itself: automations tell it.
+    #[graphql(default)]
+    pub only_called: bool,
     /// What it is told of an event: a selection on the type Event, such as `{ id type subject { ... on Deal { name } } }`.
     pub selection: Option<String>,
     /// Makes a repeated request harmless for 24 hours. The secret is answered the first time only.
@@ -59,6 +62,8 @@ pub struct UpdateWebhookEndpointInput {
     pub partner_ids: Option<Vec<ID>>,
     /// Whether it also hears of history.
     pub include_history: Option<bool>,
+    /// Whether it hears nothing by itself: automations tell it.
+    pub only_called: Option<bool>,
     /// What it is told of an event: a selection on the type Event.
     pub selection: Option<String>,
     /// True: check everything and write nothing.
@@ -121,6 +126,24 @@ impl WebhookSecretPayload {
             user_errors: Vec::new(),
         }
     }
+}
+
+/// Which endpoint is to be removed.
+#[derive(Debug, InputObject)]
+pub struct DeleteWebhookEndpointInput {
+    /// Which endpoint.
+    pub id: ID,
+    /// The version you saw; another one refuses the removal.
+    pub expected_version: Option<i64>,
+}
+
+/// The answer of deleteWebhookEndpoint.
+#[derive(SimpleObject)]
+pub struct DeleteWebhookEndpointPayload {
+    /// The id of what was removed. Null when the input was refused.
+    pub deleted_id: Option<ID>,
+    /// Why the input was refused; empty on success.
+    pub user_errors: Vec<UserError>,
 }
 
 payload!(
@@ -243,6 +266,7 @@ impl WebhookEndpointMutation {
                     kinds: input.types,
                     partners,
                     with_history: input.include_history,
+                    only_called: input.only_called,
                     selection,
                     secret: sealed,
                 };
@@ -284,6 +308,7 @@ impl WebhookEndpointMutation {
                 kinds: input.types,
                 partners: input.partner_ids.as_deref().map(partners).transpose()?,
                 with_history: input.include_history,
+                only_called: input.only_called,
                 selection: input.selection,
             };
             webhook_endpoint::update(&mut edit.change, &request.viewer, row, patch).await
@@ -346,6 +371,35 @@ impl WebhookEndpointMutation {
             edit.finish(paused, |_| None).await?,
             |row| WebhookEndpoint(Member::single(row)),
         ))
+    }
+
+    /// Removes a webhook endpoint with its secret and the log of its deliveries. What was on its way to it is not sent any more; an attempt in the air may
+    /// still arrive.
+    #[graphql(directive = requires_scope::apply("webhooks:manage".to_owned()))]
+    async fn delete_webhook_endpoint(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which endpoint.")] input: DeleteWebhookEndpointInput,
+    ) -> Result<DeleteWebhookEndpointPayload> {
+        let mut edit =
+            Edit::begin_managing_own_organisation(ctx, Scope::WebhooksManage, None).await?;
+        let deleted = async {
+            let row = locked(&edit, &input.id, input.expected_version).await?;
+            let id = row.id;
+            webhook_endpoint::delete(&mut edit.change, row).await?;
+            Ok(id)
+        }
+        .await;
+        Ok(match edit.finish(deleted, |_| None).await? {
+            Ok(id) => DeleteWebhookEndpointPayload {
+                deleted_id: Some(id.to_string().into()),
+                user_errors: Vec::new(),
+            },
+            Err(user_errors) => DeleteWebhookEndpointPayload {
+                deleted_id: None,
+                user_errors,
+            },
+        })
     }
 
     /// Lets a webhook endpoint hear again, paused or disabled. What happened while it was disabled is heard by `replayWebhook`.

@@ -5,6 +5,7 @@ fn message() -> ChatMessage {
         channel: "C1".into(),
         reference: "message_1".into(),
         heading: "Won: <!channel> & Sons".into(),
+        text: None,
         facts: vec![("Partner".into(), "<@U1> @here".into())],
         link: None,
         note: None,

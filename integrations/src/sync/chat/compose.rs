@@ -126,6 +126,7 @@ pub(super) async fn compose(
         channel: channel.to_owned(),
         reference: closing.event.id.to_string(),
         heading: format!("Deal {word}: {}", deal.name),
+        text: None,
         facts,
         link: None,
         note,

@@ -18,6 +18,9 @@ mod decide;
 mod listen;
 mod post;
 mod registration;
+mod say;
+
+pub use say::{ChatFailure, Noting};
 
 /// The action of the button that says that it is so.
 pub(super) const CONFIRM: &str = "deal.confirm";

@@ -279,7 +279,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn consent_is_gone(&self, id: ConnectionId, message: &str) -> Result<()> {
+    pub(super) async fn consent_is_gone(&self, id: ConnectionId, message: &str) -> Result<()> {
         let system = entities::viewer::Viewer::system("chat");
         let read = self.database().read();
         let row = entities::visible::find_one::<connection::Entity, _>(read, &system, id.0).await?;
@@ -315,7 +315,7 @@ const fn may_be_there(error: &ConnectorError) -> bool {
     matches!(error, ConnectorError::Transient { .. })
 }
 
-fn notifier(notify: Option<&dyn Notify>) -> Result<&dyn Notify> {
+pub(super) fn notifier(notify: Option<&dyn Notify>) -> Result<&dyn Notify> {
     notify.ok_or_else(|| {
         ConnectorError::permanent("cannot_notify", "the connector posts no messages").into()
     })

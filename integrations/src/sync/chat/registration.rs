@@ -105,6 +105,7 @@ pub(super) async fn compose(
         channel: channel.to_owned(),
         reference: submission.event.id.to_string(),
         heading: format!("Deal registration: {}", row.account_name),
+        text: None,
         facts,
         link: None,
         note: note(connection, submission).await?,
