@@ -152,7 +152,7 @@ async fn hold(vendor: &'static dyn Vendor, place: Place) {
     let written = column(&name);
     let mut differing = Vec::new();
     for (fault, called) in Fault::ALL {
-        let observed: Observed = cell(vendor, place, fault).await;
+        let observed: Observed = Box::pin(cell(vendor, place, fault)).await;
         let (status, by_itself) = promised(observed.outcome);
         let came_back = if observed.by_itself { "yes" } else { "no" };
         if (observed.status.as_str(), came_back) != (status.as_str(), by_itself.as_str())

@@ -268,7 +268,7 @@ async fn schemes_and_scores_that_cannot_be_are_refused() {
         ),
         (
             score(&|input| {
-                input["partnershipId"] = json!("partnership_01h2xcejqtf2nbrexx3vqjhp41")
+                input["partnershipId"] = json!("partnership_01h2xcejqtf2nbrexx3vqjhp41");
             }),
             &["NOT_FOUND partnershipId"],
         ),

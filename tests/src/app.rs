@@ -409,10 +409,8 @@ impl TestApp {
 
     /// Synchronises a connection from beginning to end, as `demo` does at its start.
     pub async fn sync(&self, connection: ConnectionId) -> sync_run::Model {
-        self.state
-            .core
-            .engine
-            .sync_connection(connection, SyncKind::Changes, |_| {})
+        let engine = &self.state.core.engine;
+        Box::pin(engine.sync_connection(connection, SyncKind::Changes, |_| {}))
             .await
             .expect("the synchronisation runs")
     }
@@ -422,11 +420,7 @@ impl TestApp {
         let mut steps = 0;
         let give_up = tokio::time::Instant::now() + Duration::from_secs(60);
         loop {
-            while self
-                .state
-                .core
-                .engine
-                .step()
+            while Box::pin(self.state.core.engine.step())
                 .await
                 .expect("a step of the worker succeeds")
             {
@@ -449,7 +443,7 @@ impl TestApp {
     /// Lets automations do everything that is due, and says how many steps that took.
     pub async fn automate(&self) -> u32 {
         let (mut steps, runner) = (0, &self.state.core.runner);
-        while runner.step().await.expect("automations run") {
+        while Box::pin(runner.step()).await.expect("automations run") {
             steps += 1;
         }
         steps
@@ -458,7 +452,10 @@ impl TestApp {
     /// Lets the mailer send everything that is due, and says how many steps that took.
     pub async fn post(&self) -> u32 {
         let mut steps = 0;
-        while self.state.core.mail.step().await.expect("mail goes out") {
+        while Box::pin(self.state.core.mail.step())
+            .await
+            .expect("mail goes out")
+        {
             steps += 1;
         }
         steps

@@ -59,17 +59,32 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/rest-hooks/{id}", web::delete().to(unsubscribe));
 }
 
+/// Why a request is turned away.
+enum Refusal {
+    Unauthenticated,
+    Problem(ErrorCode, &'static str),
+}
+
+impl Refusal {
+    fn answer(self, request: &HttpRequest) -> HttpResponse {
+        match self {
+            Self::Unauthenticated => unauthenticated(request),
+            Self::Problem(code, message) => problem(request, code, message),
+        }
+    }
+}
+
 /// Whoever may subscribe; otherwise the refusal.
-fn allowed(request: &HttpRequest, state: &State) -> Result<Viewer, HttpResponse> {
+fn allowed(request: &HttpRequest, state: &State) -> Result<Viewer, Refusal> {
     let Some(claims) = authenticated(request, state.tokens.as_ref()) else {
-        return Err(unauthenticated(request));
+        return Err(Refusal::Unauthenticated);
     };
     let viewer = claims.viewer.clone();
     if viewer.may(Scope::WebhooksManage) && viewer.may(Scope::EventsRead) {
         Ok(viewer)
     } else {
         let message = "This needs the scopes webhooks:manage and events:read.";
-        Err(problem(request, ErrorCode::Forbidden, message))
+        Err(Refusal::Problem(ErrorCode::Forbidden, message))
     }
 }
 
@@ -101,14 +116,14 @@ fn refused(request: &HttpRequest, error: Error) -> HttpResponse {
     }
 }
 
-async fn body(request: &HttpRequest, mut payload: web::Payload) -> Result<Subscribe, HttpResponse> {
+async fn body(request: &HttpRequest, mut payload: web::Payload) -> Result<Subscribe, Refusal> {
     let kind = request.headers().get(CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
         let message = "A subscription is application/json.";
         let code = ErrorCode::UnsupportedMediaType;
-        return Err(problem(request, code, message));
+        return Err(Refusal::Problem(code, message));
     }
     let read = async {
         let mut body = web::BytesMut::new();
@@ -121,11 +136,11 @@ async fn body(request: &HttpRequest, mut payload: web::Payload) -> Result<Subscr
         }
         Ok(body)
     };
-    let refuse = |code| Err(problem(request, code, "The body cannot be read."));
+    let refuse = |code| Err(Refusal::Problem(code, "The body cannot be read."));
     match tokio::time::timeout(LONGEST_ARRIVAL, read).await {
         Ok(Ok(body)) => serde_json::from_slice(&body).map_err(|_| {
             let message = "Wanted is {\"targetUrl\": …, \"event\": …}, with a name and a selection if you like.";
-            problem(request, ErrorCode::BadRequest, message)
+            Refusal::Problem(ErrorCode::BadRequest, message)
         }),
         Ok(Err(code)) => refuse(code),
         Err(_) => refuse(ErrorCode::BodyTimeout),
@@ -136,11 +151,11 @@ async fn body(request: &HttpRequest, mut payload: web::Payload) -> Result<Subscr
 pub async fn subscribe(request: HttpRequest, payload: web::Payload, state: Shared) -> HttpResponse {
     let viewer = match allowed(&request, &state) {
         Ok(viewer) => viewer,
-        Err(refused) => return refused,
+        Err(refusal) => return refusal.answer(&request),
     };
     let wish = match body(&request, payload).await {
         Ok(wish) => wish,
-        Err(refused) => return refused,
+        Err(refusal) => return refusal.answer(&request),
     };
     let core = &state.core;
     if let Err(error) = core.outbound.check_address(&wish.target_url) {
@@ -192,7 +207,7 @@ pub async fn unsubscribe(
 ) -> HttpResponse {
     let viewer = match allowed(&request, &state) {
         Ok(viewer) => viewer,
-        Err(refused) => return refused,
+        Err(refusal) => return refusal.answer(&request),
     };
     let none = || {
         problem(
@@ -229,7 +244,7 @@ pub async fn unsubscribe(
 pub async fn kinds(request: HttpRequest, state: Shared) -> HttpResponse {
     let viewer = match allowed(&request, &state) {
         Ok(viewer) => viewer,
-        Err(refused) => return refused,
+        Err(refusal) => return refusal.answer(&request),
     };
     let kinds = EventKind::ALL
         .iter()
@@ -244,7 +259,7 @@ pub async fn kinds(request: HttpRequest, state: Shared) -> HttpResponse {
 pub async fn samples(request: HttpRequest, path: web::Path<String>, state: Shared) -> HttpResponse {
     let viewer = match allowed(&request, &state) {
         Ok(viewer) => viewer,
-        Err(refused) => return refused,
+        Err(refusal) => return refusal.answer(&request),
     };
     let kind = EventKind::ALL.iter().find(|kind| kind.as_str() == *path);
     let Some(kind) = kind else {

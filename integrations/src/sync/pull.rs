@@ -121,12 +121,13 @@ impl Engine {
             return self.conclude_stranded(only).await;
         };
         let connection_id = row.connection_id;
+        // Each on the heap, as in a step: together they would fill a thread's stack.
         let worked = if row.lane == RECONCILE {
-            self.reconcile_lane(&mut row, progress).await
+            Box::pin(self.reconcile_lane(&mut row, progress)).await
         } else if row.lane == REMAP {
-            self.remap_lane(&mut row).await
+            Box::pin(self.remap_lane(&mut row)).await
         } else {
-            self.pull_lane(&mut row, progress).await
+            Box::pin(self.pull_lane(&mut row, progress)).await
         };
         match worked {
             Err(error) if is_lost(&error) => {

@@ -219,7 +219,8 @@ impl TokenKeeper {
             // It was tried while this caller waited for its turn; trying again at once would only ask the vendor as often as there are callers.
             return Err(error.clone().into());
         }
-        let outcome = self.renew_alone(id, seen_version).await;
+        // Seldom needed and large: on the heap, so that whoever opens a connection stays small.
+        let outcome = Box::pin(self.renew_alone(id, seen_version)).await;
         let number = flight.over.fetch_add(1, Ordering::SeqCst) + 1;
         *failed = match &outcome {
             Err(SyncError::Connector(error)) => Some((number, error.clone())),

@@ -360,7 +360,7 @@ pub async fn cell(vendor: &'static dyn Vendor, place: Place, fault: Fault) -> Ob
     }
     chaos.lift();
     vendor.mend(&scene.app);
-    let (outcome, by_itself) = recover(&scene, outcome, &what).await;
+    let (outcome, by_itself) = Box::pin(recover(&scene, outcome, &what)).await;
     let status = match outcome {
         super::Outcome::Reauth => "ReauthRequired".to_owned(),
         _ => status,
