@@ -15,7 +15,7 @@ use tests::{Answer, HubSpotSetup, Options, TestApp};
 const FREE: [&str; 3] = ["node", "nodes", "viewer"];
 
 /// The kinds of rows and the scope that reads them.
-const ROWS: [(&str, &str); 39] = [
+const ROWS: [(&str, &str); 46] = [
     ("Partner", "partners:read"),
     ("Partnership", "partners:read"),
     ("Contact", "partners:read"),
@@ -55,10 +55,18 @@ const ROWS: [(&str, &str); 39] = [
     ("Payout", "earnings:read"),
     ("DealRegistration", "registrations:read"),
     ("RegistrationNote", "registrations:read"),
+    ("PartnerApplication", "partners:read"),
+    ("Assessment", "partners:read"),
+    ("AssessmentScheme", "partners:read"),
+    ("Activity", "partners:read"),
+    ("OnboardingTask", "partners:read"),
+    ("StageGuard", "partners:read"),
+    ("Goal", "partners:read"),
 ];
 
 /// What a partner does with its own rows.
-const OF_PARTNERS: [&str; 9] = [
+const OF_PARTNERS: [&str; 12] = [
+    "answerPartnerApplication",
     "checkAccount",
     "commentDealRegistration",
     "createDealRegistration",
@@ -66,8 +74,10 @@ const OF_PARTNERS: [&str; 9] = [
     "requestDealRegistrationExtension",
     "reviseDealRegistration",
     "submitDealRegistration",
+    "submitPartnerApplication",
     "withdrawDealRegistration",
     "withdrawLedgerDispute",
+    "withdrawPartnerApplication",
 ];
 
 /// The scope by which a partner's software writes: what is its own organisation's, and what its own tests hold to that.

@@ -74,12 +74,14 @@ async fn every_field_there_is_shows_the_own_side_only() {
                     !call.contains("filter")
                         || !matches!(
                             name,
-                            "agreements"
+                            "activities"
+                                | "agreements"
                                 | "commissionRules"
                                 | "dealRegistrations"
                                 | "ledgerDisputes"
                                 | "ledgerEntries"
                                 | "obligations"
+                                | "partnerApplications"
                                 | "partnerships"
                                 | "payouts"
                                 | "revenueEvents"
